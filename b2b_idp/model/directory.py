@@ -1,0 +1,173 @@
+"""The directory's values: users, applications, groups. Property names follow Microsoft Graph v1.0."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+DEFAULT_APP_ROLE = "00000000-0000-0000-0000-000000000000"
+"""The appRoleId of an assignment to an application that declares no roles (Graph)."""
+
+UserType = Literal["Guest", "Member"]
+UserState = Literal["PendingAcceptance", "Accepted"]
+
+
+@dataclass(frozen=True, slots=True)
+class HomeIdentity:
+    """Who someone is: issuer and subject, compared byte for byte. An e-mail address is never an identity."""
+
+    issuer: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A guest or member of the resource tenant. `properties` holds the other directory properties by Graph name
+    (displayName, givenName, surname, department, otherMails, extensionAttribute1 …)."""
+
+    id: str
+    user_type: UserType
+    upn: str
+    mail: str | None
+    account_enabled: bool = True
+    creation_type: str | None = None
+    state: UserState | None = None
+    state_changed_at: datetime | None = None
+    identity: HomeIdentity | None = None
+    home_tenant_id: str | None = None
+    proved_mail: str | None = None
+    """The address proved at redemption; the only one that a token's `email` may carry."""
+    home_mfa_seen_at: datetime | None = None
+    """When this guest's home last proved MFA: from then on a first local factor needs more than a mailed code."""
+    sessions_valid_from: datetime | None = None
+    """Sessions and grants begun before this are over (revokeSignInSessions)."""
+    created_at: datetime
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def display_name(self) -> str:
+        """displayName, else the address, else the user principal name."""
+        return str(self.properties.get("displayName") or self.mail or self.upn)
+
+    @property
+    def is_guest(self) -> bool:
+        return self.user_type == "Guest"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invitation:
+    """An invitation as Graph has it. The ticket in its link is a handle (`keys.Vault`) good for one `generation`."""
+
+    id: str
+    user_id: str
+    email: str
+    redirect_url: str
+    display_name: str | None
+    user_type: UserType
+    send_message: bool
+    message: Mapping[str, Any]
+    reset_redemption: bool
+    status: Literal["PendingAcceptance", "Completed", "InProgress", "Error"]
+    generation: int
+    created_at: datetime
+    expires_at: datetime
+    invited_by: str
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AppRole:
+    """One of an application's roles; `value` goes into the token's `roles` claim."""
+
+    id: str
+    value: str | None
+    display_name: str
+    enabled: bool = True
+    member_types: tuple[str, ...] = ("User",)
+
+
+ClientAuth = Literal["client_secret", "private_key_jwt", "none"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """An application together with its service principal: an OAuth client and, if it has identifier URIs, an API.
+
+    `properties` holds the rest of Graph's application and servicePrincipal as they were written.
+    """
+
+    id: str
+    app_id: str
+    sp_id: str
+    display_name: str
+    enabled: bool = True
+    redirect_uris: tuple[str, ...] = ()
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    public: bool = False
+    identifier_uris: tuple[str, ...] = ()
+    roles: tuple[AppRole, ...] = ()
+    scopes: tuple[str, ...] = ()
+    """Values of api.oauth2PermissionScopes: the delegated scopes of this application's own API."""
+    assignment_required: bool = False
+    group_membership_claims: tuple[str, ...] = ()
+    """Of SecurityGroup, DirectoryRole, ApplicationGroup, All."""
+    accept_mapped_claims: bool = False
+    require_pkce: bool = True
+    subject_type: Literal["pairwise", "public"] = "pairwise"
+    id_token_alg: Literal["RS256", "ES256"] = "RS256"
+    jwks: tuple[Mapping[str, Any], ...] = ()
+    """Public keys of a client that authenticates by private_key_jwt (RFC 7523)."""
+    consent_granted: tuple[str, ...] = ()
+    """Scopes that an administrator consented to for everybody."""
+    claims_policy_id: str | None = None
+    sp_explicit: bool = True
+    created_at: datetime
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    sp_properties: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AppSecret:
+    """A client secret: a keyed hash, never the secret."""
+
+    key_id: str
+    secret_hash: bytes
+    hint: str
+    display_name: str | None
+    starts_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RoleAssignment:
+    """An appRoleAssignment: `principal` (user, group or service principal) holds a role of the app `resource_sp_id`."""
+
+    id: str
+    principal_id: str
+    principal_type: Literal["User", "Group", "ServicePrincipal"]
+    resource_sp_id: str
+    app_role_id: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group with assigned membership."""
+
+    id: str
+    display_name: str
+    security_enabled: bool
+    created_at: datetime
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """The resource tenant."""
+
+    id: str
+    name: str
+    default_domain: str
+    created_at: datetime

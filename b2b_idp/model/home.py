@@ -1,0 +1,106 @@
+"""A home tenant: how it speaks (Graph oidcIdentityProvider) and whether we believe it (crossTenantAccessPolicy)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Literal
+
+from b2b_idp.model.evidence import Vocabulary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """A home tenant's OpenID provider as this resource tenant knows it. `client_secret` is decrypted on load and
+    excluded from repr; None with private_key_jwt."""
+
+    tenant_id: str
+    issuer: str
+    display_name: str
+    client_id: str
+    client_auth: Literal["client_secret", "private_key_jwt"] = "client_secret"
+    client_secret: str | None = field(default=None, repr=False)
+    well_known: str
+    scope: str = "openid profile email"
+    domains: tuple[str, ...] = ()
+    """Mail domains, as A-labels in lower case, for which this home is authoritative."""
+    own: bool = False
+    """The resource tenant's own provider: its people are members."""
+    enabled: bool = True
+    claim_mapping: Mapping[str, str] = field(default_factory=dict)
+    """Graph inboundClaimMapping: our name (sub, name, given_name, family_name, email, email_verified …) → home's claim."""
+    vocabulary: Vocabulary = Vocabulary()
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    """The identityProvider as it was written, without its secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """One half of Graph's crossTenantAccessPolicyB2BSetting: `allowed` or `blocked`, and for what.
+
+    Targets are ids or the keywords AllUsers and AllApplications."""
+
+    access: Literal["allowed", "blocked"] = "allowed"
+    targets: frozenset[str] = frozenset({"AllUsers", "AllApplications"})
+
+    def permits(self, *names: str) -> bool:
+        """Whether something known under any of `names` is let in."""
+        named = not self.targets.isdisjoint({"AllUsers", "AllApplications", *names})
+        return named if self.access == "allowed" else not named
+
+
+@dataclass(frozen=True, slots=True)
+class Collaboration:
+    """b2bCollaborationInbound: who of the home (subjects or home group ids) may enter, and into which apps."""
+
+    users: Targets = Targets()
+    applications: Targets = Targets()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partner:
+    """A home tenant's entry in the cross-tenant access policy; the default configuration has tenant_id `default`.
+
+    None inherits the default's, property by property at the top level.
+    """
+
+    tenant_id: str
+    mfa_accepted: bool | None = None
+    """inboundTrust.isMfaAccepted; None when inboundTrust is null."""
+    inbound: Collaboration | None = None
+    automatic_consent: bool | None = None
+    when_home_cannot: Literal["challengeHere", "block"] | None = None
+    mfa_max_age: timedelta | None = None
+    trusted_attributes: frozenset[str] | None = None
+    """b2bIdp.trustedAttributes: directory properties that follow the home's claims."""
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    """The entry as it was written, in Graph's shape."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """What holds for one home tenant once its partner entry and the default are laid together (`effective_trust`)."""
+
+    mfa_accepted: bool = False
+    inbound: Collaboration = Collaboration()
+    automatic_consent: bool = False
+    when_home_cannot: Literal["challengeHere", "block"] = "challengeHere"
+    mfa_max_age: timedelta | None = None
+    trusted_attributes: frozenset[str] = frozenset()
+
+
+def effective_trust(partner: Partner | None, default: Partner) -> Trust:
+    """The partner's word where it has one, else the default's, else as shipped: trust off, `challengeHere`, no age."""
+
+    def of(name: str) -> Any:
+        for entry in (partner, default):
+            if entry is not None and getattr(entry, name) is not None:
+                return {name: getattr(entry, name)}
+        return {}
+
+    names = ("mfa_accepted", "inbound", "automatic_consent", "when_home_cannot", "mfa_max_age", "trusted_attributes")
+    given: dict[str, Any] = {}
+    for name in names:
+        given |= of(name)
+    return Trust(**given)

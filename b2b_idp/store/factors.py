@@ -1,0 +1,133 @@
+"""Local factors, recovery codes, and the counts that slow down guessing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+
+from b2b_idp.model.evidence import LocalMethod
+from b2b_idp.store.tables import factors, guess_budgets, known_browsers, recovery_codes
+from b2b_idp.store.sealing import Sealer
+
+
+@dataclass(frozen=True, slots=True)
+class TotpFactor:
+    """A registered TOTP factor; `last_step` is the last time step used (RFC 6238 §5.2: no code twice)."""
+
+    id: str
+    user_id: str
+    secret: bytes
+    last_step: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Guesses:
+    """Wrong codes in a row, and when the last one came."""
+
+    failures: int
+    last_at: datetime
+
+
+_OF = select(factors).where(factors.c.user_id == bindparam("user")).order_by(factors.c.created_at)
+_BUDGET = select(guess_budgets.c.failures, guess_budgets.c.last_at).where(guess_budgets.c.scope == bindparam("scope"))
+
+
+class FactorsReader:
+    def __init__(self, connection: Connection, sealer: Sealer) -> None:
+        self._c = connection
+        self._sealer = sealer
+
+    def methods(self, user_id: str) -> frozenset[LocalMethod]:
+        """What this user has registered here; recovery codes count while one is left."""
+        found = {LocalMethod(r.method) for r in self._c.execute(_OF, {"user": user_id})}
+        left = self._c.execute(
+            select(func.count())
+            .select_from(recovery_codes)
+            .where(recovery_codes.c.user_id == user_id, recovery_codes.c.used_at.is_(None))
+        ).scalar_one()
+        return frozenset(found | ({LocalMethod.RECOVERY_CODE} if left else set()))
+
+    def totp(self, user_id: str) -> list[TotpFactor]:
+        return [
+            TotpFactor(r.id, r.user_id, self._sealer.open(r.secret, "factors:" + r.id), r.last_step, r.created_at)
+            for r in self._c.execute(_OF, {"user": user_id})
+            if r.method == LocalMethod.TOTP
+        ]
+
+    def guesses(self, scope: str) -> Guesses | None:
+        row = self._c.execute(_BUDGET, {"scope": scope}).first()
+        return None if row is None else Guesses(row.failures, row.last_at)
+
+    def knows_browser(self, user_id: str, browser: bytes) -> bool:
+        """Whether this browser once passed a challenge for this user."""
+        return (
+            self._c.execute(
+                select(known_browsers.c.at).where(
+                    known_browsers.c.user_id == user_id, known_browsers.c.browser == browser
+                )
+            ).first()
+            is not None
+        )
+
+
+class FactorsWriter(FactorsReader):
+    def add_totp(self, factor: TotpFactor) -> None:
+        self._c.execute(
+            insert(factors),
+            {
+                "id": factor.id,
+                "user_id": factor.user_id,
+                "method": LocalMethod.TOTP.value,
+                "secret": self._sealer.seal(factor.secret, "factors:" + factor.id),
+                "last_step": factor.last_step,
+                "created_at": factor.created_at,
+            },
+        )
+
+    def use_step(self, factor_id: str, step: int) -> bool:
+        """Spends a TOTP time step; False when it, or a later one, was used before."""
+        done = self._c.execute(
+            update(factors).where(factors.c.id == factor_id, factors.c.last_step < step).values(last_step=step)
+        )
+        return done.rowcount == 1
+
+    def set_recovery_codes(self, user_id: str, hashes: list[bytes]) -> None:
+        """Replaces the list."""
+        self._c.execute(delete(recovery_codes).where(recovery_codes.c.user_id == user_id))
+        if hashes:
+            self._c.execute(insert(recovery_codes), [{"user_id": user_id, "code_hash": h} for h in hashes])
+
+    def use_recovery_code(self, user_id: str, code_hash: bytes, at: datetime) -> bool:
+        """Spends a recovery code, once."""
+        done = self._c.execute(
+            update(recovery_codes)
+            .where(
+                recovery_codes.c.user_id == user_id,
+                recovery_codes.c.code_hash == code_hash,
+                recovery_codes.c.used_at.is_(None),
+            )
+            .values(used_at=at)
+        )
+        return done.rowcount == 1
+
+    def forget(self, user_id: str) -> None:
+        """Deletes every local factor, recovery code and remembered browser."""
+        for table in (factors, recovery_codes, known_browsers):
+            self._c.execute(delete(table).where(table.c.user_id == user_id))
+
+    def set_guesses(self, scope: str, failures: int, at: datetime) -> None:
+        done = self._c.execute(
+            update(guess_budgets).where(guess_budgets.c.scope == scope).values(failures=failures, last_at=at)
+        )
+        if done.rowcount == 0:
+            self._c.execute(insert(guess_budgets), {"scope": scope, "failures": failures, "last_at": at})
+
+    def clear_guesses(self, scope: str) -> None:
+        self._c.execute(delete(guess_budgets).where(guess_budgets.c.scope == scope))
+
+    def remember_browser(self, user_id: str, browser: bytes, at: datetime) -> None:
+        if not self.knows_browser(user_id, browser):
+            self._c.execute(insert(known_browsers), {"user_id": user_id, "browser": browser, "at": at})

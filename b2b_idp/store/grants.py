@@ -1,0 +1,136 @@
+"""What was granted to apps: codes and refresh families are one row, each handed out as a handle of `keys.Vault`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from b2b_idp.store.tables import consents, grants, revoked_tokens, used_assertions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """One authorization: the code it began with, then its refresh family.
+
+    `document` is the request and evidence it stands on. `generation` counts rotations: the refresh token with that
+    generation is the current one; `rotated_at` is when it became so.
+    """
+
+    id: str
+    user_id: str
+    app_id: str
+    session_id: str
+    document: Mapping[str, Any]
+    created_at: datetime
+    expires_at: datetime
+    code_used_at: datetime | None = None
+    generation: int = 0
+    rotated_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+_GRANT = select(grants).where(grants.c.id == bindparam("id"))
+_USE_CODE = (
+    update(grants)
+    .where(grants.c.id == bindparam("which"), grants.c.code_used_at.is_(None), grants.c.revoked_at.is_(None))
+    .values(code_used_at=bindparam("at"))
+)
+_ROTATE = (
+    update(grants)
+    .where(
+        grants.c.id == bindparam("which"),
+        grants.c.generation == bindparam("seen"),
+        grants.c.revoked_at.is_(None),
+    )
+    .values(generation=bindparam("next"), rotated_at=bindparam("at"))
+)
+_REVOKED = select(revoked_tokens.c.jti).where(revoked_tokens.c.jti == bindparam("jti"))
+_CONSENT = select(consents.c.scopes).where(
+    consents.c.user_id == bindparam("user"), consents.c.app_id == bindparam("app")
+)
+
+
+class GrantsReader:
+    def __init__(self, connection: Connection) -> None:
+        self._c = connection
+
+    def by_id(self, id: str) -> Grant | None:
+        row = self._c.execute(_GRANT, {"id": id}).mappings().first()
+        return None if row is None else Grant(**row)
+
+    def is_revoked(self, jti: str) -> bool:
+        """Whether this one access token was revoked (RFC 7009)."""
+        return self._c.execute(_REVOKED, {"jti": jti}).first() is not None
+
+    def consented(self, user_id: str, app_id: str) -> frozenset[str]:
+        """The scopes that this person let this app have."""
+        row = self._c.execute(_CONSENT, {"user": user_id, "app": app_id}).first()
+        return frozenset(row[0] if row else ())
+
+
+class GrantsWriter(GrantsReader):
+    def add(self, grant: Grant) -> None:
+        self._c.execute(insert(grants), {name: getattr(grant, name) for name in Grant.__slots__})
+
+    def use_code(self, id: str, at: datetime) -> bool:
+        """Spends the code, once. False when it was spent, or its grant revoked, before."""
+        return self._c.execute(_USE_CODE, {"which": id, "at": at}).rowcount == 1
+
+    def rotate(self, id: str, seen: int, at: datetime) -> bool:
+        """Makes generation `seen + 1` the current refresh token. False when `seen` is not current or it is revoked."""
+        return self._c.execute(_ROTATE, {"which": id, "seen": seen, "next": seen + 1, "at": at}).rowcount == 1
+
+    def revoke(self, id: str, at: datetime) -> None:
+        self._c.execute(update(grants).where(grants.c.id == id, grants.c.revoked_at.is_(None)).values(revoked_at=at))
+
+    def revoke_session(self, session_id: str, at: datetime) -> None:
+        """Ends the grants that a session made."""
+        self._c.execute(
+            update(grants).where(grants.c.session_id == session_id, grants.c.revoked_at.is_(None)).values(revoked_at=at)
+        )
+
+    def revoke_user(self, user_id: str, at: datetime) -> None:
+        self._c.execute(
+            update(grants).where(grants.c.user_id == user_id, grants.c.revoked_at.is_(None)).values(revoked_at=at)
+        )
+
+    def revoke_token(self, jti: str, expires_at: datetime) -> None:
+        if not self.is_revoked(jti):
+            self._c.execute(insert(revoked_tokens), {"jti": jti, "expires_at": expires_at})
+
+    def use_assertion(self, id: bytes, expires_at: datetime) -> bool:
+        """Remembers a client assertion's digest; False when it was seen before (RFC 7523 §3 `jti`)."""
+        try:
+            with self._c.begin_nested():
+                self._c.execute(insert(used_assertions), {"id": id, "expires_at": expires_at})
+        except IntegrityError:
+            return False
+        return True
+
+    def consent(self, user_id: str, app_id: str, scopes: frozenset[str], at: datetime) -> None:
+        """Adds to what this person lets this app have."""
+        wanted = sorted(self.consented(user_id, app_id) | scopes)
+        done = self._c.execute(
+            update(consents)
+            .where(consents.c.user_id == user_id, consents.c.app_id == app_id)
+            .values(scopes=wanted, at=at)
+        )
+        if done.rowcount == 0:
+            self._c.execute(
+                insert(consents), {"user_id": user_id, "app_id": app_id, "scopes": wanted, "at": at}
+            )
+
+    def forget_consents(self, user_id: str) -> None:
+        self._c.execute(delete(consents).where(consents.c.user_id == user_id))
+
+    def sweep(self, before: datetime) -> int:
+        """Deletes what ended before then; the number of rows."""
+        return sum(
+            self._c.execute(delete(t).where(t.c.expires_at < before)).rowcount
+            for t in (grants, revoked_tokens, used_assertions)
+        )

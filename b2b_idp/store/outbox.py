@@ -1,0 +1,91 @@
+"""Mail to be sent: written in the transaction that causes it, sent by one runner, kept with its outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from b2b_idp.store.sealing import Sealer
+from b2b_idp.store.tables import outbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A mail. `once` names the occasion: a second letter for the same one is never made. `body` is plain text."""
+
+    id: str
+    once: str
+    recipient: str
+    recipient_key: bytes
+    subject: str
+    body: str
+    created_at: datetime
+    attempts: int = 0
+    status: str = "pending"
+    """pending, sent, or dead (given up)."""
+
+
+class OutboxReader:
+    def __init__(self, connection: Connection, sealer: Sealer) -> None:
+        self._c = connection
+        self._sealer = sealer
+
+    def due(self, at: datetime, most: int = 50) -> list[Letter]:
+        """Letters to try now, oldest first."""
+        rows = self._c.execute(
+            select(outbox)
+            .where(outbox.c.status == "pending", outbox.c.next_at <= at)
+            .order_by(outbox.c.next_at)
+            .limit(most)
+        ).mappings()
+        return [self._letter(r) for r in rows]
+
+    def latest(self, most: int = 50) -> list[Letter]:
+        """The newest letters whose text is still kept, newest first."""
+        rows = self._c.execute(
+            select(outbox).where(outbox.c.body.is_not(None)).order_by(outbox.c.created_at.desc()).limit(most)
+        ).mappings()
+        return [self._letter(r) for r in rows]
+
+    def count_since(self, recipient_key: bytes, since: datetime) -> int:
+        """How many letters this address was sent, or is to be sent, since then."""
+        return self._c.execute(
+            select(func.count())
+            .select_from(outbox)
+            .where(outbox.c.recipient_key == recipient_key, outbox.c.created_at >= since)
+        ).scalar_one()
+
+    def _letter(self, row: object) -> Letter:
+        fields = {name: row[name] for name in Letter.__slots__ if name != "body"}  # type: ignore[index]
+        body = self._sealer.open(row["body"], "outbox:" + fields["id"]).decode()  # type: ignore[index]
+        return Letter(body=body, **fields)
+
+
+class OutboxWriter(OutboxReader):
+    def add(self, letter: Letter) -> None:
+        row = {name: getattr(letter, name) for name in Letter.__slots__}
+        row["body"] = self._sealer.seal(letter.body.encode(), "outbox:" + letter.id)
+        row["next_at"] = letter.created_at
+        self._c.execute(insert(outbox), row)
+
+    def claim(self, id: str, attempts: int, until: datetime) -> bool:
+        """Takes a letter for sending; False when another runner did. It comes up again at `until` if nobody reports."""
+        done = self._c.execute(
+            update(outbox)
+            .where(outbox.c.id == id, outbox.c.attempts == attempts, outbox.c.status == "pending")
+            .values(attempts=attempts + 1, next_at=until)
+        )
+        return done.rowcount == 1
+
+    def sent(self, id: str, at: datetime) -> None:
+        """Done: the text, which holds a secret, is erased."""
+        self._c.execute(update(outbox).where(outbox.c.id == id).values(status="sent", sent_at=at, body=None))
+
+    def failed(self, id: str, error: str, next_at: datetime | None) -> None:
+        """To be tried again at `next_at`, or given up."""
+        values = {"last_error": error[:500], "status": "pending" if next_at else "dead"}
+        if next_at:
+            values["next_at"] = next_at  # type: ignore[assignment]
+        self._c.execute(update(outbox).where(outbox.c.id == id).values(**values))

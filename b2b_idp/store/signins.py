@@ -1,0 +1,99 @@
+"""Sign-ins under way and sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from b2b_idp.store.tables import sessions, signins
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigninRow:
+    """A sign-in under way: what is known (a JSON document), what it waits for, and how often it has moved."""
+
+    id: str
+    browser: bytes
+    version: int
+    waiting: str
+    known: Mapping[str, Any]
+    correlation_id: str
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRow:
+    """A browser's session with us; `evidence` is a JSON document."""
+
+    id: str
+    user_id: str
+    evidence: Mapping[str, Any]
+    created_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None = None
+
+
+_SIGNIN = select(signins).where(signins.c.id == bindparam("id"))
+_MOVE = (
+    update(signins)
+    .where(signins.c.id == bindparam("which"), signins.c.version == bindparam("seen"))
+    .values(
+        version=bindparam("next"),
+        waiting=bindparam("to_waiting"),
+        known=bindparam("to_known", type_=signins.c.known.type),
+    )
+)
+_SESSION = select(sessions).where(sessions.c.id == bindparam("id"))
+
+
+class SigninsReader:
+    def __init__(self, connection: Connection) -> None:
+        self._c = connection
+
+    def by_id(self, id: str) -> SigninRow | None:
+        row = self._c.execute(_SIGNIN, {"id": id}).mappings().first()
+        return None if row is None else SigninRow(**row)
+
+    def session(self, id: str) -> SessionRow | None:
+        row = self._c.execute(_SESSION, {"id": id}).mappings().first()
+        return None if row is None else SessionRow(**row)
+
+
+class SigninsWriter(SigninsReader):
+    def add(self, row: SigninRow) -> None:
+        self._c.execute(insert(signins), {name: getattr(row, name) for name in SigninRow.__slots__})
+
+    def move(self, id: str, seen: int, waiting: str, known: Mapping[str, Any]) -> bool:
+        """Takes one step: one conditional UPDATE. False when somebody else took it (the row is not at `seen`)."""
+        done = self._c.execute(
+            _MOVE, {"which": id, "seen": seen, "next": seen + 1, "to_waiting": waiting, "to_known": known}
+        )
+        return done.rowcount == 1
+
+    def add_session(self, row: SessionRow) -> None:
+        self._c.execute(insert(sessions), {name: getattr(row, name) for name in SessionRow.__slots__})
+
+    def update_session(self, id: str, evidence: Mapping[str, Any], expires_at: datetime) -> None:
+        self._c.execute(
+            update(sessions).where(sessions.c.id == id).values(evidence=evidence, expires_at=expires_at)
+        )
+
+    def end_session(self, id: str, at: datetime) -> None:
+        self._c.execute(
+            update(sessions).where(sessions.c.id == id, sessions.c.ended_at.is_(None)).values(ended_at=at)
+        )
+
+    def end_sessions_of(self, user_id: str, at: datetime) -> None:
+        self._c.execute(
+            update(sessions).where(sessions.c.user_id == user_id, sessions.c.ended_at.is_(None)).values(ended_at=at)
+        )
+
+    def sweep(self, before: datetime) -> int:
+        """Deletes sign-ins and sessions that ended before then; the number of rows."""
+        n = self._c.execute(delete(signins).where(signins.c.expires_at < before)).rowcount
+        return n + self._c.execute(delete(sessions).where(sessions.c.expires_at < before)).rowcount

@@ -1,0 +1,342 @@
+"""The tables. Times are microseconds since 1970 (UTC); documents are JSON in the shape their edge gave them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC datetime kept as an integer, exact on every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return None if value is None else _EPOCH + timedelta(microseconds=int(value))
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _id() -> Column[str]:
+    return Column("id", String(36), primary_key=True)
+
+
+tenant = Table(
+    "tenant",
+    metadata,
+    _id(),
+    Column("name", String, nullable=False),
+    Column("default_domain", String, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("config_version", Integer, nullable=False, default=0),
+)
+
+users = Table(
+    "users",
+    metadata,
+    _id(),
+    Column("user_type", String, nullable=False),
+    Column("upn", String, nullable=False),
+    Column("upn_key", String, nullable=False, unique=True),
+    Column("mail", String),
+    Column("mail_key", String),
+    Column("account_enabled", Boolean, nullable=False),
+    Column("creation_type", String),
+    Column("state", String),
+    Column("state_changed_at", Instant),
+    Column("issuer", String),
+    Column("subject", String),
+    Column("home_tenant_id", String(36)),
+    Column("proved_mail", String),
+    Column("home_mfa_seen_at", Instant),
+    Column("sessions_valid_from", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("properties", JSON, nullable=False),
+    UniqueConstraint("issuer", "subject"),
+    Index("ix_users_mail_key", "mail_key"),
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    _id(),
+    Column("user_id", String(36), ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("email", String, nullable=False),
+    Column("redirect_url", String, nullable=False),
+    Column("display_name", String),
+    Column("user_type", String, nullable=False),
+    Column("send_message", Boolean, nullable=False),
+    Column("message", JSON, nullable=False),
+    Column("reset_redemption", Boolean, nullable=False),
+    Column("status", String, nullable=False),
+    Column("generation", Integer, nullable=False, default=0),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("invited_by", String, nullable=False),
+    Column("revoked_at", Instant),
+)
+
+homes = Table(
+    "homes",
+    metadata,
+    Column("tenant_id", String(36), primary_key=True),
+    Column("issuer", String, nullable=False, unique=True),
+    Column("document", JSON, nullable=False),
+    Column("secret", LargeBinary),
+    Column("created_at", Instant, nullable=False),
+    Column("deleted_at", Instant),
+)
+
+home_domains = Table(
+    "home_domains",
+    metadata,
+    Column("domain", String, primary_key=True),
+    Column("tenant_id", String(36), ForeignKey("homes.tenant_id"), nullable=False, index=True),
+)
+
+partners = Table(
+    "partners",
+    metadata,
+    Column("tenant_id", String(36), primary_key=True),
+    Column("document", JSON, nullable=False),
+)
+
+policies = Table(
+    "policies",
+    metadata,
+    _id(),
+    Column("kind", String, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("modified_at", Instant),
+    Column("document", JSON, nullable=False),
+    Index("ix_policies_kind", "kind"),
+)
+
+apps = Table(
+    "apps",
+    metadata,
+    _id(),
+    Column("app_id", String(36), nullable=False, unique=True),
+    Column("sp_id", String(36), nullable=False, unique=True),
+    Column("sp_explicit", Boolean, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("version", Integer, nullable=False, default=0),
+    Column("application", JSON, nullable=False),
+    Column("service_principal", JSON, nullable=False),
+    Column("claims_policy_id", String(36), ForeignKey("policies.id")),
+)
+
+app_identifier_uris = Table(
+    "app_identifier_uris",
+    metadata,
+    Column("uri", String, primary_key=True),
+    Column("app", String(36), ForeignKey("apps.id", ondelete="CASCADE"), nullable=False, index=True),
+)
+
+app_secrets = Table(
+    "app_secrets",
+    metadata,
+    Column("key_id", String(36), primary_key=True),
+    Column("app", String(36), ForeignKey("apps.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("secret_hash", LargeBinary, nullable=False),
+    Column("hint", String, nullable=False),
+    Column("display_name", String),
+    Column("starts_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+)
+
+role_assignments = Table(
+    "role_assignments",
+    metadata,
+    _id(),
+    Column("principal_id", String(36), nullable=False),
+    Column("principal_type", String, nullable=False),
+    Column("resource_sp_id", String(36), nullable=False, index=True),
+    Column("app_role_id", String(36), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("principal_id", "resource_sp_id", "app_role_id"),
+)
+
+groups = Table(
+    "groups",
+    metadata,
+    _id(),
+    Column("created_at", Instant, nullable=False),
+    Column("document", JSON, nullable=False),
+)
+
+group_members = Table(
+    "group_members",
+    metadata,
+    Column("group_id", String(36), ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True),
+    Column("member_id", String(36), primary_key=True, index=True),
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("user_id", String(36), ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("app_id", String(36), primary_key=True),
+    Column("scopes", JSON, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
+signins = Table(
+    "signins",
+    metadata,
+    _id(),
+    Column("browser", LargeBinary, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("waiting", String, nullable=False),
+    Column("known", JSON, nullable=False),
+    Column("correlation_id", String(36), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    _id(),
+    Column("user_id", String(36), ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("evidence", JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+    Column("ended_at", Instant),
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    _id(),
+    Column("user_id", String(36), ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("app_id", String(36), nullable=False, index=True),
+    Column("session_id", String(36), nullable=False, index=True),
+    Column("document", JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+    Column("code_used_at", Instant),
+    Column("generation", Integer, nullable=False),
+    Column("rotated_at", Instant),
+    Column("revoked_at", Instant),
+)
+
+revoked_tokens = Table(
+    "revoked_tokens",
+    metadata,
+    Column("jti", String, primary_key=True),
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+
+used_assertions = Table(
+    "used_assertions",
+    metadata,
+    Column("id", LargeBinary, primary_key=True),
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+
+factors = Table(
+    "factors",
+    metadata,
+    _id(),
+    Column("user_id", String(36), ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("method", String, nullable=False),
+    Column("secret", LargeBinary, nullable=False),
+    Column("last_step", BigInteger, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("user_id", String(36), ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("code_hash", LargeBinary, primary_key=True),
+    Column("used_at", Instant),
+)
+
+guess_budgets = Table(
+    "guess_budgets",
+    metadata,
+    Column("scope", String, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("last_at", Instant, nullable=False),
+)
+
+known_browsers = Table(
+    "known_browsers",
+    metadata,
+    Column("user_id", String(36), ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("browser", LargeBinary, primary_key=True),
+    Column("at", Instant, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    _id(),
+    Column("once", String, nullable=False, unique=True),
+    Column("recipient", String, nullable=False),
+    Column("recipient_key", LargeBinary, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("body", LargeBinary),
+    Column("status", String, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("sent_at", Instant),
+    Column("last_error", String),
+    Index("ix_outbox_status_next_at", "status", "next_at"),
+    Index("ix_outbox_recipient_key_created_at", "recipient_key", "created_at"),
+)
+
+signin_log = Table(
+    "signin_log",
+    metadata,
+    _id(),
+    Column("at", Instant, nullable=False, index=True),
+    Column("user_id", String(36), index=True),
+    Column("app_id", String(36), index=True),
+    Column("correlation_id", String(36), index=True),
+    Column("document", JSON, nullable=False),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    _id(),
+    Column("at", Instant, nullable=False, index=True),
+    Column("activity", String, nullable=False),
+    Column("document", JSON, nullable=False),
+)
