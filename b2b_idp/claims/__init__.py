@@ -1,0 +1,1 @@
+"""Claims mapping policies, compiled and applied. Pure."""

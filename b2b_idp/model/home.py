@@ -99,7 +99,14 @@ def effective_trust(partner: Partner | None, default: Partner) -> Trust:
                 return {name: getattr(entry, name)}
         return {}
 
-    names = ("mfa_accepted", "inbound", "automatic_consent", "when_home_cannot", "mfa_max_age", "trusted_attributes")
+    names = (
+        "mfa_accepted",
+        "inbound",
+        "automatic_consent",
+        "when_home_cannot",
+        "mfa_max_age",
+        "trusted_attributes",
+    )
     given: dict[str, Any] = {}
     for name in names:
         given |= of(name)

@@ -1,0 +1,148 @@
+"""State: one interface for every database. A `Reader` sees one consistent state, a `Writer` commits on exit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+
+from sqlalchemy import Connection
+
+from b2b_idp.store.apps import AppsReader, AppsWriter
+from b2b_idp.store.configuration import (
+    Configuration,
+    ConfigurationCache,
+    ConfigurationReader,
+    ConfigurationWriter,
+)
+from b2b_idp.store.engine import Database, ping
+from b2b_idp.store.factors import FactorsReader, FactorsWriter
+from b2b_idp.store.grants import GrantsReader, GrantsWriter
+from b2b_idp.store.logs import LogsReader, LogsWriter
+from b2b_idp.store.migrate import create_all, head, migrate, revision
+from b2b_idp.store.outbox import OutboxReader, OutboxWriter
+from b2b_idp.store.sealing import Sealer
+from b2b_idp.store.signins import SigninsReader, SigninsWriter
+from b2b_idp.store.users import UsersReader, UsersWriter
+
+__all__ = ["Configuration", "Reader", "Store", "Writer"]
+
+
+class Reader:
+    """What can be asked, by aggregate, inside one transaction."""
+
+    def __init__(self, connection: Connection, sealer: Sealer, cache: ConfigurationCache) -> None:
+        self._c = connection
+        self._sealer = sealer
+        self._cache = cache
+
+    @cached_property
+    def configuration(self) -> Configuration:
+        """Homes, partners and policies as they stand in this transaction, compiled."""
+        return self._cache.get(self._c)
+
+    @cached_property
+    def users(self) -> UsersReader:
+        return UsersReader(self._c)
+
+    @cached_property
+    def apps(self) -> AppsReader:
+        return AppsReader(self._c)
+
+    @cached_property
+    def documents(self) -> ConfigurationReader:
+        return ConfigurationReader(self._c)
+
+    @cached_property
+    def signins(self) -> SigninsReader:
+        return SigninsReader(self._c)
+
+    @cached_property
+    def grants(self) -> GrantsReader:
+        return GrantsReader(self._c)
+
+    @cached_property
+    def factors(self) -> FactorsReader:
+        return FactorsReader(self._c, self._sealer)
+
+    @cached_property
+    def outbox(self) -> OutboxReader:
+        return OutboxReader(self._c, self._sealer)
+
+    @cached_property
+    def logs(self) -> LogsReader:
+        return LogsReader(self._c)
+
+
+class Writer(Reader):
+    """A Reader that can also change things; all of it lands together or not at all."""
+
+    @cached_property
+    def users(self) -> UsersWriter:
+        return UsersWriter(self._c)
+
+    @cached_property
+    def apps(self) -> AppsWriter:
+        return AppsWriter(self._c)
+
+    @cached_property
+    def documents(self) -> ConfigurationWriter:
+        return ConfigurationWriter(self._c, self._sealer)
+
+    @cached_property
+    def signins(self) -> SigninsWriter:
+        return SigninsWriter(self._c)
+
+    @cached_property
+    def grants(self) -> GrantsWriter:
+        return GrantsWriter(self._c)
+
+    @cached_property
+    def factors(self) -> FactorsWriter:
+        return FactorsWriter(self._c, self._sealer)
+
+    @cached_property
+    def outbox(self) -> OutboxWriter:
+        return OutboxWriter(self._c, self._sealer)
+
+    @cached_property
+    def logs(self) -> LogsWriter:
+        return LogsWriter(self._c)
+
+
+class Store:
+    """Opens transactions on one database. `sealer` keeps the secrets that must be used again."""
+
+    def __init__(self, url: str, sealer: Sealer) -> None:
+        self._database = Database(url)
+        self._sealer = sealer
+        self._cache = ConfigurationCache(sealer)
+        if self._database.in_memory:
+            create_all(self._database.engine)
+
+    @contextmanager
+    def read(self) -> Iterator[Reader]:
+        with self._database.transaction(write=False) as connection:
+            yield Reader(connection, self._sealer, self._cache)
+
+    @contextmanager
+    def write(self) -> Iterator[Writer]:
+        """One writing transaction: everything lands together on exit, nothing when an exception leaves it."""
+        with self._database.transaction(write=True) as connection:
+            yield Writer(connection, self._sealer, self._cache)
+
+    def ping(self) -> None:
+        """Raises Problem(UNAVAILABLE) unless the database answers and has the schema."""
+        with self._database.transaction(write=False) as connection:
+            ping(connection)
+
+    def migrate(self) -> str:
+        """Brings the schema to the newest revision, whose name it returns."""
+        migrate(self._database.engine)
+        return head()
+
+    def schema_is_current(self) -> bool:
+        return revision(self._database.engine) == head()
+
+    def close(self) -> None:
+        self._database.close()

@@ -88,9 +88,14 @@ def _problem(e: DBAPIError) -> Exception:
     """What a driver's failure means: unavailable is an honest 503, anything else is a defect of ours."""
     said = str(e.orig).lower()
     if isinstance(e, OperationalError) and any(
-        word in said for word in ("locked", "busy", "full", "unable to open", "i/o error", "readonly", "no such table")
+        word in said
+        for word in ("locked", "busy", "full", "unable to open", "i/o error", "readonly", "no such table")
     ):
-        why = "the database has no schema: run `b2b-idp migrate`" if "no such table" in said else f"database: {said}"
+        why = (
+            "the database has no schema: run `b2b-idp migrate`"
+            if "no such table" in said
+            else f"database: {said}"
+        )
         return Problem(
             Code.UNAVAILABLE, "The service is busy. Please try again in a moment.", why, timedelta(seconds=2)
         )

@@ -15,8 +15,15 @@ class LogsReader:
     def __init__(self, connection: Connection) -> None:
         self._c = connection
 
-    def signins(self, *, user_id: str | None = None, app_id: str | None = None, correlation_id: str | None = None,
-                before: datetime | None = None, most: int = 100) -> list[tuple[datetime, Mapping[str, Any]]]:
+    def signins(
+        self,
+        *,
+        user_id: str | None = None,
+        app_id: str | None = None,
+        correlation_id: str | None = None,
+        before: datetime | None = None,
+        most: int = 100,
+    ) -> list[tuple[datetime, Mapping[str, Any]]]:
         """Sign-in documents (Graph `signIn`), newest first."""
         statement = select(signin_log.c.at, signin_log.c.document).order_by(
             signin_log.c.at.desc(), signin_log.c.id.desc()
@@ -32,7 +39,9 @@ class LogsReader:
         row = self._c.execute(select(signin_log.c.document).where(signin_log.c.id == id)).first()
         return None if row is None else row.document
 
-    def audits(self, *, before: datetime | None = None, most: int = 100) -> list[tuple[datetime, Mapping[str, Any]]]:
+    def audits(
+        self, *, before: datetime | None = None, most: int = 100
+    ) -> list[tuple[datetime, Mapping[str, Any]]]:
         """Audit documents (Graph `directoryAudit`), newest first."""
         statement = select(audit_log.c.at, audit_log.c.document).order_by(
             audit_log.c.at.desc(), audit_log.c.id.desc()
@@ -61,5 +70,10 @@ class LogsWriter(LogsReader):
         """`document` is Graph's directoryAudit with its id and activityDisplayName."""
         self._c.execute(
             insert(audit_log),
-            {"id": document["id"], "at": at, "activity": document["activityDisplayName"], "document": document},
+            {
+                "id": document["id"],
+                "at": at,
+                "activity": document["activityDisplayName"],
+                "document": document,
+            },
         )

@@ -90,7 +90,9 @@ class SigninsWriter(SigninsReader):
 
     def end_sessions_of(self, user_id: str, at: datetime) -> None:
         self._c.execute(
-            update(sessions).where(sessions.c.user_id == user_id, sessions.c.ended_at.is_(None)).values(ended_at=at)
+            update(sessions)
+            .where(sessions.c.user_id == user_id, sessions.c.ended_at.is_(None))
+            .values(ended_at=at)
         )
 
     def sweep(self, before: datetime) -> int:

@@ -165,6 +165,13 @@ app_identifier_uris = Table(
     Column("app", String(36), ForeignKey("apps.id", ondelete="CASCADE"), nullable=False, index=True),
 )
 
+app_origins = Table(
+    "app_origins",
+    metadata,
+    Column("origin", String, primary_key=True),
+    Column("app", String(36), ForeignKey("apps.id", ondelete="CASCADE"), primary_key=True),
+)
+
 app_secrets = Table(
     "app_secrets",
     metadata,

@@ -103,7 +103,9 @@ class UsersWriter(UsersReader):
         row = _user_row(user)
         self._c.execute(update(users).where(users.c.id == row.pop("id")).values(row))
 
-    def bind(self, user: User, identity: HomeIdentity, tenant_id: str, proved_mail: str, at: datetime) -> User | None:
+    def bind(
+        self, user: User, identity: HomeIdentity, tenant_id: str, proved_mail: str, at: datetime
+    ) -> User | None:
         """Binds a pending user to a home identity, once: None when the user was bound or removed meanwhile, or the
         identity already belongs to somebody."""
         if self.by_identity(identity) is not None:

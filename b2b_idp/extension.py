@@ -1,0 +1,337 @@
+"""The composition root: `B2BIdp` wires the parts together and mounts them in a Flask app. Nothing else does."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from b2b_idp.factors.outbox import OutboxRunner
+from b2b_idp.graph import GraphParts, graph_blueprint
+from b2b_idp.homes.oidc import OidcHomes
+from b2b_idp.keys.files import load_or_create_master
+from b2b_idp.keys.ring import KeyRing
+from b2b_idp.keys.vault import Vault
+from b2b_idp.logs import log
+from b2b_idp.metrics import Metrics
+from b2b_idp.model.directory import Tenant
+from b2b_idp.model.moment import Moment
+from b2b_idp.model.problem import Code, Problem
+from b2b_idp.net.http import Allowed, Http
+from b2b_idp.openid import OpenIdParts, openid_blueprint
+from b2b_idp.pages.render import Pages
+from b2b_idp.pages.routes import PagesParts, Renderer, pages_blueprint
+from b2b_idp.settings import Settings
+from b2b_idp.signin import SignIn, SignInSettings
+from b2b_idp.signin.values import Browser
+from b2b_idp.signin.whatif import WhatIf
+from b2b_idp.store import Store
+
+BROWSER_COOKIE_DAYS = 365
+
+
+def system_moment() -> Moment:
+    """The clock and randomness of this machine, read once."""
+    return Moment(datetime.now(UTC), lambda: str(uuid.uuid4()), lambda: secrets.token_urlsafe(32))
+
+
+class B2BIdp:
+    """One instance of the identity provider.
+
+    `B2BIdp(app, url_prefix="/idp", issuer=…, database_url=…)`, or `B2BIdp(**settings).init_app(app)`. The issuer
+    ends with the prefix. Several instances in one process share nothing.
+    """
+
+    def __init__(
+        self,
+        app: Flask | None = None,
+        *,
+        url_prefix: str | None = None,
+        settings: Settings | None = None,
+        moment: Callable[[], Moment] = system_moment,
+        **given: object,
+    ) -> None:
+        self.settings = settings or Settings.load(**given)
+        self.moment = moment
+        path = urlsplit(self.settings.issuer).path
+        self.url_prefix = path if url_prefix is None else url_prefix.rstrip("/")
+        self._cookie = _Cookies(self.settings.issuer, self)
+        if app is not None:
+            self.init_app(app)
+
+    # --- parts, each made once, when first used ----------------------------------------------------------------------
+
+    @cached_property
+    def in_memory(self) -> bool:
+        return self.settings.database_url in ("sqlite://", "")
+
+    @cached_property
+    def vault(self) -> Vault:
+        if self.in_memory:
+            return Vault(secrets.token_bytes(32))
+        return Vault(load_or_create_master(Path(self.settings.keys_dir)))
+
+    @cached_property
+    def keys(self) -> KeyRing:
+        if self.in_memory:
+            return KeyRing.in_memory(self.moment())
+        ring = KeyRing.load(Path(self.settings.keys_dir))
+        ring.ensure(self.moment())
+        return ring
+
+    @cached_property
+    def store(self) -> Store:
+        store = Store(self.settings.database_url or "sqlite://", self.vault)
+        if self.in_memory:
+            moment = self.moment()
+            with store.write() as w:
+                w.documents.create_tenant(Tenant(moment.new_id(), "Contoso", "contoso.example", moment.at))
+        return store
+
+    @cached_property
+    def http(self) -> Http:
+        return Http(Allowed.parse(self.settings.allow_private_upstreams))
+
+    @cached_property
+    def homes(self) -> OidcHomes:
+        return OidcHomes(self.http, self._sign_assertion)
+
+    def _sign_assertion(self, claims: Any, alg: str) -> str:
+        return self.keys.signer(alg, self.moment().at).sign(claims, "JWT")
+
+    @cached_property
+    def signin(self) -> SignIn:
+        return SignIn(
+            self.store,
+            self.vault,
+            self.homes,
+            SignInSettings(self.settings.issuer, timedelta(seconds=self.settings.home_recheck)),
+        )
+
+    @cached_property
+    def what_if(self) -> WhatIf:
+        return WhatIf(self.settings.issuer, self.vault)
+
+    @cached_property
+    def pages(self) -> Pages:
+        return Pages(tenant_name=self._tenant_name, static_prefix=lambda: f"{self.settings.issuer}/static")
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        return Metrics()
+
+    @cached_property
+    def outbox(self) -> OutboxRunner:
+        """The sender of mails; `serve` starts it."""
+        return OutboxRunner(self.store, self.settings.mail_url, self._mail_from(), self.moment)
+
+    def _tenant_name(self) -> str:
+        with self.store.read() as r:
+            return r.configuration.tenant.name
+
+    def _mail_from(self) -> str:
+        if self.settings.mail_from:
+            return self.settings.mail_from
+        with self.store.read() as r:
+            return f"no-reply@{r.configuration.tenant.default_domain}"
+
+    # --- mounting ----------------------------------------------------------------------------------------------------
+
+    def init_app(self, app: Flask) -> None:
+        """Mounts the provider's blueprints below `url_prefix`; the host's own routes, errors and session stay its."""
+        name = "b2b_idp_" + sha256(self.settings.issuer.encode()).hexdigest()[:8]
+        parts = PagesParts(
+            issuer=self.settings.issuer,
+            store=self.store,
+            signin=self.signin,
+            vault=self.vault,
+            pages=self.pages,
+            moment=self.request_moment,
+            browser=self._cookie.browser,
+            set_session=self._cookie.set_session,
+        )
+        renderer = Renderer(parts)
+        pages = pages_blueprint(parts, renderer, name)
+        openid = openid_blueprint(
+            OpenIdParts(
+                issuer=self.settings.issuer,
+                store=self.store,
+                signin=self.signin,
+                keys=self.keys,
+                vault=self.vault,
+                moment=self.request_moment,
+                pages=renderer,
+                browser=self._cookie.browser,
+                set_session=self._cookie.set_session,
+            ),
+            name,
+        )
+        graph = graph_blueprint(
+            GraphParts(
+                issuer=self.settings.issuer,
+                store=self.store,
+                vault=self.vault,
+                keys=self.keys,
+                moment=self.request_moment,
+                evaluate=self.what_if.evaluate,
+                check_issuer=self.http.check_url,
+            ),
+            name,
+        )
+        health = self._health(name)
+        for blueprint in (pages, openid, health):
+            blueprint.register_error_handler(Exception, self._page_error(renderer))
+            blueprint.after_request(self._after)
+            app.register_blueprint(blueprint, url_prefix=self.url_prefix or None)
+        graph.after_request(self._after)
+        app.register_blueprint(graph, url_prefix=f"{self.url_prefix}/v1.0")
+        app.extensions.setdefault("b2b_idp", {})[self.settings.issuer] = self
+
+    def request_moment(self) -> Moment:
+        """This request's one reading of the clock."""
+        moment: Moment | None = g.get("b2b_idp_moment")
+        if moment is None:
+            moment = g.b2b_idp_moment = self.moment()
+        return moment
+
+    def _page_error(self, renderer: Renderer) -> Callable[[Exception], Response | HTTPException]:
+        def handle(e: Exception) -> Response | HTTPException:
+            correlation_id = self.request_moment().new_id()
+            if isinstance(e, Problem):
+                _log_problem(e, correlation_id)
+                return renderer.error(e, correlation_id)
+            if isinstance(e, HTTPException):
+                if e.code is not None and e.code < 400:
+                    return e
+                problem = Problem(
+                    Code.NOT_FOUND if e.code == 404 else Code.INVALID_REQUEST,
+                    "There is no such page here." if e.code == 404 else "This request could not be read.",
+                )
+                return renderer.error(problem, correlation_id, status=e.code)
+            _log_defect(e, correlation_id)
+            return renderer.error(
+                Problem(
+                    Code.INTERNAL,
+                    "Something went wrong on our side. Please try again; if it happens again, tell the person who "
+                    "invited you the number below.",
+                ),
+                correlation_id,
+            )
+
+        return handle
+
+    def _after(self, response: Response) -> Response:
+        headers = response.headers
+        headers.setdefault("X-Content-Type-Options", "nosniff")
+        headers.setdefault("Referrer-Policy", "same-origin")
+        headers.setdefault("Cache-Control", "no-store")
+        if self.settings.issuer.startswith("https:"):
+            headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        return self._cookie.remember(response)
+
+    def _health(self, name: str) -> Blueprint:
+        blueprint = Blueprint(f"{name}_health", __name__)
+
+        @blueprint.get("/healthz")
+        def healthz() -> dict[str, str]:
+            return {"status": "ok"}
+
+        @blueprint.get("/readyz")
+        def readyz() -> tuple[dict[str, str], int]:
+            try:
+                self.store.ping()
+                if not self.in_memory and not self.store.schema_is_current():
+                    return {"status": "database schema is not current: run b2b-idp migrate"}, 503
+            except Problem as p:
+                return {"status": "database unavailable", "detail": p.why}, 503
+            return {"status": "ok"}, 200
+
+        @blueprint.get("/metrics")
+        def metrics() -> Response:
+            return Response(self.metrics.text(), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+        return blueprint
+
+
+class _Cookies:
+    """The two cookies of an instance: who this browser is (for sign-ins under way), and its session.
+
+    Cookies know no ports, so their names carry a hash of the issuer.
+    """
+
+    def __init__(self, issuer: str, idp: B2BIdp) -> None:
+        secure = issuer.startswith("https:")
+        tag = sha256(issuer.encode()).hexdigest()[:8]
+        self._name = f"{'__Host-' if secure else ''}b2bidp_{tag}"
+        self._secure = secure
+        self._idp = idp
+
+    def browser(self) -> Browser:
+        """Who is at the other end of this request; a new browser is given its cookie with the answer."""
+        known: dict[str, Browser] = g.setdefault("b2b_idp_browsers", {})
+        if self._name not in known:
+            known[self._name] = self._read()
+        return known[self._name]
+
+    def _read(self) -> Browser:
+        vault = self._idp.vault
+        mine = request.cookies.get(self._name + "_browser", "")
+        handle = vault.read_handle("browser", mine)
+        if handle is None:
+            mine = vault.handle("browser", self._idp.request_moment().new_id())
+            g.setdefault("b2b_idp_new_cookies", {})[self._name] = mine
+        session = vault.read_handle("session", request.cookies.get(self._name + "_session", ""))
+        return Browser(
+            key=vault.digest("browser", mine),
+            session_id=session.id if session else None,
+            ip_address=self._address(),
+            user_agent=request.headers.get("User-Agent", ""),
+        )
+
+    def _address(self) -> str:
+        hops = self._idp.settings.trusted_proxies
+        forwarded = [h.strip() for h in request.headers.get("X-Forwarded-For", "").split(",") if h.strip()]
+        if hops and len(forwarded) >= hops:
+            return forwarded[-hops][:45]
+        return request.remote_addr or ""
+
+    def remember(self, response: Response) -> Response:
+        new = g.get("b2b_idp_new_cookies", {}).pop(self._name, None)
+        if new is not None:
+            self._set(response, "_browser", new, BROWSER_COOKIE_DAYS * 86400)
+        return response
+
+    def set_session(self, response: Response, session_id: str | None) -> None:
+        """Gives the browser its session, or takes it away."""
+        if session_id is None:
+            self._set(response, "_session", "", 0)
+        else:
+            self._set(response, "_session", self._idp.vault.handle("session", session_id), None)
+
+    def _set(self, response: Response, suffix: str, value: str, max_age: int | None) -> None:
+        response.set_cookie(
+            self._name + suffix,
+            value,
+            max_age=max_age,
+            path="/",
+            secure=self._secure,
+            httponly=True,
+            samesite="Lax",
+        )
+
+
+def _log_problem(problem: Problem, correlation_id: str) -> None:
+    log.info("refused", code=problem.code.value, why=problem.why or problem.say, correlation_id=correlation_id)
+
+
+def _log_defect(e: Exception, correlation_id: str) -> None:
+    log.error("internal error", error=type(e).__name__, correlation_id=correlation_id, exc_info=e)

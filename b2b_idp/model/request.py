@@ -1,0 +1,51 @@
+"""An app's authorization request, parsed and checked (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1, RFC 7636)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizeRequest:
+    """What an app asked for. Client and redirect URI are known to be registered, all else is checked too.
+
+    `acr_values` are in order of preference, `acr_essential` says that one of them must be reached; `claims` is the
+    parsed `claims` parameter; `max_age` is in seconds; `prompt` is the set of its words.
+    """
+
+    client_id: str
+    redirect_uri: str
+    scope: tuple[str, ...]
+    state: str | None = None
+    nonce: str | None = None
+    code_challenge: str | None = None
+    response_mode: Literal["query", "form_post"] = "query"
+    prompt: frozenset[str] = frozenset()
+    max_age: int | None = None
+    acr_values: tuple[str, ...] = ()
+    acr_essential: bool = False
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    login_hint: str | None = None
+    domain_hint: str | None = None
+    ui_locales: str | None = None
+    hinted_user_id: str | None = None
+    """The user that a valid `id_token_hint` names; no other may come out of this request."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: _plain(getattr(self, name)) for name in self.__slots__}
+
+    @staticmethod
+    def from_json(document: Mapping[str, Any]) -> AuthorizeRequest:
+        values = dict(document)
+        values["scope"] = tuple(values["scope"])
+        values["acr_values"] = tuple(values["acr_values"])
+        values["prompt"] = frozenset(values["prompt"])
+        return AuthorizeRequest(**values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, frozenset):
+        return sorted(value)
+    return list(value) if isinstance(value, tuple) else value

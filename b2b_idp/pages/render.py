@@ -1,0 +1,53 @@
+"""Page name and values → HTML, by a Jinja environment of our own: the host application's is never touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+
+class Pages:
+    """The guest pages. `static_prefix()` is the address of the `static` folder, no slash at its end."""
+
+    def __init__(self, *, tenant_name: Callable[[], str], static_prefix: Callable[[], str]) -> None:
+        self._tenant_name = tenant_name
+        self._static_prefix = static_prefix
+        self._templates = Environment(
+            loader=PackageLoader("b2b_idp.pages"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters["in_fours"] = in_fours
+
+    def page(self, name: str, **context: object) -> str:
+        """The document of the page `name`, which names its template and, but for form-post, its `data-page`.
+
+        Each template's first line lists the values it takes, besides the `correlation_id` that every page with
+        the common frame shows; a missing one raises jinja2.UndefinedError. Only `markupsafe.Markup` is HTML.
+        """
+        return self._templates.get_template(f"{name}.html").render(
+            context, page=name, tenant_name=self._tenant_name(), static=self._static_prefix()
+        )
+
+
+def content_security_policy(name: str, form_action: Sequence[str]) -> str:
+    """The Content-Security-Policy of the page `name`; `form_action` lists the sources its forms may lead to.
+
+    Some browsers hold the redirects that answer a POST to form-action too (CSP 3 §6.4.1), so `form_action`
+    must name each origin on that way.
+    """
+    script = "script-src 'self'; " if name == "form-post" else ""
+    targets = " ".join(form_action) or "'none'"
+    return (
+        f"default-src 'none'; style-src 'self'; img-src 'self' data:; {script}"
+        f"form-action {targets}; frame-ancestors 'none'; base-uri 'none'"
+    )
+
+
+def in_fours(secret: str) -> str:
+    """`secret` in groups of four, as a person copies it."""
+    bare = secret.replace(" ", "")
+    return " ".join(bare[i : i + 4] for i in range(0, len(bare), 4))

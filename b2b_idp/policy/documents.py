@@ -1,0 +1,431 @@
+"""Documents in Graph's shape → values. The API parses what it is sent with these, the store what it kept.
+
+Bad input is Problem(BAD_REQUEST) that names the property; unknown properties are refused, `@odata.*` members are not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from b2b_idp.model.access import AccessPolicy, GuestKinds, Strength
+from b2b_idp.model.evidence import StepUp
+from b2b_idp.model.home import Collaboration, Home, Partner, Targets
+from b2b_idp.model.problem import Code, Problem
+from b2b_idp.policy.strengths import BUILT_IN
+from b2b_idp.policy.vocabulary import compile_vocabulary
+
+Guid = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$", to_lower=True),
+]
+Text = Annotated[
+    str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x08\x0a-\x1f\x7f]*$")
+]
+_Target = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+_D = TypeVar("_D", bound=BaseModel)
+
+
+def parse(kind: type[_D], document: object) -> _D:
+    """`document` as a `kind`. All that is wrong is named in one Problem(BAD_REQUEST)."""
+    try:
+        return kind.model_validate(_without_annotations(document))
+    except ValidationError as e:
+        wrong = "; ".join(
+            f"{'.'.join(str(p) for p in x['loc']) or 'body'}: {x['msg']}" for x in e.errors()[:8]
+        )
+        raise Problem(Code.BAD_REQUEST, f"Invalid value: {wrong}.") from None
+    except RecursionError:
+        raise Problem(Code.BAD_REQUEST, "The document is nested too deeply.") from None
+
+
+def _without_annotations(value: object) -> object:
+    """The document without OData control information, which is never an unknown property."""
+    if isinstance(value, dict):
+        return {
+            k: _without_annotations(v)
+            for k, v in value.items()
+            if "@odata." not in str(k) or k == "@odata.type"
+        }
+    if isinstance(value, list):
+        return [_without_annotations(v) for v in value]
+    return value
+
+
+# --- identityProviders ---------------------------------------------------------------------------------------------
+
+
+class _Typed(_Document):
+    odata_type: str | None = Field(default=None, alias="@odata.type")
+
+
+class _ClientAuthentication(_Typed):
+    clientSecret: Annotated[str, StringConstraints(min_length=1, max_length=1024)] | None = Field(
+        default=None, repr=False
+    )
+
+
+class _AddressMapping(_Typed):
+    country: str | None = None
+    locality: str | None = None
+    postal_code: str | None = None
+    region: str | None = None
+    street_address: str | None = None
+
+
+class _ClaimMapping(_Typed):
+    sub: str | None = None
+    name: str | None = None
+    given_name: str | None = None
+    family_name: str | None = None
+    email: str | None = None
+    email_verified: str | None = None
+    phone_number: str | None = None
+    phone_number_verified: str | None = None
+    address: _AddressMapping | None = None
+
+
+class _StepUp(_Typed):
+    with_: Literal["acr_values", "claims", "none"] = Field(alias="with")
+    values: list[Text] = Field(default_factory=list, max_length=20)
+
+
+_Modes = dict[Annotated[str, StringConstraints(min_length=1, max_length=255)], list[str]]
+
+
+class _AuthenticationContext(_Typed):
+    profile: str = "rfc8176"
+    amr: _Modes = Field(default_factory=dict, max_length=200)
+    acr: _Modes = Field(default_factory=dict, max_length=200)
+    stepUp: _StepUp | None = None
+    authTime: Literal["required", "used", "ignored"] = "used"
+
+
+class _HomeExtension(_Typed):
+    tenantId: Guid | None = None
+    domains: list[str] = Field(default_factory=list, max_length=500)
+    authenticationContext: _AuthenticationContext = Field(default_factory=_AuthenticationContext)
+    own: bool = False
+    enabled: bool = True
+    redirectUri: str | None = None
+    """Read-only; ignored when sent back."""
+
+
+class IdentityProvider(_Typed):
+    """Graph's oidcIdentityProvider with our `b2bIdp` members."""
+
+    id: str | None = None
+    displayName: Text
+    clientId: Text
+    issuer: Annotated[str, StringConstraints(min_length=8, max_length=1024)]
+    wellKnownEndpoint: Annotated[str, StringConstraints(max_length=1024)] | None = None
+    responseType: Literal["code"] = "code"
+    scope: Annotated[str, StringConstraints(min_length=1, max_length=500)] = "openid profile email"
+    clientAuthentication: _ClientAuthentication
+    inboundClaimMapping: _ClaimMapping | None = None
+    b2bIdp: _HomeExtension = Field(default_factory=_HomeExtension)
+
+
+OIDC_PROVIDER = "#microsoft.graph.oidcIdentityProvider"
+SECRET_AUTHENTICATION = "#microsoft.graph.oidcClientSecretAuthentication"
+PRIVATE_JWT_AUTHENTICATION = "#microsoft.graph.oidcPrivateJwtKeyClientAuthentication"
+
+
+def home_of(tenant_id: str, document: Mapping[str, Any], secret: str | None) -> Home:
+    """The home tenant that an identityProvider document (without its secret) describes."""
+    provider = parse(IdentityProvider, document)
+    extension = provider.b2bIdp
+    context = extension.authenticationContext
+    step_up = None if context.stepUp is None else StepUp(context.stepUp.with_, tuple(context.stepUp.values))
+    vocabulary = compile_vocabulary(context.profile, context.amr, context.acr, step_up, context.authTime)
+    mapping = provider.inboundClaimMapping
+    by_key = provider.clientAuthentication.odata_type == PRIVATE_JWT_AUTHENTICATION
+    return Home(
+        tenant_id=tenant_id,
+        issuer=provider.issuer,
+        display_name=provider.displayName,
+        client_id=provider.clientId,
+        client_auth="private_key_jwt" if by_key else "client_secret",
+        client_secret=None if by_key else secret,
+        well_known=provider.issuer.rstrip("/") + "/.well-known/openid-configuration",
+        scope=provider.scope,
+        domains=tuple(extension.domains),
+        own=extension.own,
+        enabled=extension.enabled,
+        claim_mapping={}
+        if mapping is None
+        else {k: v for k, v in mapping.model_dump(exclude={"address", "odata_type"}).items() if v},
+        vocabulary=vocabulary,
+        properties=document,
+    )
+
+
+# --- crossTenantAccessPolicy ---------------------------------------------------------------------------------------
+
+
+class _InboundTrust(_Typed):
+    isMfaAccepted: bool | None = None
+    isCompliantDeviceAccepted: bool | None = None
+    isHybridAzureADJoinedDeviceAccepted: bool | None = None
+
+
+class _TargetEntry(_Typed):
+    target: _Target
+    targetType: Literal["user", "group", "application"]
+
+
+class _TargetConfiguration(_Typed):
+    accessType: Literal["allowed", "blocked"]
+    targets: list[_TargetEntry] = Field(min_length=1, max_length=1000)
+
+
+class _Setting(_Typed):
+    usersAndGroups: _TargetConfiguration | None = None
+    applications: _TargetConfiguration | None = None
+
+
+class _Consent(_Typed):
+    inboundAllowed: bool | None = None
+    outboundAllowed: bool | None = None
+
+
+class _PartnerExtension(_Typed):
+    whenHomeCannot: Literal["challengeHere", "block"] | None = None
+    mfaMaxAge: str | None = None
+    trustedAttributes: list[_Target] | None = Field(default=None, max_length=100)
+
+
+class PartnerConfiguration(_Typed):
+    """Graph's crossTenantAccessPolicyConfigurationPartner (or Default) with our `b2bIdp` members."""
+
+    tenantId: Guid | None = None
+    isServiceDefault: bool | None = None
+    isServiceProvider: bool | None = None
+    isInMultiTenantOrganization: bool | None = None
+    inboundTrust: _InboundTrust | None = None
+    b2bCollaborationInbound: _Setting | None = None
+    b2bCollaborationOutbound: _Setting | None = None
+    b2bDirectConnectInbound: _Setting | None = None
+    b2bDirectConnectOutbound: _Setting | None = None
+    automaticUserConsentSettings: _Consent | None = None
+    b2bIdp: _PartnerExtension | None = None
+
+
+_DURATION = re.compile(
+    r"^P(?:(?P<days>[0-9]{1,5})D)?(?:T(?:(?P<hours>[0-9]{1,5})H)?(?:(?P<minutes>[0-9]{1,5})M)?(?:(?P<seconds>[0-9]{1,6})S)?)?$"
+)
+
+
+def duration_of(text: str) -> timedelta:
+    """An ISO 8601 duration of days and smaller, such as PT12H; longer than zero."""
+    match = _DURATION.match(text)
+    given = {k: int(v) for k, v in match.groupdict().items() if v} if match else {}
+    if not given or not any(given.values()):
+        raise Problem(Code.BAD_REQUEST, "A duration is written like PT12H or P1D and is longer than zero.")
+    return timedelta(**given)
+
+
+def _targets(configuration: _TargetConfiguration | None) -> Targets:
+    if configuration is None:
+        return Targets()
+    return Targets(configuration.accessType, frozenset(t.target for t in configuration.targets))
+
+
+def partner_of(tenant_id: str, document: Mapping[str, Any]) -> Partner:
+    """The cross-tenant access policy entry that a document describes; `tenant_id` is `default` for the default one."""
+    entry = parse(PartnerConfiguration, document)
+    extension = entry.b2bIdp or _PartnerExtension()
+    inbound = entry.b2bCollaborationInbound
+    consent = entry.automaticUserConsentSettings
+    return Partner(
+        tenant_id=tenant_id,
+        mfa_accepted=None if entry.inboundTrust is None else bool(entry.inboundTrust.isMfaAccepted),
+        inbound=None
+        if inbound is None
+        else Collaboration(_targets(inbound.usersAndGroups), _targets(inbound.applications)),
+        automatic_consent=None if consent is None else consent.inboundAllowed,
+        when_home_cannot=extension.whenHomeCannot,
+        mfa_max_age=None if extension.mfaMaxAge is None else duration_of(extension.mfaMaxAge),
+        trusted_attributes=None
+        if extension.trustedAttributes is None
+        else frozenset(extension.trustedAttributes),
+        properties=document,
+    )
+
+
+# --- conditionalAccess/policies --------------------------------------------------------------------------------------
+
+
+class _ExternalTenants(_Typed):
+    membershipKind: Literal["all", "enumerated"]
+    members: list[Guid] | None = None
+
+
+class _GuestsOrExternalUsers(_Typed):
+    guestOrExternalUserTypes: str
+    externalTenants: _ExternalTenants | None = None
+
+
+class _Users(_Typed):
+    includeUsers: list[_Target] = Field(default_factory=list)
+    excludeUsers: list[_Target] = Field(default_factory=list)
+    includeGroups: list[Guid] = Field(default_factory=list)
+    excludeGroups: list[Guid] = Field(default_factory=list)
+    includeRoles: list[Guid] = Field(default_factory=list)
+    excludeRoles: list[Guid] = Field(default_factory=list)
+    includeGuestsOrExternalUsers: _GuestsOrExternalUsers | None = None
+    excludeGuestsOrExternalUsers: _GuestsOrExternalUsers | None = None
+
+
+class _Applications(_Typed):
+    includeApplications: list[_Target] = Field(default_factory=list)
+    excludeApplications: list[_Target] = Field(default_factory=list)
+    includeUserActions: list[str] = Field(default_factory=list, max_length=0)
+    includeAuthenticationContextClassReferences: list[str] = Field(default_factory=list, max_length=0)
+
+
+class _Conditions(_Typed):
+    users: _Users
+    applications: _Applications
+    clientAppTypes: list[
+        Literal["all", "browser", "mobileAppsAndDesktopClients", "exchangeActiveSync", "other"]
+    ] = Field(default=["all"], min_length=1)
+    locations: None = None
+    platforms: None = None
+    devices: None = None
+    clientApplications: None = None
+    userRiskLevels: list[str] = Field(default_factory=list, max_length=0)
+    signInRiskLevels: list[str] = Field(default_factory=list, max_length=0)
+    servicePrincipalRiskLevels: list[str] = Field(default_factory=list, max_length=0)
+
+
+class _StrengthReference(_Typed):
+    model_config = ConfigDict(extra="ignore", strict=True)
+    id: Guid
+
+
+class _GrantControls(_Typed):
+    operator: Literal["AND", "OR"] = "OR"
+    builtInControls: list[Literal["block", "mfa"]] = Field(default_factory=list)
+    customAuthenticationFactors: list[str] = Field(default_factory=list, max_length=0)
+    termsOfUse: list[str] = Field(default_factory=list, max_length=0)
+    authenticationStrength: _StrengthReference | None = None
+
+
+class _Frequency(_Typed):
+    isEnabled: bool | None = None
+    type: Literal["hours", "days"] | None = None
+    value: int | None = Field(default=None, ge=1, le=365 * 24)
+    frequencyInterval: Literal["timeBased", "everyTime"] | None = None
+    authenticationType: Literal["primaryAndSecondaryAuthentication", "secondaryAuthentication"] | None = None
+
+
+class _SessionControls(_Typed):
+    signInFrequency: _Frequency | None = None
+    persistentBrowser: None = None
+    applicationEnforcedRestrictions: None = None
+    cloudAppSecurity: None = None
+    disableResilienceDefaults: bool | None = None
+
+
+class ConditionalAccessPolicy(_Typed):
+    """Graph's conditionalAccessPolicy, as far as this version enforces it: what it would not enforce is refused."""
+
+    id: str | None = None
+    templateId: str | None = None
+    displayName: Text
+    description: str | None = None
+    state: Literal["enabled", "disabled", "enabledForReportingButNotEnforced"]
+    createdDateTime: str | None = None
+    modifiedDateTime: str | None = None
+    conditions: _Conditions
+    grantControls: _GrantControls | None = None
+    sessionControls: _SessionControls | None = None
+
+
+_GUEST_KINDS = frozenset(
+    "internalGuest b2bCollaborationGuest b2bCollaborationMember b2bDirectConnectUser otherExternalUser "
+    "serviceProvider none".split()
+)
+
+
+def _guest_kinds(value: _GuestsOrExternalUsers | None) -> GuestKinds | None:
+    if value is None:
+        return None
+    kinds = frozenset(k.strip() for k in value.guestOrExternalUserTypes.split(","))
+    if not kinds <= _GUEST_KINDS:
+        raise Problem(
+            Code.BAD_REQUEST,
+            f"guestOrExternalUserTypes does not know {', '.join(sorted(kinds - _GUEST_KINDS))[:200]}.",
+        )
+    tenants = value.externalTenants
+    if tenants is None or tenants.membershipKind == "all":
+        return GuestKinds(kinds)
+    return GuestKinds(kinds, frozenset(tenants.members or ()))
+
+
+def _frequency(controls: _SessionControls | None) -> tuple[timedelta | None, bool]:
+    frequency = controls.signInFrequency if controls else None
+    if frequency is None or frequency.isEnabled is False:
+        return None, True
+    first_too = frequency.authenticationType != "secondaryAuthentication"
+    if frequency.frequencyInterval == "everyTime":
+        return timedelta(0), first_too
+    if frequency.type is None or frequency.value is None:
+        raise Problem(
+            Code.BAD_REQUEST, "signInFrequency needs `type` and `value`, or frequencyInterval everyTime."
+        )
+    return timedelta(**{frequency.type: frequency.value}), first_too
+
+
+def access_policy_of(id: str, document: Mapping[str, Any]) -> AccessPolicy:
+    """The conditional access policy that a document describes."""
+    policy = parse(ConditionalAccessPolicy, document)
+    users, applications = policy.conditions.users, policy.conditions.applications
+    controls = policy.grantControls or _GrantControls()
+    strength: Strength | None = None
+    if controls.authenticationStrength is not None:
+        strength = BUILT_IN.get(controls.authenticationStrength.id)
+        if strength is None:
+            raise Problem(Code.BAD_REQUEST, "grantControls.authenticationStrength: no strength has this id.")
+    if strength and "mfa" in controls.builtInControls:
+        raise Problem(
+            Code.BAD_REQUEST, "A policy asks for `mfa` or for an authenticationStrength, not for both."
+        )
+    if "block" in controls.builtInControls and (strength or len(controls.builtInControls) > 1):
+        raise Problem(Code.BAD_REQUEST, "`block` stands alone among the grant controls.")
+    frequency, first_too = _frequency(policy.sessionControls)
+    if not controls.builtInControls and strength is None and frequency is None:
+        raise Problem(Code.BAD_REQUEST, "A policy needs a grant control or a session control.")
+    return AccessPolicy(
+        id=id,
+        display_name=policy.displayName,
+        state=policy.state,
+        include_users=frozenset(users.includeUsers),
+        exclude_users=frozenset(users.excludeUsers),
+        include_groups=frozenset(users.includeGroups),
+        exclude_groups=frozenset(users.excludeGroups),
+        include_roles=frozenset(users.includeRoles),
+        exclude_roles=frozenset(users.excludeRoles),
+        include_guests=_guest_kinds(users.includeGuestsOrExternalUsers),
+        exclude_guests=_guest_kinds(users.excludeGuestsOrExternalUsers),
+        include_apps=frozenset(applications.includeApplications),
+        exclude_apps=frozenset(applications.excludeApplications),
+        client_types=frozenset(policy.conditions.clientAppTypes),
+        block="block" in controls.builtInControls,
+        mfa="mfa" in controls.builtInControls,
+        strength=strength,
+        sign_in_frequency=frequency,
+        frequency_covers_first_factor=first_too,
+        properties=document,
+    )

@@ -1,0 +1,226 @@
+"""What a form's answer does to the facts: one function for each thing that a sign-in can wait for.
+
+An answer to anything else is Problem(UNEXPECTED_STEP). A wrong answer is not an exception: it is counted, and the page
+is shown again with a sentence, so its transaction must be committed.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from b2b_idp.factors import challenge, letters, mailed, totp
+from b2b_idp.keys.vault import Vault
+from b2b_idp.model.directory import User
+from b2b_idp.model.evidence import Evidence, LocalFactor, LocalMethod
+from b2b_idp.model.moment import Moment
+from b2b_idp.model.problem import Code, Problem
+from b2b_idp.model.url import domain_of
+from b2b_idp.signin.facts import Known, MailedCodeFact, Waiting
+from b2b_idp.signin.steps import Ask, next_step
+from b2b_idp.signin.values import Browser
+from b2b_idp.signin.view import View
+from b2b_idp.store import Writer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A form post: the sign-in it is for, its fields, and everything that judging it needs."""
+
+    w: Writer
+    vault: Vault
+    signin_id: str
+    known: Known
+    view: View
+    form: Mapping[str, str]
+    browser: Browser
+    moment: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """The facts afterwards; `error` is a sentence for the page when the answer was wrong."""
+
+    known: Known
+    error: Problem | None = None
+
+
+def read(waiting: Waiting, answer: Answer) -> Learned:
+    """The facts after this answer. Raises Problem(UNEXPECTED_STEP | ACCESS_DENIED)."""
+    reader = _READERS.get(waiting)
+    if reader is None:
+        raise Problem(
+            Code.UNEXPECTED_STEP, "This page is not what the sign-in waits for. Please go on from its start."
+        )
+    return reader(answer)
+
+
+def _realm(a: Answer) -> Learned:
+    email = a.form.get("email", "").strip()
+    if not email or len(email) > 254 or "@" not in email or any(ord(c) < 32 for c in email):
+        return Learned(a.known, Problem(Code.INVALID_REQUEST, "Please type your work e-mail address."))
+    home = a.view.configuration.homes_by_domain.get(domain_of(email))
+    if home is None or not home.enabled:
+        raise Problem(
+            Code.NO_HOME,
+            "There is no sign-in for this address here yet. Ask the person who invited you, "
+            "or go back and try another address.",
+            f"no enabled home tenant is authoritative for the domain {domain_of(email)[:100]}",
+        )
+    return Learned(replace(a.known, email=email, tenant_id=home.tenant_id))
+
+
+def _redeem(a: Answer) -> Learned:
+    if a.form.get("decline"):
+        raise Problem(Code.ACCESS_DENIED, "You declined the invitation. Its link works until it expires.")
+    return Learned(replace(a.known, accepted=True))
+
+
+def _consent(a: Answer) -> Learned:
+    if a.form.get("decline"):
+        raise Problem(Code.ACCESS_DENIED, "The guest declined to share what the app asks for.")
+    request = a.known.request
+    if a.view.user is not None and a.view.app is not None and request is not None:
+        a.w.grants.consent(a.view.user.id, a.view.app.app_id, frozenset(request.scope), a.moment.at)
+    return Learned(replace(a.known, consent_given=True))
+
+
+def _email_code(a: Answer) -> Learned:
+    known = a.known
+    step = next_step(known, a.view, a.moment.at)
+    if not isinstance(step, Ask) or step.address is None:
+        return Learned(known)
+    if a.form.get("resend"):
+        return Learned(
+            mail_code(a.w, a.vault, a.signin_id, replace(known, mailed_code=None), a.view, step, a.moment)
+        )
+    fact = known.mailed_code
+    if fact is None:
+        return Learned(known, Problem(Code.WRONG_CODE, "Please ask for a new code."))
+    held = mailed.MailedCode(fact.digest, fact.address, fact.sent_at, fact.tries)
+    verdict, held = mailed.check(a.vault, a.signin_id, held, a.form.get("code", ""), a.moment.at)
+    if verdict is mailed.Verdict.OK:
+        return Learned(
+            replace(known, mailed_code=None, address_proved=fact.address, mail_proved_at=a.moment.at)
+        )
+    say = {
+        mailed.Verdict.WRONG: "That is not the code we sent. Please look at the newest mail.",
+        mailed.Verdict.EXPIRED: "That code is too old, or was tried too often. Please ask for a new one.",
+    }[verdict]
+    return Learned(replace(known, mailed_code=replace(fact, tries=held.tries)), Problem(Code.WRONG_CODE, say))
+
+
+def _challenge(a: Answer) -> Learned:
+    user = _person(a)
+    if a.form.get("other") in (LocalMethod.RECOVERY_CODE.value, "recovery"):
+        return Learned(replace(a.known, method=LocalMethod.RECOVERY_CODE))
+    if a.form.get("other"):
+        return Learned(replace(a.known, method=None))
+    code = a.form.get("code", "")
+    if a.known.method is LocalMethod.RECOVERY_CODE:
+        result = challenge.answer_recovery(a.w, a.vault, user.id, a.browser.key, code, a.moment)
+    else:
+        result = challenge.answer_totp(a.w, a.vault, user.id, a.browser.key, code, a.moment)
+    if isinstance(result, challenge.Failed):
+        return Learned(a.known, result.problem)
+    return Learned(replace(_with_factor(a.known, result.factor), method=None))
+
+
+def _registration(a: Answer) -> Learned:
+    user = _person(a)
+    if a.known.totp_secret is None:
+        return Learned(a.known)
+    secret = a.vault.open(b64decode(a.known.totp_secret), "signins:" + a.signin_id)
+    result = challenge.register_totp(
+        a.w, a.vault, user.id, a.browser.key, secret, a.form.get("code", ""), a.moment
+    )
+    if isinstance(result, challenge.Failed):
+        return Learned(a.known, result.problem)
+    if user.proved_mail:
+        a.w.outbox.add(
+            letters.factor_registered_letter(
+                a.vault, user.proved_mail, a.view.configuration.tenant.name, result.factor_id, a.moment
+            )
+        )
+    a.w.logs.add_audit(factor_audit(user, a.moment), a.moment.at)
+    sealed = tuple(
+        b64encode(a.vault.seal(c.encode(), "signins:" + a.signin_id)).decode() for c in result.codes
+    )
+    return Learned(replace(_with_factor(a.known, result.factor), totp_secret=None, recovery_codes=sealed))
+
+
+def _recovery_codes(a: Answer) -> Learned:
+    return Learned(replace(a.known, recovery_codes=()))
+
+
+_READERS: Mapping[Waiting, Callable[[Answer], Learned]] = {
+    Waiting.REALM: _realm,
+    Waiting.REDEEM: _redeem,
+    Waiting.CONSENT: _consent,
+    Waiting.EMAIL_CODE: _email_code,
+    Waiting.CHALLENGE: _challenge,
+    Waiting.REGISTRATION: _registration,
+    Waiting.RECOVERY_CODES: _recovery_codes,
+}
+
+
+def _person(a: Answer) -> User:
+    if a.view.user is None:
+        raise Problem(Code.UNEXPECTED_STEP, "This page is not what the sign-in waits for.")
+    return a.view.user
+
+
+def _with_factor(known: Known, factor: LocalFactor) -> Known:
+    return replace(known, evidence=Evidence(known.evidence.statements, (*known.evidence.local, factor)))
+
+
+def prepare(
+    w: Writer, vault: Vault, signin_id: str, known: Known, view: View, step: Ask, moment: Moment
+) -> Known:
+    """What a page needs before it can be shown: a mailed code is on its way, a TOTP secret is drawn."""
+    if step.waiting is Waiting.EMAIL_CODE:
+        fact = known.mailed_code
+        if fact is None or fact.address != step.address:
+            return mail_code(w, vault, signin_id, known, view, step, moment)
+    if step.waiting is Waiting.REGISTRATION and known.totp_secret is None:
+        sealed = vault.seal(totp.new_secret(moment), "signins:" + signin_id)
+        return replace(known, totp_secret=b64encode(sealed).decode())
+    return known
+
+
+def mail_code(
+    w: Writer, vault: Vault, signin_id: str, known: Known, view: View, step: Ask, moment: Moment
+) -> Known:
+    """Mails a fresh code to the address; the newest one wins, within this sign-in."""
+    assert step.address is not None
+    letters.may_mail(w, vault, step.address, moment.at)
+    code = mailed.new_code(moment)
+    w.outbox.add(
+        letters.code_letter(
+            vault,
+            step.address,
+            code,
+            view.configuration.tenant.name,
+            f"code:{signin_id}:{moment.new_id()}",
+            moment,
+        )
+    )
+    digest = mailed.code_digest(vault, signin_id, step.address, code)
+    return replace(known, mailed_code=MailedCodeFact(digest, step.address, moment.at))
+
+
+def factor_audit(user: User, moment: Moment) -> dict[str, object]:
+    """Graph's directoryAudit for a factor that a guest registered."""
+    return {
+        "id": moment.new_id(),
+        "activityDisplayName": "User registered security info",
+        "activityDateTime": moment.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "category": "UserManagement",
+        "result": "success",
+        "resultReason": "totp",
+        "loggedByService": "Authentication Methods",
+        "operationType": "Add",
+        "initiatedBy": {"user": {"id": user.id, "displayName": user.display_name}},
+        "targetResources": [{"id": user.id, "displayName": user.display_name, "type": "User"}],
+    }

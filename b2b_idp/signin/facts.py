@@ -1,0 +1,172 @@
+"""A sign-in's facts: what is known, where it came from, and nothing else. The row keeps them as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from b2b_idp.model.directory import HomeIdentity
+from b2b_idp.model.evidence import Evidence, HomeStatement, LocalFactor, LocalMethod
+from b2b_idp.model.request import AuthorizeRequest
+
+
+class Waiting(StrEnum):
+    """The one thing that a sign-in waits for."""
+
+    REALM = "realm"
+    """the address that tells the home tenant"""
+    DEPARTURE = "departure"
+    """nothing: the browser is to be sent home as soon as it is seen"""
+    HOME = "home"
+    """the home tenant's answer"""
+    EXCHANGE = "exchange"
+    """our own exchange of the home's code; only a killed server leaves a sign-in here"""
+    REDEEM = "redeem"
+    EMAIL_CODE = "email_code"
+    CHOICE = "choice"
+    CHALLENGE = "challenge"
+    REGISTRATION = "registration"
+    RECOVERY_CODES = "recovery_codes"
+    CONSENT = "consent"
+    READY = "ready"
+    """nothing: all is known, the OpenID side concludes"""
+    REFUSED = "refused"
+    """nothing: the OpenID side tells the app"""
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class MailedCodeFact:
+    """A code that was mailed for this sign-in: its digest, never the code. Newest wins."""
+
+    digest: str
+    address: str
+    sent_at: datetime
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HomeProfile:
+    """Who the home says it is: mapped claims. An address here is what the home vouches for, not an identity."""
+
+    email: str | None = None
+    email_verified: bool | None = None
+    name: str | None = None
+    given_name: str | None = None
+    family_name: str | None = None
+    locale: str | None = None
+    preferred_username: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """All facts of a sign-in. `request` is None when it began from an invitation's link instead of at an app."""
+
+    began_at: datetime
+    request: AuthorizeRequest | None = None
+    invitation_id: str | None = None
+    """The invitation whose mailed link began this sign-in, in this browser."""
+    landing: str | None = None
+    """Where the link's guest goes afterwards (inviteRedirectUrl)."""
+    session_id: str | None = None
+    """The session whose evidence was taken over at the start."""
+    tenant_id: str | None = None
+    """The home tenant chosen, by hint, address or invitation."""
+    email: str | None = None
+    """The address typed or hinted; only ever a hint."""
+    departures: int = 0
+    """How often the browser was sent home; also the generation that the answer's `state` must have."""
+    pending: Mapping[str, Any] | None = None
+    """What the home adapter must remember until the answer (nonce, code_verifier …)."""
+    asked_home: bool = False
+    """The home was asked for MFA, or for a fresh sign-in, in this sign-in."""
+    identity: HomeIdentity | None = None
+    profile: HomeProfile | None = None
+    evidence: Evidence = Evidence()
+    accepted: bool = False
+    """The guest accepted the invitation on our page."""
+    address_proved: str | None = None
+    """An address whose mailed code was typed in this browser, in this sign-in."""
+    mail_proved_at: datetime | None = None
+    """When this browser last proved the guest's own address, by mailed link or mailed code."""
+    mailed_code: MailedCodeFact | None = None
+    method: LocalMethod | None = None
+    """The challenge that the guest chose."""
+    totp_secret: str | None = None
+    """The sealed secret (base64) shown for registration and not yet proven."""
+    recovery_codes: tuple[str, ...] = ()
+    """Sealed (base64), until the guest has seen them once."""
+    consent_given: bool = False
+    refusal: tuple[str, str] | None = None
+    """Code and sentence of a refusal that the app has yet to be told."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {f.name: _encode(v) for f in fields(self) if (v := getattr(self, f.name)) != f.default}
+
+    @staticmethod
+    def from_json(document: Mapping[str, Any]) -> Known:
+        d = dict(document)
+        for name in ("began_at", "mail_proved_at"):
+            if d.get(name) is not None:
+                d[name] = _instant(d[name])
+        if d.get("request") is not None:
+            d["request"] = AuthorizeRequest.from_json(d["request"])
+        if d.get("identity") is not None:
+            d["identity"] = HomeIdentity(**d["identity"])
+        if d.get("profile") is not None:
+            d["profile"] = HomeProfile(**d["profile"])
+        if "evidence" in d:
+            d["evidence"] = evidence_from_json(d["evidence"])
+        if d.get("mailed_code") is not None:
+            code = dict(d["mailed_code"])
+            d["mailed_code"] = MailedCodeFact(**(code | {"sent_at": _instant(code["sent_at"])}))
+        if d.get("method") is not None:
+            d["method"] = LocalMethod(d["method"])
+        d["recovery_codes"] = tuple(d.get("recovery_codes", ()))
+        if d.get("refusal") is not None:
+            d["refusal"] = tuple(d["refusal"])
+        return Known(**d)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _instant(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def evidence_to_json(evidence: Evidence) -> dict[str, Any]:
+    """Evidence as sessions and grants keep it."""
+    return {
+        "statements": [_encode(s) for s in evidence.statements],
+        "local": [_encode(f) for f in evidence.local],
+    }
+
+
+def evidence_from_json(document: Mapping[str, Any]) -> Evidence:
+    return Evidence(
+        tuple(
+            HomeStatement(
+                **(s | {"amr": None if s["amr"] is None else tuple(s["amr"]), "at": _instant(s["at"])})
+            )
+            for s in document.get("statements", ())
+        ),
+        tuple(LocalFactor(LocalMethod(f["method"]), _instant(f["at"])) for f in document.get("local", ())),
+    )
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return (value - _EPOCH) // timedelta(microseconds=1)
+    if isinstance(value, AuthorizeRequest):
+        return value.to_json()
+    if isinstance(value, Evidence):
+        return evidence_to_json(value)
+    if isinstance(value, tuple):
+        return list(value)
+    if hasattr(value, "__dataclass_fields__"):
+        return {f.name: _encode(getattr(value, f.name)) for f in fields(value)}
+    return value

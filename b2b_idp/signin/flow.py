@@ -1,0 +1,561 @@
+"""The sign-in's verbs. Each is: read the facts, compute the next step, take it by one conditional update.
+
+Network calls stand between transactions, never inside one. A killed server leaves facts; the next step is computed
+from them again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from b2b_idp.homes.oidc import HomeAnswer, OidcHomes, Pending
+from b2b_idp.keys.vault import Vault
+from b2b_idp.model.directory import HomeIdentity, User
+from b2b_idp.model.evidence import Evidence
+from b2b_idp.model.home import Home
+from b2b_idp.model.moment import Moment
+from b2b_idp.model.problem import Code, Problem
+from b2b_idp.model.request import AuthorizeRequest
+from b2b_idp.model.url import domain_of
+from b2b_idp.signin.answers import Answer, prepare
+from b2b_idp.signin.answers import read as read_answer
+from b2b_idp.signin.attributes import refreshed
+from b2b_idp.signin.facts import HomeProfile, Known, Waiting, evidence_from_json, evidence_to_json
+from b2b_idp.signin.grants import session_is_good, write_grant
+from b2b_idp.signin.log import signin_document
+from b2b_idp.signin.showing import page_of
+from b2b_idp.signin.steps import Ask, Bind, Depart, Issue, Step, Stop, next_step
+from b2b_idp.signin.values import AtStep, Browser, Conclude, Granted, GoTo, Landed, Refused, Show, ShowPage
+from b2b_idp.signin.view import View, is_good, load_view
+from b2b_idp.store import Reader, Store, Writer
+from b2b_idp.store.signins import SigninRow
+
+SIGNIN_LIFETIME = timedelta(hours=1)
+"""A sign-in outlives two slow pages and the Back button."""
+
+_RETRY = frozenset({Code.HOME_UNAVAILABLE, Code.HOME_ANSWER_REFUSED, Code.NO_HOME})
+"""Refusals after which the guest may try again in the same sign-in."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SignInSettings:
+    """`issuer` as configured, byte for byte; `home_recheck` is how long a session lives after home's last word."""
+
+    issuer: str
+    home_recheck: timedelta = timedelta(hours=24)
+
+
+class SignIn:
+    """The use case. `homes` speaks to home tenants."""
+
+    def __init__(self, store: Store, vault: Vault, homes: OidcHomes, settings: SignInSettings) -> None:
+        self._store = store
+        self._vault = vault
+        self._homes = homes
+        self._settings = settings
+
+    # --- beginnings --------------------------------------------------------------------------------------------------
+
+    def begin(self, request: AuthorizeRequest, browser: Browser, moment: Moment) -> Show | Granted:
+        """A sign-in for an app's checked request. With a live session it may be granted at once."""
+        id, correlation_id = moment.new_id(), moment.new_id()
+        with self._store.read() as r:
+            known = self._first_facts(r, request, browser, moment)
+            view = load_view(r, known, moment.at)
+        step = next_step(known, view, moment.at)
+        if isinstance(step, Issue):
+            return self._grant_at_once(id, correlation_id, known, browser, moment)
+        return self._start(id, correlation_id, known, view, step, browser, moment)
+
+    def begin_redemption(self, ticket: str, browser: Browser, moment: Moment) -> Show:
+        """A sign-in from an invitation's link. Raises Problem(INVITATION_INVALID), the same for every bad link."""
+        handle = self._vault.read_handle("ticket", ticket)
+        with self._store.read() as r:
+            invitation = r.users.invitation(handle.id) if handle else None
+            if handle is None or invitation is None or handle.generation != invitation.generation:
+                raise _bad_link("unknown, altered or superseded link")
+            if not is_good(invitation, moment.at):
+                raise _bad_link("expired or revoked invitation")
+            home = r.configuration.homes_by_domain.get(domain_of(invitation.email))
+            known = Known(
+                began_at=moment.at,
+                invitation_id=invitation.id,
+                landing=invitation.redirect_url,
+                email=invitation.email,
+                mail_proved_at=moment.at,
+                tenant_id=home.tenant_id if home else None,
+            )
+            view = load_view(r, known, moment.at)
+        if home is None:
+            raise Problem(
+                Code.NO_HOME,
+                "Your organisation's sign-in is not connected here yet. Ask the person who invited you to connect it; "
+                "this invitation stays good.",
+                f"no home tenant is authoritative for the domain {domain_of(invitation.email)}",
+            )
+        return self._start(
+            moment.new_id(), moment.new_id(), known, view, next_step(known, view, moment.at), browser, moment
+        )
+
+    def _first_facts(self, r: Reader, request: AuthorizeRequest, browser: Browser, moment: Moment) -> Known:
+        known = Known(began_at=moment.at, request=request, email=request.login_hint)
+        configuration = r.configuration
+        hint = (request.domain_hint or "").strip().lower()
+        hinted = configuration.homes.get(hint) or configuration.homes_by_domain.get(domain_of("@" + hint))
+        if hinted is None and request.login_hint:
+            hinted = configuration.homes_by_domain.get(domain_of(request.login_hint))
+        session = r.signins.session(browser.session_id) if browser.session_id else None
+        user = r.users.by_id(session.user_id) if session else None
+        usable = (
+            session is not None
+            and user is not None
+            and user.identity is not None
+            and session_is_good(session, user, moment.at)
+            and "select_account" not in request.prompt
+            and (hinted is None or hinted.tenant_id == user.home_tenant_id)
+            and not _hints_at_another(request, user)
+        )
+        if usable:
+            assert session is not None and user is not None
+            evidence = evidence_from_json(session.evidence)
+            proved = session.evidence.get("mailProvedAt")
+            return replace(
+                known,
+                session_id=session.id,
+                tenant_id=user.home_tenant_id,
+                identity=user.identity,
+                evidence=evidence,
+                mail_proved_at=None if proved is None else datetime.fromtimestamp(proved, moment.at.tzinfo),
+            )
+        return replace(known, tenant_id=hinted.tenant_id if hinted else None)
+
+    def _grant_at_once(
+        self, id: str, correlation_id: str, known: Known, browser: Browser, moment: Moment
+    ) -> Show | Granted:
+        with self._store.write() as w:
+            view = load_view(w, known, moment.at)
+            step = next_step(known, view, moment.at)
+            if isinstance(step, Issue):
+                return self._issue(w, id, correlation_id, known, view, step, browser, moment)
+        return self._start(id, correlation_id, known, view, step, browser, moment)
+
+    def _start(
+        self,
+        id: str,
+        correlation_id: str,
+        known: Known,
+        view: View,
+        step: Step,
+        browser: Browser,
+        moment: Moment,
+    ) -> Show:
+        """Writes the row of a sign-in whose first step is known."""
+        url: str | None = None
+        if isinstance(step, Depart):
+            try:
+                known, url = self._departure(id, known, step, moment)
+            except Problem as problem:
+                step = Stop(problem)
+        with self._store.write() as w:
+            if isinstance(step, Stop):
+                return self._refuse(w, None, correlation_id, known, view, step, browser, moment)
+            waiting, known = self._settle(w, id, known, view, step, moment)
+            w.signins.add(
+                SigninRow(
+                    id=id,
+                    browser=browser.key,
+                    version=0,
+                    waiting=waiting.value,
+                    known=known.to_json(),
+                    correlation_id=correlation_id,
+                    created_at=moment.at,
+                    expires_at=moment.at + SIGNIN_LIFETIME,
+                )
+            )
+        return GoTo(url) if url else _next_place(id, waiting)
+
+    # --- steps -------------------------------------------------------------------------------------------------------
+
+    def look(self, id: str, browser: Browser, moment: Moment, error: Problem | None = None) -> Show:
+        """The present step of a sign-in, computed again: a page, or the way home."""
+        with self._store.read() as r:
+            row = self._row(r, id, browser, moment)
+            known = Known.from_json(row.known)
+            view = load_view(r, known, moment.at)
+        step = next_step(known, view, moment.at)
+        if isinstance(step, Depart):
+            try:
+                known, url = self._departure(id, known, step, moment)
+            except Problem as problem:
+                step = Stop(problem)
+            else:
+                with self._store.write() as w:
+                    self._move(w, row, Waiting.HOME, known)
+                return GoTo(url)
+        needs_write = isinstance(step, Bind | Stop) or (
+            isinstance(step, Ask) and (step.waiting != row.waiting or _unprepared(known, step))
+        )
+        if needs_write or (isinstance(step, Issue) and row.waiting != Waiting.READY):
+            return self._advance(row, known, browser, moment)
+        if isinstance(step, Issue):
+            return Conclude(id)
+        assert isinstance(step, Ask)
+        return self._page(row, row.version, known, view, step, error)
+
+    def answer(
+        self, id: str, version: int, form: Mapping[str, str], browser: Browser, moment: Moment
+    ) -> Show:
+        """A form post of the present page; `version` is what the page carried, so each step is taken once."""
+        with self._store.write() as w:
+            row = self._row(w, id, browser, moment)
+            if row.version != version:
+                return AtStep(id)
+            known = Known.from_json(row.known)
+            view = load_view(w, known, moment.at)
+            try:
+                learned = read_answer(
+                    Waiting(row.waiting),
+                    Answer(
+                        w=w,
+                        vault=self._vault,
+                        signin_id=id,
+                        known=known,
+                        view=view,
+                        form=form,
+                        browser=browser,
+                        moment=moment,
+                    ),
+                )
+            except Problem as problem:
+                if problem.code not in (Code.ACCESS_DENIED, Code.NO_HOME):
+                    raise
+                tell_app = problem.code is Code.ACCESS_DENIED and known.request is not None
+                return self._refuse(
+                    w, row, row.correlation_id, known, view, Stop(problem, tell_app), browser, moment
+                )
+            if learned.error is not None:
+                if learned.known != known:
+                    self._move(w, row, Waiting(row.waiting), learned.known)
+                    row = replace(row, version=row.version + 1)
+                step = next_step(learned.known, view, moment.at)
+                if isinstance(step, Ask) and step.waiting == row.waiting:
+                    return self._page(row, row.version, learned.known, view, step, learned.error)
+            return self._proceed(w, row, learned.known, browser, moment)
+
+    def home_answered(
+        self, tenant_id: str, query: Mapping[str, str], browser: Browser, moment: Moment
+    ) -> Show:
+        """The home's answer at the redirect URI of home `tenant_id`. The code is sent upstream once, whatever comes."""
+        handle = self._vault.read_handle("state", query.get("state", ""))
+        if handle is None:
+            raise _stranger("callback without a state of ours")
+        with self._store.write() as w:
+            row = self._row(w, handle.id, browser, moment)
+            known = Known.from_json(row.known)
+            if known.tenant_id != tenant_id or known.departures != handle.generation or known.pending is None:
+                raise _used("the state belongs to another departure or home")
+            if row.waiting != Waiting.HOME:
+                raise _used("the home's answer was already taken")
+            home = w.configuration.homes.get(tenant_id)
+            self._move(w, row, Waiting.EXCHANGE, known)
+        row = replace(row, version=row.version + 1, waiting=Waiting.EXCHANGE.value)
+        try:
+            if home is None or not home.enabled:
+                raise Problem(
+                    Code.HOME_DISABLED,
+                    "Sign-in through your organisation was switched off here meanwhile.",
+                    f"home tenant {tenant_id} is deleted or disabled",
+                )
+            answer = self._homes.finish(home, Pending.from_json(known.pending), query, moment)
+        except Problem as problem:
+            return self._home_failed(row, known, problem, browser, moment)
+        with self._store.write() as w:
+            return self._proceed(w, row, self._learn(w, known, home, answer, moment), browser, moment)
+
+    def _learn(self, w: Writer, known: Known, home: Home, answer: HomeAnswer, moment: Moment) -> Known:
+        identity = HomeIdentity(answer.statement.issuer, answer.statement.subject)
+        other = known.identity is not None and known.identity != identity
+        # another person at the home than the session's: nothing that was known of the first one holds
+        evidence = Evidence() if other else known.evidence
+        p = answer.profile
+        profile = HomeProfile(
+            p.email, p.email_verified, p.name, p.given_name, p.family_name, p.locale, p.preferred_username
+        )
+        user = w.users.by_identity(identity)
+        if user is not None:
+            newer = refreshed(user, profile, w.configuration.trust(home), answer.profile.raw)
+            if newer is not None:
+                w.users.save(newer)
+        return replace(
+            known,
+            identity=identity,
+            profile=profile,
+            pending=None,
+            session_id=None if other else known.session_id,
+            evidence=replace(evidence, statements=(*evidence.statements, answer.statement)),
+        )
+
+    def _home_failed(
+        self, row: SigninRow, known: Known, problem: Problem, browser: Browser, moment: Moment
+    ) -> Show:
+        """The answer is refused: nothing was learned. The guest may try again from the sign-in's page; only the
+        home's own error is passed on to the app."""
+        tell_app = problem.code is Code.HOME_SAID_ERROR and known.request is not None
+        with self._store.write() as w:
+            known = replace(known, pending=None)
+            if problem.code is Code.HOME_SAID_ERROR and known.asked_home and known.identity is not None:
+                # the step-up failed at home: what the home proved before still stands
+                return self._proceed(w, row, known, browser, moment)
+            view = load_view(w, known, moment.at)
+            return self._refuse(
+                w, row, row.correlation_id, known, view, Stop(problem, tell_app), browser, moment
+            )
+
+    def _advance(self, row: SigninRow, known: Known, browser: Browser, moment: Moment) -> Show:
+        with self._store.write() as w:
+            return self._proceed(w, row, known, browser, moment)
+
+    def _proceed(self, w: Writer, row: SigninRow, known: Known, browser: Browser, moment: Moment) -> Show:
+        """Computes the next step from the facts inside the writing transaction, and takes it."""
+        view = load_view(w, known, moment.at)
+        step = next_step(known, view, moment.at)
+        if isinstance(step, Bind):
+            self._bind(w, known, view, step, moment)
+            view = load_view(w, known, moment.at)
+            step = next_step(known, view, moment.at)
+        if isinstance(step, Stop):
+            return self._refuse(w, row, row.correlation_id, known, view, step, browser, moment)
+        if isinstance(step, Depart):
+            self._move(w, row, Waiting.DEPARTURE, known)
+            return AtStep(row.id)
+        waiting, known = self._settle(w, row.id, known, view, step, moment)
+        self._move(w, row, waiting, known)
+        return _next_place(row.id, waiting)
+
+    def conclude(self, id: str, browser: Browser, moment: Moment) -> Show | Granted | Landed:
+        """The last step: everything is judged again, then the grant is written and the sign-in is over."""
+        with self._store.write() as w:
+            row = self._row(w, id, browser, moment)
+            known = Known.from_json(row.known)
+            if row.waiting == Waiting.REFUSED and known.refusal is not None:
+                self._move(w, row, Waiting.DONE, known)
+                code, say = known.refusal
+                return Refused(Problem(Code(code), say), row.correlation_id, known.request)
+            view = load_view(w, known, moment.at)
+            step = next_step(known, view, moment.at)
+            if not isinstance(step, Issue):
+                return self._proceed(w, row, known, browser, moment)
+            self._move(w, row, Waiting.DONE, known)
+            return self._issue(w, id, row.correlation_id, known, view, step, browser, moment)
+
+    # --- pieces ------------------------------------------------------------------------------------------------------
+
+    def _row(self, r: Reader, id: str, browser: Browser, moment: Moment) -> SigninRow:
+        row = r.signins.by_id(id)
+        if row is None or row.browser != browser.key:
+            raise _stranger("no such sign-in in this browser")
+        if row.waiting == Waiting.DONE:
+            raise _used("the sign-in is over")
+        if moment.at >= row.expires_at:
+            raise Problem(Code.SIGNIN_EXPIRED, "This sign-in took too long. Please start again at the app.")
+        return row
+
+    def _move(self, w: Writer, row: SigninRow, waiting: Waiting, known: Known) -> None:
+        if not w.signins.move(row.id, row.version, waiting.value, known.to_json()):
+            raise _used("another request took this step")
+
+    def _departure(self, id: str, known: Known, step: Depart, moment: Moment) -> tuple[Known, str]:
+        departures = known.departures + 1
+        departure = self._homes.begin(
+            step.home,
+            redirect_uri=redirect_uri(self._settings.issuer, step.home.tenant_id),
+            state=self._vault.handle("state", id, departures),
+            step_up=step.step_up,
+            max_age=step.max_age,
+            prompt=step.prompt,
+            login_hint=known.email,
+            ui_locales=known.request.ui_locales if known.request else None,
+            moment=moment,
+        )
+        asked = known.asked_home or step.step_up or step.max_age is not None or step.prompt == "login"
+        return (
+            replace(known, departures=departures, pending=departure.pending.to_json(), asked_home=asked),
+            departure.url,
+        )
+
+    def _settle(
+        self, w: Writer, id: str, known: Known, view: View, step: Step, moment: Moment
+    ) -> tuple[Waiting, Known]:
+        match step:
+            case Depart():
+                return Waiting.HOME, known
+            case Issue():
+                return Waiting.READY, known
+            case Ask():
+                return step.waiting, prepare(w, self._vault, id, known, view, step, moment)
+            case _:
+                raise AssertionError(step)
+
+    def _bind(self, w: Writer, known: Known, view: View, step: Bind, moment: Moment) -> None:
+        assert known.identity is not None and view.home is not None
+        bound = w.users.bind(
+            step.candidate.user, known.identity, view.home.tenant_id, step.proved_mail, moment.at
+        )
+        if bound is None:
+            raise Problem(
+                Code.INVITATION_TAKEN,
+                "This invitation has just been redeemed by another account. "
+                "Ask the person who invited you for a new one.",
+                "the user was bound, or the identity taken, by another request",
+            )
+        if known.profile is not None:
+            newer = refreshed(bound, known.profile, view.trust, {})
+            if newer is not None:
+                w.users.save(newer)
+        w.users.set_invitation_status(step.candidate.invitation.id, "Completed")
+        w.logs.add_audit(redemption_audit(bound, moment), moment.at)
+
+    def _issue(
+        self,
+        w: Writer,
+        id: str,
+        correlation_id: str,
+        known: Known,
+        view: View,
+        step: Issue,
+        browser: Browser,
+        moment: Moment,
+    ) -> Granted | Landed:
+        session_id, grant_id = write_grant(w, known, step, view, moment, self._settings.home_recheck)
+        w.logs.add_signin(
+            signin_document(
+                moment=moment,
+                correlation_id=correlation_id,
+                browser=browser,
+                tenant_id=view.configuration.tenant.id,
+                user=step.user,
+                app=view.app,
+                home=step.home,
+                evidence=known.evidence,
+                evaluation=step.evaluation,
+                problem=None,
+            ),
+            moment.at,
+        )
+        if known.request is None:
+            return Landed(known.landing if view.app else None, session_id)
+        assert grant_id is not None
+        return Granted(known.request, grant_id, session_id)
+
+    def _refuse(
+        self,
+        w: Writer,
+        row: SigninRow | None,
+        correlation_id: str,
+        known: Known,
+        view: View,
+        stop: Stop,
+        browser: Browser,
+        moment: Moment,
+    ) -> Refused | Conclude:
+        """Logs the refusal and ends the sign-in, or keeps it where its guest may try again. What the app is to be told
+        waits in the row for the OpenID side."""
+        problem = stop.problem
+        may_retry = row is not None and problem.code in _RETRY
+        tell_app = stop.tell_app and known.request is not None
+        if row is not None:
+            waiting = Waiting.REFUSED if tell_app else Waiting(row.waiting) if may_retry else Waiting.DONE
+            if may_retry and waiting is Waiting.EXCHANGE:
+                waiting = Waiting.DEPARTURE
+            self._move(w, row, waiting, replace(known, refusal=(problem.code.value, problem.say)) if tell_app else known)
+        w.logs.add_signin(
+            signin_document(
+                moment=moment,
+                correlation_id=correlation_id,
+                browser=browser,
+                tenant_id=view.configuration.tenant.id,
+                user=view.user,
+                app=view.app,
+                home=view.home,
+                evidence=known.evidence,
+                evaluation=stop.evaluation,
+                problem=stop.problem,
+            ),
+            moment.at,
+        )
+        _log.info("sign-in refused: %s (%s)", problem.code, problem.why)
+        if row is not None and tell_app:
+            return Conclude(row.id)
+        return Refused(
+            problem, correlation_id, known.request if tell_app else None, row.id if row and may_retry else None
+        )
+
+    def _page(
+        self, row: SigninRow, version: int, known: Known, view: View, step: Ask, error: Problem | None
+    ) -> ShowPage:
+        name, context = page_of(step, known, view, self._vault, row.id, error)
+        return ShowPage(row.id, version, row.correlation_id, name, context)
+
+
+def redirect_uri(issuer: str, tenant_id: str) -> str:
+    """Our redirect URI at a home tenant: its own for each home (RFC 9700 §4.4)."""
+    return f"{issuer}/federation/{tenant_id}/callback"
+
+
+def _next_place(id: str, waiting: Waiting) -> Show:
+    return Conclude(id) if waiting is Waiting.READY else AtStep(id)
+
+
+def _unprepared(known: Known, step: Ask) -> bool:
+    if step.waiting is Waiting.EMAIL_CODE:
+        return known.mailed_code is None or known.mailed_code.address != step.address
+    return step.waiting is Waiting.REGISTRATION and known.totp_secret is None
+
+
+def _hints_at_another(request: AuthorizeRequest, user: User) -> bool:
+    """Whether the app names an address that the session's guest does not have."""
+    hint = request.login_hint
+    return bool(hint and "@" in hint and user.mail and hint.strip().casefold() != user.mail.casefold())
+
+
+def redemption_audit(user: User, moment: Moment) -> dict[str, object]:
+    """Graph's directoryAudit for a redeemed invitation."""
+    return {
+        "id": moment.new_id(),
+        "activityDisplayName": "Redeem external user invite",
+        "activityDateTime": moment.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "category": "UserManagement",
+        "result": "success",
+        "resultReason": "",
+        "loggedByService": "Invited Users",
+        "operationType": "Update",
+        "initiatedBy": {"user": {"id": user.id, "displayName": user.display_name}},
+        "targetResources": [{"id": user.id, "displayName": user.display_name, "type": "User"}],
+    }
+
+
+def _bad_link(why: str) -> Problem:
+    return Problem(
+        Code.INVITATION_INVALID,
+        "This invitation link is not valid, or not valid any more. Ask the person who invited you for a new one.",
+        why,
+    )
+
+
+def _stranger(why: str) -> Problem:
+    return Problem(
+        Code.SIGNIN_UNKNOWN,
+        "This page belongs to a sign-in that was begun in another browser or has ended. Please start again at the app.",
+        why,
+    )
+
+
+def _used(why: str) -> Problem:
+    return Problem(
+        Code.STEP_USED, "This step was already taken. Please go back to the app, or start there again.", why
+    )

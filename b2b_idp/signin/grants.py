@@ -1,0 +1,143 @@
+"""From an allowed sign-in to a session and a grant, and a grant judged again later."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from b2b_idp.model.access import Allow, Reason
+from b2b_idp.model.directory import User
+from b2b_idp.model.moment import Moment
+from b2b_idp.model.problem import Code, Problem
+from b2b_idp.model.request import AuthorizeRequest
+from b2b_idp.policy.decide import History
+from b2b_idp.policy.evaluate import evaluate
+from b2b_idp.signin.facts import Known, evidence_from_json, evidence_to_json
+from b2b_idp.signin.steps import LOCAL_METHODS, Issue, access_request, evidence_of_session, policy_view
+from b2b_idp.signin.values import Standing
+from b2b_idp.signin.view import View, load_view
+from b2b_idp.store import Reader, Writer
+from b2b_idp.store.grants import Grant
+from b2b_idp.store.signins import SessionRow
+
+
+def session_is_good(session: SessionRow, user: User, at: datetime) -> bool:
+    """Whether a session still stands: not ended, not over, not revoked for its user."""
+    return (
+        session.ended_at is None
+        and at < session.expires_at
+        and (user.sessions_valid_from is None or session.created_at >= user.sessions_valid_from)
+    )
+
+
+def write_grant(
+    w: Writer, known: Known, step: Issue, view: View, moment: Moment, home_recheck: timedelta
+) -> tuple[str, str | None]:
+    """Writes the session (a new one after any visit at home) and, for an app's request, the grant. Their ids."""
+    evidence = evidence_of_session(known.evidence)
+    ends = max(s.at for s in evidence.statements) + home_recheck
+    document = evidence_to_json(evidence)
+    if known.mail_proved_at is not None:
+        document["mailProvedAt"] = known.mail_proved_at.timestamp()
+    session_id = known.session_id
+    if session_id is None or known.departures or known.evidence.local:
+        kept = w.signins.session(session_id) if session_id else None
+        if kept is None or known.departures:
+            # the session's id changes at every sign-in at home
+            if session_id is not None:
+                w.signins.end_session(session_id, moment.at)
+            session_id = moment.new_id()
+            w.signins.add_session(
+                SessionRow(
+                    id=session_id,
+                    user_id=step.user.id,
+                    evidence=document,
+                    created_at=moment.at,
+                    expires_at=ends,
+                )
+            )
+        elif kept.evidence != document:
+            w.signins.update_session(session_id, document, ends)
+    if step.user.home_mfa_seen_at is None and any(
+        r.code in (Reason.HOME_MFA_ACCEPTED, Reason.HOME_STRENGTH_ACCEPTED)
+        for r in step.evaluation.decision.reasons
+    ):
+        user = w.users.by_id(step.user.id)
+        if user is not None:
+            w.users.save(replace(user, home_mfa_seen_at=moment.at))
+    if known.request is None or view.app is None:
+        return session_id, None
+    grant = Grant(
+        id=moment.new_id(),
+        user_id=step.user.id,
+        app_id=view.app.app_id,
+        session_id=session_id,
+        document={
+            "request": known.request.to_json(),
+            "scope": list(step.scope),
+            "evidence": document,
+            "askedHome": known.asked_home,
+            "beganAt": known.began_at.timestamp(),
+        },
+        created_at=moment.at,
+        expires_at=ends,
+    )
+    w.grants.add(grant)
+    return session_id, grant.id
+
+
+def reconsider(r: Reader, grant: Grant, moment: Moment, *, refresh: bool = False) -> Standing:
+    """The grant judged again, by the trust, home, app and guest of now.
+
+    At refresh the app's own max_age and prompt, which concerned that one sign-in, do not count again; policies do,
+    and a sign-in frequency counts from now.
+    Raises Problem(INVALID_GRANT) when it would not be allowed without asking.
+    """
+    user = r.users.by_id(grant.user_id)
+    if user is None or user.identity is None:
+        raise _over("the guest was deleted or reset")
+    if user.sessions_valid_from is not None and grant.created_at < user.sessions_valid_from:
+        raise _over("the guest's sessions were revoked")
+    if grant.revoked_at is not None or moment.at >= grant.expires_at:
+        raise _over("the grant is revoked or over")
+    request = AuthorizeRequest.from_json(grant.document["request"])
+    evidence = evidence_from_json(grant.document["evidence"])
+    began_at = datetime.fromtimestamp(grant.document["beganAt"], moment.at.tzinfo)
+    known = Known(
+        began_at=began_at,
+        request=request,
+        tenant_id=user.home_tenant_id,
+        identity=user.identity,
+        evidence=evidence,
+        asked_home=bool(grant.document["askedHome"]),
+    )
+    view = load_view(r, known, moment.at)
+    if view.app is None or view.home is None:
+        raise _over("the app or the home tenant is gone")
+    judged = replace(request, max_age=None, prompt=frozenset()) if refresh else request
+    statement = evidence.statements[-1] if evidence.statements else None
+    evaluation = evaluate(
+        access_request(view, user, judged, statement, moment.at if refresh else began_at, moment.at),
+        policy_view(view),
+        evidence,
+        History(asked_home=known.asked_home, local_methods=LOCAL_METHODS),
+    )
+    decision = evaluation.decision
+    if not isinstance(decision, Allow):
+        last = decision.reasons[-1].code.value if decision.reasons else "asked again"
+        raise _over(f"it would not be allowed now: {last}")
+    return Standing(
+        user=user,
+        app=view.app,
+        home=view.home,
+        counted=decision.counted,
+        reasons=decision.reasons,
+        scope=tuple(grant.document["scope"]),
+        nonce=request.nonce,
+        session_id=grant.session_id,
+        claims_request=request.claims,
+    )
+
+
+def _over(why: str) -> Problem:
+    return Problem(Code.INVALID_GRANT, "This grant does not hold any more. Please sign in again.", why)

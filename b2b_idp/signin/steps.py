@@ -1,0 +1,342 @@
+"""The next step of a sign-in, computed from facts and the policies as they are now. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from b2b_idp.model.access import Allow, AskHere, AskHome, Because, Counted, Reason, Refuse
+from b2b_idp.model.directory import User
+from b2b_idp.model.evidence import Evidence, HomeStatement, LocalMethod
+from b2b_idp.model.home import Home
+from b2b_idp.model.problem import Code, Problem
+from b2b_idp.model.request import AuthorizeRequest
+from b2b_idp.policy.decide import ACR_VALUES, History, acr_satisfies
+from b2b_idp.policy.evaluate import Evaluation, PolicyView, evaluate
+from b2b_idp.policy.reasons import sentence
+from b2b_idp.policy.requirement import AccessRequest
+from b2b_idp.signin.facts import Known, Waiting
+from b2b_idp.signin.redemption import Proof, proof_of
+from b2b_idp.signin.view import Candidate, View
+
+LOCAL_METHODS = frozenset({LocalMethod.TOTP, LocalMethod.RECOVERY_CODE})
+"""Challenges that this server offers."""
+
+MAX_DEPARTURES = 3
+"""How often one sign-in may send a browser home: first visit, step-up, and one repeat after a fault."""
+
+MAIL_PROOF_HOLDS = timedelta(minutes=15)
+"""How long a mailed link or code, once used in a browser, proves the address there."""
+
+SELF_CONSENT = frozenset({"openid", "profile", "email", "offline_access", "User.Read"})
+"""Scopes that people may consent to themselves; all else needs an administrator's grant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Depart:
+    """Send the browser to the home tenant."""
+
+    home: Home
+    step_up: bool
+    max_age: int | None
+    prompt: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """Bind the candidate to the identity, then compute again."""
+
+    candidate: Candidate
+    proved_mail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Show the page that asks for what is waited for."""
+
+    waiting: Waiting
+    methods: tuple[LocalMethod, ...] = ()
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """All is known and allowed."""
+
+    user: User
+    home: Home
+    counted: Counted
+    scope: tuple[str, ...]
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Refused; `tell_app` when the app is redirected to, else a page says it."""
+
+    problem: Problem
+    tell_app: bool = False
+    evaluation: Evaluation | None = None
+
+
+Step = Depart | Bind | Ask | Issue | Stop
+
+
+def next_step(known: Known, view: View, at: datetime) -> Step:
+    """What comes next. No step trusts that an earlier page was visited: everything is asked of the facts again."""
+    silent = known.request is not None and "none" in known.request.prompt
+    step = _next(known, view, at)
+    if silent and not isinstance(step, Issue | Stop):
+        return Stop(_cannot_ask(step), tell_app=True)
+    return step
+
+
+def _next(known: Known, view: View, at: datetime) -> Step:
+    request = known.request
+    if request is not None and view.app is None:
+        return Stop(Problem(Code.UNKNOWN_CLIENT, "This app is not known here any more."))
+    if known.identity is None:
+        return _before_home(known, view, at)
+    if view.home is None or not view.home.enabled:
+        return Stop(_home_gone(known.tenant_id))
+    if view.user is None:
+        return _redeem(known, view, at)
+    if request is not None and request.hinted_user_id not in (None, view.user.id):
+        return Stop(
+            Problem(Code.LOGIN_REQUIRED, "Another person is signed in than the app expects."), tell_app=True
+        )
+    return _judge(known, view, view.user, at)
+
+
+def _before_home(known: Known, view: View, at: datetime) -> Step:
+    if known.tenant_id is None:
+        return Ask(Waiting.REALM)
+    if view.home is None or not view.home.enabled:
+        return Stop(_home_gone(known.tenant_id))
+    evaluation = judge(known, view, None, at)
+    decision = evaluation.decision
+    if isinstance(decision, Refuse):
+        return _refused(evaluation, decision)
+    ask = decision if isinstance(decision, AskHome) else AskHome((), step_up=False)
+    return _depart(known, view.home, ask)
+
+
+def _redeem(known: Known, view: View, at: datetime) -> Step:
+    candidate = view.candidate
+    if candidate is None:
+        return Stop(_not_invited(known, view))
+    early = judge(known, view, candidate.user, at)
+    if isinstance(early.decision, Refuse):
+        return _refused(early, early.decision)
+    try:
+        proof = proof_of(known, view, candidate)
+    except Problem as problem:
+        return Stop(problem)
+    if proof is Proof.MAILED_CODE:
+        return Ask(Waiting.EMAIL_CODE, address=candidate.invitation.email)
+    if not known.accepted and not view.trust.automatic_consent:
+        return Ask(Waiting.REDEEM)
+    return Bind(candidate, candidate.invitation.email)
+
+
+def _judge(known: Known, view: View, user: User, at: datetime) -> Step:
+    evaluation = judge(known, view, user, at)
+    decision = evaluation.decision
+    match decision:
+        case Refuse():
+            return _refused(evaluation, decision)
+        case AskHome():
+            assert view.home is not None
+            return _depart(known, view.home, decision)
+        case AskHere():
+            return _ask_here(known, view, user, decision, evaluation, at)
+        case Allow(counted=counted):
+            return _finish(known, view, user, counted, evaluation)
+
+
+def _finish(known: Known, view: View, user: User, counted: Counted, evaluation: Evaluation) -> Step:
+    if known.recovery_codes:
+        return Ask(Waiting.RECOVERY_CODES)
+    request = known.request
+    assert view.home is not None
+    if request is None:
+        return Issue(user, view.home, counted, (), evaluation)
+    assert view.app is not None
+    if request.acr_essential and not any(acr_satisfies(a, counted.acr) for a in request.acr_values):
+        return Stop(_unmet(), tell_app=True, evaluation=evaluation)
+    granted = view.consented | set(view.app.consent_granted)
+    wanted = [s for s in request.scope if s not in granted]
+    beyond = [s for s in wanted if s not in SELF_CONSENT]
+    if beyond:
+        return Stop(
+            Problem(
+                Code.ACCESS_DENIED,
+                "An administrator has to allow this app what it asks for: " + ", ".join(beyond)[:200],
+                "the app has no administrator's consent for these scopes",
+            ),
+            tell_app=True,
+            evaluation=evaluation,
+        )
+    if not known.consent_given and (wanted or "consent" in request.prompt):
+        return Ask(Waiting.CONSENT)
+    return Issue(user, view.home, counted, request.scope, evaluation)
+
+
+def _ask_here(
+    known: Known, view: View, user: User, decision: AskHere, evaluation: Evaluation, at: datetime
+) -> Step:
+    usable = tuple(m for m in decision.methods if m in view.registered)
+    primary = tuple(m for m in usable if m is not LocalMethod.RECOVERY_CODE)
+    if primary:
+        if known.method is LocalMethod.RECOVERY_CODE and known.method in usable:
+            return Ask(Waiting.CHALLENGE, (known.method,))
+        return Ask(Waiting.CHALLENGE, (primary[0], *(m for m in usable if m != primary[0])))
+    # nothing registered: whoever holds only the first factor must not be able to make the second
+    home_failed = any(r.code is Reason.HOME_COULD_NOT for r in decision.reasons)
+    if user.home_mfa_seen_at is not None and home_failed:
+        return Stop(
+            _registration_needs_proof(), evaluation=_with(evaluation, Reason.REGISTRATION_NEEDS_PROOF)
+        )
+    if known.mail_proved_at is None or at - known.mail_proved_at > MAIL_PROOF_HOLDS:
+        if user.proved_mail is None:
+            return Stop(
+                _registration_needs_proof(), evaluation=_with(evaluation, Reason.REGISTRATION_NEEDS_PROOF)
+            )
+        return Ask(Waiting.EMAIL_CODE, address=user.proved_mail)
+    return Ask(Waiting.REGISTRATION, tuple(m for m in decision.methods if m is not LocalMethod.RECOVERY_CODE))
+
+
+def _depart(known: Known, home: Home, ask: AskHome) -> Step:
+    if known.departures >= MAX_DEPARTURES:
+        return Stop(
+            Problem(
+                Code.HOME_ANSWER_REFUSED,
+                "Your organisation's sign-in did not give what this app needs. Please start again at the app.",
+                "the browser was sent home too often in one sign-in",
+            )
+        )
+    request = known.request
+    prompts = request.prompt if request else frozenset()
+    prompt = "login" if "login" in prompts else "select_account" if "select_account" in prompts else None
+    return Depart(home, ask.step_up, ask.max_age, prompt)
+
+
+def judge(known: Known, view: View, user: User | None, at: datetime) -> Evaluation:
+    """The decision for these facts: for the app asked for, or for the one that the invitation's link leads to."""
+    request = known.request
+    statement = known.evidence.statements[-1] if known.evidence.statements else None
+    ask = access_request(view, user, request, statement, known.began_at, at)
+    history = History(asked_home=known.asked_home, local_methods=LOCAL_METHODS)
+    return evaluate(ask, policy_view(view), known.evidence, history)
+
+
+def policy_view(view: View) -> PolicyView:
+    """The part of the view that the decision sees."""
+    home = view.home
+    return PolicyView(
+        policies=view.configuration.policies,
+        trust=view.trust,
+        vocabulary=home.vocabulary if home else None,
+        home_enabled=home is not None and home.enabled,
+        local_methods=LOCAL_METHODS,
+    )
+
+
+def access_request(
+    view: View,
+    user: User | None,
+    request: AuthorizeRequest | None,
+    statement: HomeStatement | None,
+    began_at: datetime,
+    at: datetime,
+) -> AccessRequest:
+    """Who wants in where, as the decision sees it. Without an app (a link that leads to none) only user and home count."""
+    app = view.app
+    return AccessRequest(
+        user_id=user.id if user else "",
+        user_type=user.user_type if user else "Guest",
+        external=view.home is not None and not view.home.own,
+        group_ids=frozenset(view.groups),
+        role_ids=frozenset(),
+        home_tenant_id=view.home.tenant_id if view.home else None,
+        home_subject=statement.subject if statement else None,
+        user_enabled=user is None or user.account_enabled,
+        app_id=app.app_id if app else "",
+        app_enabled=app is None or app.enabled,
+        assignment_required=app is not None and app.assignment_required,
+        assigned=view.assigned,
+        client_type="browser",
+        max_age=request.max_age if request else None,
+        reauthenticate_after=began_at if request and "login" in request.prompt else None,
+        app_wants_mfa=request is not None and wants_mfa(request),
+        at=at,
+        began=began_at,
+    )
+
+
+def wants_mfa(request: AuthorizeRequest) -> bool:
+    """Whether every level the app would take needs more than one factor (RFC 9470 §4)."""
+    known = [a for a in request.acr_values if a in ACR_VALUES]
+    return bool(known) and not any(acr_satisfies(a, ACR_VALUES[0]) for a in known)
+
+
+def evidence_of_session(evidence: Evidence, keep: int = 3) -> Evidence:
+    """What a session remembers: the newest statements and local factors."""
+    return Evidence(evidence.statements[-keep:], evidence.local[-keep:])
+
+
+def _refused(evaluation: Evaluation, decision: Refuse) -> Stop:
+    last = decision.reasons[-1]
+    code = Code(last.code.value) if last.code.value in Code._value2member_map_ else Code.ACCESS_DENIED
+    return Stop(Problem(code, decision.way_forward, sentence(last)), evaluation=evaluation)
+
+
+def _with(evaluation: Evaluation, reason: Reason) -> Evaluation:
+    reasons = (*evaluation.decision.reasons, Because(reason))
+    return replace(evaluation, decision=Refuse(reasons, sentence(Because(reason))))
+
+
+def _cannot_ask(step: Depart | Bind | Ask) -> Problem:
+    match step:
+        case Ask(waiting=Waiting.CONSENT):
+            return Problem(Code.CONSENT_REQUIRED, "The guest has not consented to this app yet.")
+        case Ask(waiting=Waiting.REALM) | Depart():
+            return Problem(Code.LOGIN_REQUIRED, "The guest has to sign in.")
+        case _:
+            return Problem(Code.INTERACTION_REQUIRED, "The guest has to be asked something first.")
+
+
+def _home_gone(tenant_id: str | None) -> Problem:
+    return Problem(
+        Code.HOME_DISABLED,
+        "Sign-in through your organisation is switched off here. Ask the person who invited you.",
+        f"home tenant {tenant_id} is deleted or disabled",
+    )
+
+
+def _not_invited(known: Known, view: View) -> Problem:
+    if known.invitation_id is not None:
+        return Problem(
+            Code.INVITATION_TAKEN if view.invited is not None else Code.INVITATION_INVALID,
+            "This invitation has already been redeemed by another account, or is not valid any more. "
+            "Ask the person who invited you for a new one.",
+            "the link's invitation is accepted by another identity, expired or revoked",
+        )
+    return Problem(
+        Code.NOT_INVITED,
+        "You are signed in at your organisation, but this account has not been invited here. "
+        "Ask the person who runs the app to invite the address you signed in with.",
+        "no user is bound to this identity and no pending invitation is for an address its home vouches for",
+    )
+
+
+def _registration_needs_proof() -> Problem:
+    return Problem(Code.REGISTRATION_NEEDS_PROOF, sentence(Because(Reason.REGISTRATION_NEEDS_PROOF)))
+
+
+def _unmet() -> Problem:
+    return Problem(
+        Code.UNMET_AUTHENTICATION_REQUIREMENTS,
+        "The sign-in could not reach the authentication level that the app requires.",
+        "essential acr not reached",
+    )

@@ -1,0 +1,120 @@
+"""What is loaded for a sign-in before its next step is computed: one consistent reading of the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from b2b_idp.model.directory import App, Invitation, User
+from b2b_idp.model.evidence import LocalMethod
+from b2b_idp.model.home import Home, Trust
+from b2b_idp.model.url import domain_of, origin_of
+from b2b_idp.signin.facts import Known
+from b2b_idp.store import Reader
+from b2b_idp.store.configuration import Configuration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A user who waits for redemption, with the invitation that stands for them."""
+
+    user: User
+    invitation: Invitation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """The world of one sign-in. `app` is the app asked for or, for a mailed link, the app it leads to."""
+
+    configuration: Configuration
+    app: App | None
+    home: Home | None
+    trust: Trust
+    user: User | None
+    """Who the home's identity is here, already bound."""
+    invitation: Invitation | None
+    """The invitation whose link began this sign-in, while it is good."""
+    invited: User | None
+    candidate: Candidate | None
+    """Whom the identity may become by redemption."""
+    groups: tuple[str, ...] = ()
+    assigned: bool = False
+    consented: frozenset[str] = frozenset()
+    registered: frozenset[LocalMethod] = frozenset()
+
+
+def load_view(r: Reader, known: Known, at: datetime) -> View:
+    """Loads what `next_step` needs for these facts, and no more."""
+    configuration = r.configuration
+    app = (
+        landing_app(r, known.landing)
+        if known.request is None
+        else r.apps.by_client_id(known.request.client_id)
+    )
+    home = configuration.homes.get(known.tenant_id) if known.tenant_id else None
+    user = r.users.by_identity(known.identity) if known.identity else None
+    invitation = r.users.invitation(known.invitation_id) if known.invitation_id else None
+    if invitation is not None and not is_good(invitation, at):
+        invitation = None
+    invited = r.users.by_id(invitation.user_id) if invitation else None
+    candidate = (
+        _candidate(r, known, home, invitation, invited, at) if known.identity and user is None else None
+    )
+    groups: list[str] = []
+    assigned, consented, registered = False, frozenset[str](), frozenset[LocalMethod]()
+    person = user or (candidate.user if candidate else None)
+    if person is not None:
+        groups = r.apps.groups_of(person.id)
+        registered = r.factors.methods(person.id)
+        if app is not None:
+            assigned = not app.assignment_required or bool(r.apps.role_ids(app.sp_id, [person.id, *groups]))
+            consented = r.grants.consented(person.id, app.app_id)
+    return View(
+        configuration=configuration,
+        app=app,
+        home=home,
+        trust=configuration.trust(home) if home else Trust(),
+        user=user,
+        invitation=invitation,
+        invited=invited,
+        candidate=candidate,
+        groups=tuple(groups),
+        assigned=assigned,
+        consented=consented,
+        registered=registered,
+    )
+
+
+def is_good(invitation: Invitation, at: datetime) -> bool:
+    """Whether the invitation's link still opens something."""
+    return invitation.revoked_at is None and at < invitation.expires_at
+
+
+def landing_app(r: Reader, landing: str | None) -> App | None:
+    """The app whose origin an invitation leads to: only to such an origin is a browser sent after redemption."""
+    return r.apps.by_origin(origin_of(landing)) if landing else None
+
+
+def _candidate(
+    r: Reader,
+    known: Known,
+    home: Home | None,
+    invitation: Invitation | None,
+    invited: User | None,
+    at: datetime,
+) -> Candidate | None:
+    if invitation is not None and invited is not None:
+        return (
+            Candidate(user=invited, invitation=invitation) if invited.state == "PendingAcceptance" else None
+        )
+    profile = known.profile
+    if home is None or profile is None or profile.email is None:
+        return None
+    # just in time: only the home that is authoritative for the address may name the invitation
+    if r.configuration.homes_by_domain.get(domain_of(profile.email)) != home:
+        return None
+    for user in r.users.by_mail(profile.email):
+        waiting = r.users.latest_invitation(user.id) if user.state == "PendingAcceptance" else None
+        if waiting is not None and is_good(waiting, at):
+            return Candidate(user=user, invitation=waiting)
+    return None

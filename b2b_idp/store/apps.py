@@ -1,0 +1,281 @@
+"""Applications with their service principals, secrets and role assignments; groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select, update
+
+from b2b_idp.model.directory import App, AppRole, AppSecret, Group, RoleAssignment
+from b2b_idp.store.tables import (
+    app_identifier_uris,
+    app_secrets,
+    apps,
+    group_members,
+    groups,
+    role_assignments,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppRow:
+    """An application and its service principal as documents in Graph's shape."""
+
+    id: str
+    app_id: str
+    sp_id: str
+    sp_explicit: bool
+    created_at: datetime
+    version: int
+    application: Mapping[str, Any]
+    service_principal: Mapping[str, Any]
+    claims_policy_id: str | None = None
+
+
+def app_of(row: AppRow) -> App:
+    """The typed view of a stored application; its documents were validated when they were written."""
+    application, sp = row.application, row.service_principal
+    ours = application.get("b2bIdp") or {}
+    uris: dict[str, None] = {}
+    for part in ("web", "spa", "publicClient"):
+        uris |= dict.fromkeys((application.get(part) or {}).get("redirectUris") or ())
+    api = application.get("api") or {}
+    by_key = bool(ours.get("jwks"))
+    public = bool(application.get("isFallbackPublicClient")) or bool(
+        (application.get("spa") or {}).get("redirectUris")
+        or (application.get("publicClient") or {}).get("redirectUris")
+    )
+    return App(
+        id=row.id,
+        app_id=row.app_id,
+        sp_id=row.sp_id,
+        display_name=application["displayName"],
+        enabled=sp.get("accountEnabled", True) is not False,
+        redirect_uris=tuple(uris),
+        post_logout_redirect_uris=(*ours.get("postLogoutRedirectUris", ()), *uris),
+        public=public and not by_key,
+        identifier_uris=tuple(application.get("identifierUris") or ()),
+        roles=tuple(
+            AppRole(
+                r["id"],
+                r.get("value"),
+                r["displayName"],
+                r.get("isEnabled", True),
+                tuple(r["allowedMemberTypes"]),
+            )
+            for r in application.get("appRoles") or ()
+        ),
+        scopes=tuple(s["value"] for s in api.get("oauth2PermissionScopes") or () if s.get("isEnabled", True)),
+        assignment_required=bool(sp.get("appRoleAssignmentRequired")),
+        group_membership_claims=tuple(
+            c.strip() for c in (application.get("groupMembershipClaims") or "").split(",") if c.strip()
+        ),
+        accept_mapped_claims=bool(api.get("acceptMappedClaims")),
+        require_pkce=ours.get("requirePkce", True) is not False,
+        subject_type=ours.get("subjectType", "pairwise"),
+        id_token_alg=ours.get("idTokenSignedResponseAlg", "RS256"),
+        jwks=tuple((ours.get("jwks") or {}).get("keys", ())),
+        consent_granted=tuple(ours.get("adminConsent", ())),
+        claims_policy_id=row.claims_policy_id,
+        sp_explicit=row.sp_explicit,
+        created_at=row.created_at,
+        properties=application,
+        sp_properties=sp,
+    )
+
+
+_APP = select(apps).where(apps.c.app_id == bindparam("app"))
+_ROW = select(apps).where(
+    or_(apps.c.id == bindparam("key"), apps.c.app_id == bindparam("key"), apps.c.sp_id == bindparam("key"))
+)
+_SECRETS = select(app_secrets).where(app_secrets.c.app == bindparam("app")).order_by(app_secrets.c.starts_at)
+_ROLES_OF = select(role_assignments).where(
+    role_assignments.c.resource_sp_id == bindparam("resource"),
+    role_assignments.c.principal_id.in_(bindparam("principals", expanding=True)),
+)
+_GROUPS_OF = select(group_members.c.group_id).where(group_members.c.member_id == bindparam("member"))
+
+
+def _row(row: Row[Any]) -> AppRow:
+    return AppRow(**row._mapping)
+
+
+class AppsReader:
+    def __init__(self, connection: Connection) -> None:
+        self._c = connection
+
+    def by_client_id(self, app_id: str) -> App | None:
+        row = self._c.execute(_APP, {"app": app_id}).first()
+        return None if row is None else app_of(_row(row))
+
+    def row(self, key: str) -> AppRow | None:
+        """By object id, appId or service principal id."""
+        row = self._c.execute(_ROW, {"key": key}).first()
+        return None if row is None else _row(row)
+
+    def by_identifier_uri(self, uri: str) -> App | None:
+        """The API that answers to this identifier URI or appId."""
+        owner = self._c.execute(
+            select(app_identifier_uris.c.app).where(app_identifier_uris.c.uri == uri)
+        ).scalar()
+        row = self.row(owner if owner is not None else uri)
+        return None if row is None else app_of(row)
+
+    def by_origin(self, origin: str) -> App | None:
+        """The oldest enabled app that has a redirect URI of this origin (scheme://host[:port] in lower case)."""
+        found = self._c.execute(
+            select(apps)
+            .join(app_origins, app_origins.c.app == apps.c.id)
+            .where(app_origins.c.origin == origin)
+            .order_by(apps.c.created_at)
+        )
+        return next((a for a in map(app_of, map(_row, found)) if a.enabled), None)
+
+    def rows(self) -> list[AppRow]:
+        """Every application, oldest first."""
+        return [_row(r) for r in self._c.execute(select(apps).order_by(apps.c.created_at, apps.c.id))]
+
+    def secrets(self, id: str) -> list[AppSecret]:
+        return [
+            AppSecret(r.key_id, r.secret_hash, r.hint, r.display_name, r.starts_at, r.ends_at)
+            for r in self._c.execute(_SECRETS, {"app": id})
+        ]
+
+    def role_ids(self, resource_sp_id: str, principals: list[str]) -> list[str]:
+        """appRoleIds that any of these principals (a user and the groups it is a direct member of) holds."""
+        rows = self._c.execute(_ROLES_OF, {"resource": resource_sp_id, "principals": principals})
+        return [r.app_role_id for r in rows]
+
+    def assigned_groups(self, resource_sp_id: str) -> frozenset[str]:
+        return frozenset(
+            self._c.execute(
+                select(role_assignments.c.principal_id).where(
+                    role_assignments.c.resource_sp_id == resource_sp_id,
+                    role_assignments.c.principal_type == "Group",
+                )
+            ).scalars()
+        )
+
+    def assignments(
+        self, *, resource_sp_id: str | None = None, principal_id: str | None = None
+    ) -> list[RoleAssignment]:
+        statement = select(role_assignments).order_by(role_assignments.c.created_at, role_assignments.c.id)
+        if resource_sp_id is not None:
+            statement = statement.where(role_assignments.c.resource_sp_id == resource_sp_id)
+        if principal_id is not None:
+            statement = statement.where(role_assignments.c.principal_id == principal_id)
+        return [RoleAssignment(**r) for r in self._c.execute(statement).mappings()]
+
+    def assignment(self, id: str) -> RoleAssignment | None:
+        row = self._c.execute(select(role_assignments).where(role_assignments.c.id == id)).mappings().first()
+        return None if row is None else RoleAssignment(**row)
+
+    def group(self, id: str) -> Group | None:
+        row = self._c.execute(select(groups).where(groups.c.id == id)).first()
+        return None if row is None else _group(row)
+
+    def all_groups(self) -> list[Group]:
+        return [_group(r) for r in self._c.execute(select(groups).order_by(groups.c.id))]
+
+    def groups_of(self, member_id: str) -> list[str]:
+        """Ids of the groups that have this member directly, in order."""
+        return sorted(self._c.execute(_GROUPS_OF, {"member": member_id}).scalars())
+
+    def members(self, group_id: str) -> list[str]:
+        return sorted(
+            self._c.execute(
+                select(group_members.c.member_id).where(group_members.c.group_id == group_id)
+            ).scalars()
+        )
+
+
+def _group(row: Row[Any]) -> Group:
+    document = row.document
+    return Group(
+        row.id, document["displayName"], bool(document.get("securityEnabled")), row.created_at, document
+    )
+
+
+class AppsWriter(AppsReader):
+    def add(self, row: AppRow) -> None:
+        self._c.execute(insert(apps), {name: getattr(row, name) for name in AppRow.__slots__})
+        self._set_uris(row.id, row.application)
+
+    def save(self, row: AppRow) -> None:
+        """Replaces both documents of an application read in this same transaction."""
+        values = {name: getattr(row, name) for name in AppRow.__slots__ if name not in ("id", "version")}
+        self._c.execute(update(apps).where(apps.c.id == row.id).values(version=row.version + 1, **values))
+        self._set_uris(row.id, row.application)
+
+    def _set_uris(self, id: str, application: Mapping[str, Any]) -> None:
+        self._c.execute(delete(app_identifier_uris).where(app_identifier_uris.c.app == id))
+        uris = application.get("identifierUris") or []
+        if uris:
+            self._c.execute(insert(app_identifier_uris), [{"uri": u, "app": id} for u in uris])
+        self._c.execute(delete(app_origins).where(app_origins.c.app == id))
+        origins = {
+            origin_of(u)
+            for part in ("web", "spa", "publicClient")
+            for u in (application.get(part) or {}).get("redirectUris") or ()
+            if u.startswith(("https://", "http://"))
+        }
+        if origins:
+            self._c.execute(insert(app_origins), [{"origin": o, "app": id} for o in sorted(origins)])
+
+    def delete(self, row: AppRow) -> None:
+        self._c.execute(
+            delete(role_assignments).where(
+                or_(
+                    role_assignments.c.resource_sp_id == row.sp_id,
+                    role_assignments.c.principal_id == row.sp_id,
+                )
+            )
+        )
+        self._c.execute(delete(apps).where(apps.c.id == row.id))
+
+    def add_secret(self, id: str, secret: AppSecret) -> None:
+        self._c.execute(
+            insert(app_secrets), {"app": id} | {name: getattr(secret, name) for name in AppSecret.__slots__}
+        )
+
+    def remove_secret(self, id: str, key_id: str) -> bool:
+        done = self._c.execute(
+            delete(app_secrets).where(app_secrets.c.app == id, app_secrets.c.key_id == key_id)
+        )
+        return done.rowcount == 1
+
+    def assign(self, assignment: RoleAssignment) -> None:
+        self._c.execute(
+            insert(role_assignments), {name: getattr(assignment, name) for name in RoleAssignment.__slots__}
+        )
+
+    def unassign(self, id: str) -> bool:
+        return self._c.execute(delete(role_assignments).where(role_assignments.c.id == id)).rowcount == 1
+
+    def unassign_principal(self, principal_id: str) -> None:
+        self._c.execute(delete(role_assignments).where(role_assignments.c.principal_id == principal_id))
+        self._c.execute(delete(group_members).where(group_members.c.member_id == principal_id))
+
+    def add_group(self, id: str, document: Mapping[str, Any], at: datetime) -> None:
+        self._c.execute(insert(groups), {"id": id, "document": document, "created_at": at})
+
+    def save_group(self, id: str, document: Mapping[str, Any]) -> None:
+        self._c.execute(update(groups).where(groups.c.id == id).values(document=document))
+
+    def delete_group(self, id: str) -> bool:
+        self.unassign_principal(id)
+        return self._c.execute(delete(groups).where(groups.c.id == id)).rowcount == 1
+
+    def add_member(self, group_id: str, member_id: str) -> None:
+        self._c.execute(insert(group_members), {"group_id": group_id, "member_id": member_id})
+
+    def remove_member(self, group_id: str, member_id: str) -> bool:
+        done = self._c.execute(
+            delete(group_members).where(
+                group_members.c.group_id == group_id, group_members.c.member_id == member_id
+            )
+        )
+        return done.rowcount == 1

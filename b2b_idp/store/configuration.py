@@ -1,0 +1,239 @@
+"""Home tenants, partners and policies as one frozen value, compiled once and kept by version."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from b2b_idp.claims.mapping import ClaimsMapping, compile_mapping
+from b2b_idp.model.access import AccessPolicy
+from b2b_idp.model.directory import Tenant
+from b2b_idp.model.home import Home, Partner, Trust, effective_trust
+from b2b_idp.model.problem import Code, Problem
+from b2b_idp.policy.documents import access_policy_of, home_of, partner_of
+from b2b_idp.store.sealing import Sealer
+from b2b_idp.store.tables import apps, home_domains, homes, partners, policies, tenant
+
+DEFAULT = "default"
+"""The key of the default configuration among the partners."""
+CONDITIONAL_ACCESS = "conditionalAccess"
+CLAIMS_MAPPING = "claimsMapping"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """What the administrators configured, as one consistent value at one version."""
+
+    version: int
+    tenant: Tenant
+    homes: Mapping[str, Home]
+    """By tenantId; deleted ones are not here."""
+    homes_by_domain: Mapping[str, Home]
+    partners: Mapping[str, Partner]
+    default_partner: Partner
+    policies: tuple[AccessPolicy, ...]
+    """Conditional access policies in order of creation."""
+    claims_mappings: Mapping[str, ClaimsMapping]
+
+    def home_by_issuer(self, issuer: str) -> Home | None:
+        return next((h for h in self.homes.values() if h.issuer == issuer), None)
+
+    def trust(self, home: Home) -> Trust:
+        """What holds for this home; its own tenant's provider is trusted."""
+        trust = effective_trust(self.partners.get(home.tenant_id), self.default_partner)
+        return Trust(mfa_accepted=True) if home.own else trust
+
+
+class ConfigurationCache:
+    """The last configuration read by this process; replaced when the version in the database differs."""
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+        self._lock = threading.Lock()
+        self._kept: Configuration | None = None
+
+    def get(self, connection: Connection) -> Configuration:
+        version = connection.execute(_VERSION).scalar()
+        if version is None:
+            raise Problem(Code.UNAVAILABLE, "The service is not set up yet.", "no tenant: run `b2b-idp init`")
+        kept = self._kept
+        if kept is not None and kept.version == version:
+            return kept
+        with self._lock:
+            self._kept = _load(connection, self._sealer)
+            return self._kept
+
+
+_VERSION = select(tenant.c.config_version)
+_HOME = select(homes).where(homes.c.tenant_id == bindparam("id"))
+
+
+def _load(c: Connection, sealer: Sealer) -> Configuration:
+    row = c.execute(select(tenant)).one()
+    found: dict[str, Home] = {}
+    for h in c.execute(select(homes).where(homes.c.deleted_at.is_(None)).order_by(homes.c.created_at)):
+        secret = None if h.secret is None else sealer.open(h.secret, "homes:" + h.tenant_id).decode()
+        found[h.tenant_id] = home_of(h.tenant_id, h.document, secret)
+    entries = {r.tenant_id: partner_of(r.tenant_id, r.document) for r in c.execute(select(partners))}
+    rows = c.execute(select(policies).order_by(policies.c.created_at, policies.c.id)).all()
+    return Configuration(
+        version=row.config_version,
+        tenant=Tenant(row.id, row.name, row.default_domain, row.created_at),
+        homes=found,
+        homes_by_domain={
+            r.domain: found[r.tenant_id] for r in c.execute(select(home_domains)) if r.tenant_id in found
+        },
+        default_partner=entries.pop(DEFAULT, None) or Partner(tenant_id=DEFAULT),
+        partners=entries,
+        policies=tuple(access_policy_of(r.id, r.document) for r in rows if r.kind == CONDITIONAL_ACCESS),
+        claims_mappings={
+            r.id: compile_mapping(r.document["definition"]) for r in rows if r.kind == CLAIMS_MAPPING
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRow:
+    """A policy document of one kind as it was written."""
+
+    id: str
+    kind: str
+    created_at: datetime
+    modified_at: datetime | None
+    document: Mapping[str, Any]
+
+
+class ConfigurationReader:
+    """The documents themselves, for the API that edits them."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._c = connection
+
+    def home_issuer_taken(self, issuer: str, tenant_id: str) -> bool:
+        """Whether an identityProvider, deleted ones included, has this issuer or this tenantId."""
+        return (
+            self._c.execute(
+                select(homes.c.tenant_id).where((homes.c.issuer == issuer) | (homes.c.tenant_id == tenant_id))
+            ).first()
+            is not None
+        )
+
+    def domain_owner(self, domain: str) -> str | None:
+        return self._c.execute(
+            select(home_domains.c.tenant_id).where(home_domains.c.domain == domain)
+        ).scalar()
+
+    def policies(self, kind: str) -> list[PolicyRow]:
+        rows = self._c.execute(
+            select(policies).where(policies.c.kind == kind).order_by(policies.c.created_at, policies.c.id)
+        ).mappings()
+        return [PolicyRow(**r) for r in rows]
+
+    def policy(self, kind: str, id: str) -> PolicyRow | None:
+        row = (
+            self._c.execute(select(policies).where(policies.c.kind == kind, policies.c.id == id))
+            .mappings()
+            .first()
+        )
+        return None if row is None else PolicyRow(**row)
+
+    def policy_apps(self, policy_id: str) -> list[str]:
+        """Service principal ids that a claims mapping policy is assigned to."""
+        return list(
+            self._c.execute(select(apps.c.sp_id).where(apps.c.claims_policy_id == policy_id)).scalars()
+        )
+
+
+class ConfigurationWriter(ConfigurationReader):
+    """Each change raises the version, so that every process compiles anew."""
+
+    def __init__(self, connection: Connection, sealer: Sealer) -> None:
+        super().__init__(connection)
+        self._sealer = sealer
+
+    def touch(self) -> None:
+        self._c.execute(update(tenant).values(config_version=tenant.c.config_version + 1))
+
+    def create_tenant(self, t: Tenant) -> None:
+        self._c.execute(
+            insert(tenant),
+            {
+                "id": t.id,
+                "name": t.name,
+                "default_domain": t.default_domain,
+                "created_at": t.created_at,
+                "config_version": 1,
+            },
+        )
+
+    def add_home(self, tenant_id: str, document: Mapping[str, Any], secret: str | None, at: datetime) -> None:
+        """`document` is an identityProvider without its secret; validate it with `home_of` first."""
+        self._c.execute(
+            insert(homes),
+            {
+                "tenant_id": tenant_id,
+                "issuer": document["issuer"],
+                "document": document,
+                "secret": self._seal(tenant_id, secret),
+                "created_at": at,
+            },
+        )
+        self._set_domains(tenant_id, document)
+        self.touch()
+
+    def save_home(self, tenant_id: str, document: Mapping[str, Any], secret: str | None) -> None:
+        """Replaces a home's document; `secret` None keeps the present one."""
+        values: dict[str, Any] = {"document": document}
+        if secret is not None:
+            values["secret"] = self._seal(tenant_id, secret)
+        self._c.execute(update(homes).where(homes.c.tenant_id == tenant_id).values(**values))
+        self._set_domains(tenant_id, document)
+        self.touch()
+
+    def delete_home(self, tenant_id: str, at: datetime) -> None:
+        """The row stays, without secret, so that issuer and tenantId are never given to another home."""
+        self._c.execute(
+            update(homes).where(homes.c.tenant_id == tenant_id).values(deleted_at=at, secret=None)
+        )
+        self._c.execute(delete(home_domains).where(home_domains.c.tenant_id == tenant_id))
+        self.touch()
+
+    def _seal(self, tenant_id: str, secret: str | None) -> bytes | None:
+        return None if secret is None else self._sealer.seal(secret.encode(), "homes:" + tenant_id)
+
+    def _set_domains(self, tenant_id: str, document: Mapping[str, Any]) -> None:
+        self._c.execute(delete(home_domains).where(home_domains.c.tenant_id == tenant_id))
+        domains = document.get("b2bIdp", {}).get("domains", [])
+        if domains:
+            self._c.execute(insert(home_domains), [{"domain": d, "tenant_id": tenant_id} for d in domains])
+
+    def set_partner(self, tenant_id: str, document: Mapping[str, Any]) -> None:
+        self._c.execute(delete(partners).where(partners.c.tenant_id == tenant_id))
+        self._c.execute(insert(partners), {"tenant_id": tenant_id, "document": document})
+        self.touch()
+
+    def delete_partner(self, tenant_id: str) -> bool:
+        gone = self._c.execute(delete(partners).where(partners.c.tenant_id == tenant_id)).rowcount == 1
+        self.touch()
+        return gone
+
+    def add_policy(self, row: PolicyRow) -> None:
+        self._c.execute(insert(policies), {name: getattr(row, name) for name in PolicyRow.__slots__})
+        self.touch()
+
+    def save_policy(self, id: str, document: Mapping[str, Any], at: datetime) -> None:
+        self._c.execute(update(policies).where(policies.c.id == id).values(document=document, modified_at=at))
+        self.touch()
+
+    def delete_policy(self, id: str) -> bool:
+        gone = self._c.execute(delete(policies).where(policies.c.id == id)).rowcount == 1
+        self.touch()
+        return gone
+
+
+ConfigurationSource = Callable[[Connection], Configuration]
