@@ -26,7 +26,8 @@ from b2b_idp.metrics import Metrics
 from b2b_idp.model.directory import Tenant
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.net.http import Allowed, Http
+from b2b_idp.net.addresses import Allowed
+from b2b_idp.net.http import Http
 from b2b_idp.openid import OpenIdParts, openid_blueprint
 from b2b_idp.pages.render import Pages
 from b2b_idp.pages.routes import PagesParts, Renderer, pages_blueprint
@@ -58,12 +59,14 @@ class B2BIdp:
         url_prefix: str | None = None,
         settings: Settings | None = None,
         moment: Callable[[], Moment] = system_moment,
+        keys: KeyRing | None = None,
         **given: object,
     ) -> None:
         self.settings = settings or Settings.load(**given)
         self.moment = moment
         path = urlsplit(self.settings.issuer).path
         self.url_prefix = path if url_prefix is None else url_prefix.rstrip("/")
+        self._given_keys = keys
         self._cookie = _Cookies(self.settings.issuer, self)
         if app is not None:
             self.init_app(app)
@@ -82,6 +85,8 @@ class B2BIdp:
 
     @cached_property
     def keys(self) -> KeyRing:
+        if self._given_keys is not None:
+            return self._given_keys
         if self.in_memory:
             return KeyRing.in_memory(self.moment())
         ring = KeyRing.load(Path(self.settings.keys_dir))
@@ -330,7 +335,9 @@ class _Cookies:
 
 
 def _log_problem(problem: Problem, correlation_id: str) -> None:
-    log.info("refused", code=problem.code.value, why=problem.why or problem.say, correlation_id=correlation_id)
+    log.info(
+        "refused", code=problem.code.value, why=problem.why or problem.say, correlation_id=correlation_id
+    )
 
 
 def _log_defect(e: Exception, correlation_id: str) -> None:

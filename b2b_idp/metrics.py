@@ -11,7 +11,10 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self.answers = Counter(
-            "b2b_idp_answers", "Answers by room and status class.", ("room", "status"), registry=self._registry
+            "b2b_idp_answers",
+            "Answers by room and status class.",
+            ("room", "status"),
+            registry=self._registry,
         )
 
     def text(self) -> bytes:

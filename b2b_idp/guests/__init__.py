@@ -1,0 +1,1 @@
+"""Use cases of the directory: inviting, connecting homes, apps, and the life of a guest. Used by every edge."""

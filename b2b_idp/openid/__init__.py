@@ -1,0 +1,21 @@
+"""The OpenID provider's endpoints. They alone hand codes and tokens to clients."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from b2b_idp.openid.authorize import authorize_routes
+from b2b_idp.openid.logout import logout_routes
+from b2b_idp.openid.metadata import metadata_routes
+from b2b_idp.openid.parts import OpenIdParts
+from b2b_idp.openid.resources import resource_routes
+from b2b_idp.openid.token import token_routes
+
+__all__ = ["OpenIdParts", "openid_blueprint"]
+
+
+def openid_blueprint(parts: OpenIdParts, name: str) -> Blueprint:
+    blueprint = Blueprint(f"{name}_openid", __name__)
+    for routes in (metadata_routes, authorize_routes, token_routes, resource_routes, logout_routes):
+        routes(blueprint, parts)
+    return blueprint

@@ -25,8 +25,8 @@ class Pages:
     def page(self, name: str, **context: object) -> str:
         """The document of the page `name`, which names its template and, but for form-post, its `data-page`.
 
-        Each template's first line lists the values it takes, besides the `correlation_id` that every page with
-        the common frame shows; a missing one raises jinja2.UndefinedError. Only `markupsafe.Markup` is HTML.
+        Each template's first line lists the values it takes, besides the `correlation_id` that every page
+        with the common frame shows; one missing raises jinja2.UndefinedError. Only `Markup` is taken as HTML.
         """
         return self._templates.get_template(f"{name}.html").render(
             context, page=name, tenant_name=self._tenant_name(), static=self._static_prefix()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -102,7 +102,29 @@ class Renderer:
             response.headers["Retry-After"] = str(max(1, int(problem.retry_after.total_seconds())))
         return response
 
-    def html(self, html: str, name: str, status: int = 200, form_action: Sequence[str] = ("'self'",)) -> Response:
+    def form_post(self, uri: str, fields: Mapping[str, str]) -> Response:
+        """The authorization response as a form that sends itself (OAuth 2.0 Form Post Response Mode)."""
+        html = self._parts.pages.page("form-post", action=uri, fields=fields)
+        return self.html(html, "form-post", form_action=(origin_of(uri),))
+
+    def logout(self, action: str, csrf: str, client_name: str | None, correlation_id: str) -> Response:
+        """Asks whether the guest really wants to sign out."""
+        html = self._parts.pages.page(
+            "logout", action=action, csrf=csrf, client_name=client_name, correlation_id=correlation_id
+        )
+        return self.html(html, "logout", form_action=WAYS_ON)
+
+    def signed_out(self, return_link: str | None, correlation_id: str) -> Response:
+        with self._parts.store.read() as r:
+            organisation = r.configuration.tenant.name
+        html = self._parts.pages.page(
+            "signed-out", organisation=organisation, return_link=return_link, correlation_id=correlation_id
+        )
+        return self.html(html, "signed-out")
+
+    def html(
+        self, html: str, name: str, status: int = 200, form_action: Sequence[str] = ("'self'",)
+    ) -> Response:
         response = Response(html, status, content_type="text/html; charset=utf-8")
         response.headers["Content-Security-Policy"] = content_security_policy(name, form_action)
         return response
@@ -135,7 +157,9 @@ def check_origin(issuer: str) -> None:
 
 def _forged(why: str) -> Problem:
     return Problem(
-        Code.FORGED_FORM, "This form did not come from this page. Please go back, reload the page and try again.", why
+        Code.FORGED_FORM,
+        "This form did not come from this page. Please go back, reload the page and try again.",
+        why,
     )
 
 
@@ -173,7 +197,9 @@ def pages_blueprint(parts: PagesParts, renderer: Renderer, name: str) -> Bluepri
                 "Your organisation's answer could not be read. Please start again at the app.",
                 "a parameter stands twice in the home's answer",
             )
-        return renderer.show(parts.signin.home_answered(str(tenant_id), query, parts.browser(), parts.moment()))
+        return renderer.show(
+            parts.signin.home_answered(str(tenant_id), query, parts.browser(), parts.moment())
+        )
 
     @blueprint.get("/redeem")
     def redeem() -> Response:

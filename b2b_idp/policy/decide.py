@@ -130,8 +130,9 @@ def _combined(strength: Strength, one: Judged, factor: LocalFactor) -> bool:
     words = LOCAL[factor.method]
     if frozenset({words.mode}) in strength.combinations:
         return True
-    # A mailed code is of no kind: only a strength that names it beside an explained first factor takes it.
-    other_kind = words.kinds.isdisjoint(one.shows.first_kinds) and bool(words.kinds or one.shows.first_kinds)
+    if words.mode == "email" and one.shows.first_mode == "federatedSingleFactor":
+        return False  # a mailed code adds nothing to an unexplained factor, whatever a strength lists
+    other_kind = words.kinds.isdisjoint(one.shows.first_kinds)
     return one.first_counts and other_kind and {one.shows.first_mode, words.mode} in strength.combinations
 
 
@@ -142,8 +143,8 @@ def _combined(strength: Strength, one: Judged, factor: LocalFactor) -> bool:
 class _Path:
     """Where the sign-in stands with its home.
 
-    `so_far` are the reasons of the way; `settled`: home is not asked again; `may_step_up`: it is worth asking for
-    MFA; `home_failed`: it did not give what was wanted.
+    `so_far` are the reasons of the way; `settled`: home is not asked again; `may_step_up`: it is worth asking
+    for MFA; `home_failed`: it did not give what was wanted.
     """
 
     so_far: tuple[Reason, ...]

@@ -61,7 +61,7 @@ class SignIn:
 
     # --- beginnings --------------------------------------------------------------------------------------------------
 
-    def begin(self, request: AuthorizeRequest, browser: Browser, moment: Moment) -> Show | Granted:
+    def begin(self, request: AuthorizeRequest, browser: Browser, moment: Moment) -> Show | Granted | Landed:
         """A sign-in for an app's checked request. With a live session it may be granted at once."""
         id, correlation_id = moment.new_id(), moment.new_id()
         with self._store.read() as r:
@@ -136,7 +136,7 @@ class SignIn:
 
     def _grant_at_once(
         self, id: str, correlation_id: str, known: Known, browser: Browser, moment: Moment
-    ) -> Show | Granted:
+    ) -> Show | Granted | Landed:
         with self._store.write() as w:
             view = load_view(w, known, moment.at)
             step = next_step(known, view, moment.at)
@@ -296,6 +296,7 @@ class SignIn:
             identity=identity,
             profile=profile,
             pending=None,
+            asked_home=known.asked_home or _asked(known),
             session_id=None if other else known.session_id,
             evidence=replace(evidence, statements=(*evidence.statements, answer.statement)),
         )
@@ -307,9 +308,11 @@ class SignIn:
         home's own error is passed on to the app."""
         tell_app = problem.code is Code.HOME_SAID_ERROR and known.request is not None
         with self._store.write() as w:
+            asked = _asked(known)
             known = replace(known, pending=None)
-            if problem.code is Code.HOME_SAID_ERROR and known.asked_home and known.identity is not None:
+            if problem.code is Code.HOME_SAID_ERROR and asked and known.identity is not None:
                 # the step-up failed at home: what the home proved before still stands
+                known = replace(known, asked_home=True)
                 return self._proceed(w, row, known, browser, moment)
             view = load_view(w, known, moment.at)
             return self._refuse(
@@ -382,11 +385,7 @@ class SignIn:
             ui_locales=known.request.ui_locales if known.request else None,
             moment=moment,
         )
-        asked = known.asked_home or step.step_up or step.max_age is not None or step.prompt == "login"
-        return (
-            replace(known, departures=departures, pending=departure.pending.to_json(), asked_home=asked),
-            departure.url,
-        )
+        return replace(known, departures=departures, pending=departure.pending.to_json()), departure.url
 
     def _settle(
         self, w: Writer, id: str, known: Known, view: View, step: Step, moment: Moment
@@ -472,7 +471,12 @@ class SignIn:
             waiting = Waiting.REFUSED if tell_app else Waiting(row.waiting) if may_retry else Waiting.DONE
             if may_retry and waiting is Waiting.EXCHANGE:
                 waiting = Waiting.DEPARTURE
-            self._move(w, row, waiting, replace(known, refusal=(problem.code.value, problem.say)) if tell_app else known)
+            self._move(
+                w,
+                row,
+                waiting,
+                replace(known, refusal=(problem.code.value, problem.say)) if tell_app else known,
+            )
         w.logs.add_signin(
             signin_document(
                 moment=moment,
@@ -492,7 +496,10 @@ class SignIn:
         if row is not None and tell_app:
             return Conclude(row.id)
         return Refused(
-            problem, correlation_id, known.request if tell_app else None, row.id if row and may_retry else None
+            problem,
+            correlation_id,
+            known.request if tell_app else None,
+            row.id if row and may_retry else None,
         )
 
     def _page(
@@ -505,6 +512,12 @@ class SignIn:
 def redirect_uri(issuer: str, tenant_id: str) -> str:
     """Our redirect URI at a home tenant: its own for each home (RFC 9700 §4.4)."""
     return f"{issuer}/federation/{tenant_id}/callback"
+
+
+def _asked(known: Known) -> bool:
+    """Whether the request that the home answers asked for MFA or for a fresh sign-in."""
+    pending = known.pending or {}
+    return bool(pending.get("asked_step_up")) or pending.get("max_age") is not None
 
 
 def _next_place(id: str, waiting: Waiting) -> Show:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from b2b_idp.model.access import Allow, Reason
 from b2b_idp.model.directory import User
@@ -39,25 +41,7 @@ def write_grant(
     document = evidence_to_json(evidence)
     if known.mail_proved_at is not None:
         document["mailProvedAt"] = known.mail_proved_at.timestamp()
-    session_id = known.session_id
-    if session_id is None or known.departures or known.evidence.local:
-        kept = w.signins.session(session_id) if session_id else None
-        if kept is None or known.departures:
-            # the session's id changes at every sign-in at home
-            if session_id is not None:
-                w.signins.end_session(session_id, moment.at)
-            session_id = moment.new_id()
-            w.signins.add_session(
-                SessionRow(
-                    id=session_id,
-                    user_id=step.user.id,
-                    evidence=document,
-                    created_at=moment.at,
-                    expires_at=ends,
-                )
-            )
-        elif kept.evidence != document:
-            w.signins.update_session(session_id, document, ends)
+    session_id = _session(w, known, step.user.id, document, ends, moment)
     if step.user.home_mfa_seen_at is None and any(
         r.code in (Reason.HOME_MFA_ACCEPTED, Reason.HOME_STRENGTH_ACCEPTED)
         for r in step.evaluation.decision.reasons
@@ -84,6 +68,25 @@ def write_grant(
     )
     w.grants.add(grant)
     return session_id, grant.id
+
+
+def _session(
+    w: Writer, known: Known, user_id: str, document: Mapping[str, Any], ends: datetime, moment: Moment
+) -> str:
+    """The session that remembers this evidence: the same one while nothing new was learned from home."""
+    kept = w.signins.session(known.session_id) if known.session_id else None
+    if kept is not None and known.departures == 0:
+        if kept.evidence != document:
+            w.signins.update_session(kept.id, document, ends)
+        return kept.id
+    # a session's id changes at every sign-in at home, so that nobody can have planted it
+    if kept is not None:
+        w.signins.end_session(kept.id, moment.at)
+    session_id = moment.new_id()
+    w.signins.add_session(
+        SessionRow(id=session_id, user_id=user_id, evidence=document, created_at=moment.at, expires_at=ends)
+    )
+    return session_id
 
 
 def reconsider(r: Reader, grant: Grant, moment: Moment, *, refresh: bool = False) -> Standing:

@@ -56,7 +56,7 @@ def page_of(
             return "register-totp", {
                 "otpauth_uri": uri,
                 "qr_svg": totp.qr_svg(uri),
-                "secret": totp.grouped(secret),
+                "secret": totp.text_of(secret),
                 "error": said,
             }
         case Waiting.RECOVERY_CODES:

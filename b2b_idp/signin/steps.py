@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from b2b_idp.model.access import Allow, AskHere, AskHome, Because, Counted, Reason, Refuse
 from b2b_idp.model.directory import User
-from b2b_idp.model.evidence import Evidence, HomeStatement, LocalMethod
+from b2b_idp.model.evidence import Evidence, HomeStatement, LocalMethod, Vocabulary
 from b2b_idp.model.home import Home
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.request import AuthorizeRequest
@@ -236,9 +236,8 @@ def policy_view(view: View) -> PolicyView:
     return PolicyView(
         policies=view.configuration.policies,
         trust=view.trust,
-        vocabulary=home.vocabulary if home else None,
+        vocabulary=home.vocabulary if home else Vocabulary(),
         home_enabled=home is not None and home.enabled,
-        local_methods=LOCAL_METHODS,
     )
 
 

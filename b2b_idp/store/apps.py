@@ -10,8 +10,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select, update
 
 from b2b_idp.model.directory import App, AppRole, AppSecret, Group, RoleAssignment
+from b2b_idp.model.url import origin_of
 from b2b_idp.store.tables import (
     app_identifier_uris,
+    app_origins,
     app_secrets,
     apps,
     group_members,

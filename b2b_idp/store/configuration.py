@@ -88,8 +88,8 @@ def _load(c: Connection, sealer: Sealer) -> Configuration:
         homes_by_domain={
             r.domain: found[r.tenant_id] for r in c.execute(select(home_domains)) if r.tenant_id in found
         },
-        default_partner=entries.pop(DEFAULT, None) or Partner(tenant_id=DEFAULT),
-        partners=entries,
+        default_partner=entries.get(DEFAULT, Partner(tenant_id=DEFAULT)),
+        partners={k: v for k, v in entries.items() if k != DEFAULT},
         policies=tuple(access_policy_of(r.id, r.document) for r in rows if r.kind == CONDITIONAL_ACCESS),
         claims_mappings={
             r.id: compile_mapping(r.document["definition"]) for r in rows if r.kind == CLAIMS_MAPPING

@@ -1,0 +1,1 @@
+"""The test kit: a pytest fixture, scripted home tenants, a plain browser."""

@@ -237,6 +237,23 @@ def test_a_qr_code_that_is_not_markup_is_text() -> None:
     assert "&lt;svg onload=a()&gt;" in html
 
 
+@pytest.mark.parametrize(
+    ("name", "absent"),
+    [
+        ("home-realm", "app_name"),
+        ("home-realm", "error"),
+        ("redeem", "app_name"),
+        ("redeem", "home_name"),
+        ("signed-out", "return_link"),
+        ("logout", "client_name"),
+        ("me", "home_name"),
+    ],
+)
+def test_what_is_absent_is_not_spelled_out(name: str, absent: str) -> None:
+    pages = Pages(tenant_name=lambda: "Contoso", static_prefix=lambda: "")
+    assert "None" not in pages.page(name, **{**contexts("Fabrikam")[name], absent: None})
+
+
 def test_an_error_page_carries_its_code() -> None:
     assert render("error").all("main") == [{"data-page": "error", "data-error": "not_assigned"}]
 

@@ -1,0 +1,56 @@
+"""`b2b-idp demo`: the whole world on loopback."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import threading
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option(
+    "--port", type=click.IntRange(1024, 65000), default=5000, show_default=True, help="The first of four."
+)
+@click.option("--once", is_flag=True, help="Exit after the three ways.")
+@click.option("--json", "as_json", is_flag=True, help="Print the ways as one line of JSON, the last.")
+def demo(port: int, once: bool, as_json: bool) -> None:
+    """Run a provider, two home tenants and a SaaS app, and walk three guests through."""
+    from b2b_idp.demo.story import tell, walk_all
+    from b2b_idp.demo.world import PASSWORD, PEOPLE, World
+
+    with tempfile.TemporaryDirectory(prefix="b2b-idp-demo-") as folder:
+        try:
+            world = World(Path(folder), port)
+        except OSError as e:
+            raise click.ClickException(
+                f"port {port} or one of the next three is taken ({e}); try --port 5100"
+            ) from e
+        try:
+            ways = walk_all(world)
+            if not as_json:
+                for way in ways:
+                    click.echo("\n".join(tell(way)) + "\n")
+            if not once:
+                click.echo(f"The SaaS app:     {world.app_url}")
+                click.echo(f"The mailbox:      {world.issuer}/demo/mailbox")
+                click.echo(f"The provider:     {world.issuer}/.well-known/openid-configuration")
+                for person in PEOPLE:
+                    click.echo(f"Sign in as        {person.email}, password: {PASSWORD}")
+                click.echo("Second factors at home: any six digits. Stop with Ctrl-C.")
+            if as_json:
+                ways_json = {"ways": [w.to_json() for w in ways]}
+                click.echo(json.dumps(ways_json, separators=(",", ":"), ensure_ascii=False))
+            if not once:
+                _until_interrupted()
+        finally:
+            world.stop()
+
+
+def _until_interrupted() -> None:
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        click.echo("Stopped.")

@@ -1,0 +1,71 @@
+"""`b2b-idp doctor` and `b2b-idp migrate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from b2b_idp.cli.instance import data_option, json_option, open_instance, show
+from b2b_idp.extension import B2BIdp, system_moment
+from b2b_idp.model.problem import Problem
+
+
+@click.command()
+@data_option
+@json_option
+def doctor(data: Path, as_json: bool) -> None:
+    """Check settings, keys, database and each home tenant, and say what to do."""
+    idp = open_instance(data)
+    checks = [_check("settings", lambda: idp.settings.issuer)]
+    checks.append(_check("keys", lambda: f"{len(idp.keys.list())} signing keys"))
+    checks.append(_check("database", lambda: _database(idp)))
+    if checks[-1]["ok"]:
+        checks += _homes(idp)
+        checks.append(
+            _check(
+                "mail", lambda: "sent" if idp.settings.mail_url else "kept in the outbox: MAIL_URL is empty"
+            )
+        )
+    lines = [f"{'ok  ' if c['ok'] else 'FAIL'}  {c['name']}: {c['says']}" for c in checks]
+    show({"checks": checks}, lines, as_json)
+    if not all(c["ok"] for c in checks):
+        raise SystemExit(1)
+
+
+def _check(name: str, look: Any) -> dict[str, Any]:
+    try:
+        return {"name": name, "ok": True, "says": look()}
+    except Problem as p:
+        return {"name": name, "ok": False, "says": p.say + (f" ({p.why})" if p.why else "")}
+
+
+def _database(idp: B2BIdp) -> str:
+    idp.store.ping()
+    return "schema current" if idp.store.schema_is_current() else "schema not current: run b2b-idp migrate"
+
+
+def _homes(idp: B2BIdp) -> list[dict[str, Any]]:
+    with idp.store.read() as r:
+        homes = list(r.configuration.homes.values())
+    found = []
+    for home in homes:
+        report = idp.homes.check(home, system_moment())
+        found.append(
+            {
+                "name": f"home {home.display_name}",
+                "ok": not report.problems,
+                "says": "; ".join(report.lines()),
+            }
+        )
+    return found
+
+
+@click.command()
+@data_option
+@json_option
+def migrate(data: Path, as_json: bool) -> None:
+    """Bring the database's schema to this version."""
+    revision = open_instance(data).store.migrate()
+    show({"revision": revision}, [f"The schema is at revision {revision}."], as_json)

@@ -1,0 +1,118 @@
+"""`b2b-idp homes`: home tenants from the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from b2b_idp.cli.instance import data_option, json_option, open_instance, settings_of, show
+from b2b_idp.extension import system_moment
+from b2b_idp.guests.homes import connect
+from b2b_idp.model.moment import tenant_id_of
+from b2b_idp.model.problem import Code, Problem
+from b2b_idp.signin.flow import redirect_uri
+
+
+@click.group()
+def homes() -> None:
+    """Home tenants: list, add, test, and the redirect URI to register there."""
+
+
+@homes.command("list")
+@data_option
+@json_option
+def list_(data: Path, as_json: bool) -> None:
+    """Print the home tenants and whether their MFA is accepted."""
+    idp = open_instance(data)
+    with idp.store.read() as r:
+        configuration = r.configuration
+        rows = [
+            {
+                "tenantId": h.tenant_id,
+                "displayName": h.display_name,
+                "issuer": h.issuer,
+                "domains": list(h.domains),
+                "isMfaAccepted": configuration.trust(h).mfa_accepted,
+            }
+            for h in configuration.homes.values()
+        ]
+    lines = [
+        f"{r['tenantId']}  {r['displayName']}  {r['issuer']}  "
+        f"{'MFA accepted' if r['isMfaAccepted'] else 'MFA not accepted'}  {', '.join(r['domains'])}"  # type: ignore[arg-type]
+        for r in rows
+    ]
+    show({"homes": rows}, lines or ["No home tenant yet. Add one: b2b-idp homes add --help"], as_json)
+
+
+@homes.command("add")
+@data_option
+@click.option("--issuer", required=True, help="The home's issuer, byte for byte as in its metadata.")
+@click.option("--name", required=True, help="What guests see.")
+@click.option("--client-id", required=True)
+@click.option(
+    "--client-secret", default=None, envvar="HOME_CLIENT_SECRET", help="Without it: private_key_jwt."
+)
+@click.option("--domain", "domains", multiple=True, help="A mail domain that this home is authoritative for.")
+@click.option("--profile", default="rfc8176", show_default=True, help="The vendor's amr and acr words.")
+@click.option("--trust-mfa", is_flag=True, help="Accept MFA done there.")
+@json_option
+def add(
+    data: Path,
+    issuer: str,
+    name: str,
+    client_id: str,
+    client_secret: str | None,
+    domains: tuple[str, ...],
+    profile: str,
+    trust_mfa: bool,
+    as_json: bool,
+) -> None:
+    """Connect a home tenant."""
+    idp = open_instance(data)
+    idp.http.check_url(issuer)
+    with idp.store.write() as w:
+        tenant_id = connect(
+            w,
+            issuer=issuer,
+            name=name,
+            client_id=client_id,
+            client_secret=client_secret,
+            domains=domains,
+            profile=profile,
+            trust_mfa=trust_mfa,
+            moment=system_moment(),
+        )
+    back = redirect_uri(idp.settings.issuer, tenant_id)
+    show(
+        {"tenantId": tenant_id, "redirectUri": back},
+        [f"Connected {name} as {tenant_id}.", f"Redirect URI to register there: {back}"],
+        as_json,
+    )
+
+
+@homes.command("test")
+@data_option
+@click.argument("home")
+@json_option
+def test(data: Path, home: str, as_json: bool) -> None:
+    """Fetch a home's metadata and keys and say what step-up it can do. HOME is its tenantId or issuer."""
+    idp = open_instance(data)
+    with idp.store.read() as r:
+        found = r.configuration.homes.get(home) or r.configuration.home_by_issuer(home)
+    if found is None:
+        raise Problem(Code.NOT_FOUND, f"No home tenant is called {home}.")
+    report = idp.homes.check(found, system_moment())
+    show(report.to_json(), report.lines(), as_json)
+    if report.problems:
+        raise SystemExit(1)
+
+
+@homes.command("redirect-uri")
+@data_option
+@click.argument("issuer")
+@json_option
+def redirect_uri_(data: Path, issuer: str, as_json: bool) -> None:
+    """Print the redirect URI to register at a home tenant, before it is connected."""
+    uri = redirect_uri(settings_of(data).issuer, tenant_id_of(issuer))
+    show({"redirectUri": uri}, [uri], as_json)

@@ -1,0 +1,60 @@
+"""An instance from its data directory, and how commands print."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from b2b_idp.extension import B2BIdp
+from b2b_idp.model.problem import Code, Problem
+from b2b_idp.settings import Settings
+
+SETTINGS_FILE = "settings.toml"
+
+data_option: Callable[[Any], Any] = click.option(
+    "--data",
+    "data",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="B2B_IDP_DATA",
+    default=Path("data"),
+    show_default=True,
+    help="The instance's directory.",
+)
+json_option: Callable[[Any], Any] = click.option(
+    "--json", "as_json", is_flag=True, help="Print one compact line of JSON, the last."
+)
+
+
+def settings_of(data: Path) -> Settings:
+    """The settings of the instance in `data`; relative places in them are below it."""
+    toml = data / SETTINGS_FILE
+    if not toml.is_file():
+        raise Problem(
+            Code.BAD_SETTING, f"{data} holds no instance. Make one: b2b-idp init --data {data} --issuer URL"
+        )
+    # the directory and the command's own variables are not settings
+    env = {k: v for k, v in os.environ.items() if k != "B2B_IDP_DATA"}
+    settings = Settings.load(toml, env)
+    given = {
+        "database_url": settings.database_url or f"sqlite:///{(data / 'b2b-idp.sqlite3').resolve()}",
+        "keys_dir": str((data / settings.keys_dir).resolve()),
+    }
+    return Settings.load(toml, env, **given)
+
+
+def open_instance(data: Path) -> B2BIdp:
+    return B2BIdp(settings=settings_of(data))
+
+
+def show(document: dict[str, Any], lines: list[str], as_json: bool) -> None:
+    """Prints data for people, or as one compact line of JSON."""
+    if as_json:
+        click.echo(json.dumps(document, separators=(",", ":"), ensure_ascii=False))
+    else:
+        for line in lines:
+            click.echo(line)

@@ -1,0 +1,28 @@
+"""The WSGI application of a served instance; one for each worker process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from flask import Flask
+
+from b2b_idp.cli.instance import open_instance
+from b2b_idp.logs import configure
+
+MAX_BODY = 1024 * 1024
+
+
+def make() -> Flask:
+    """The Flask application of the instance that B2B_IDP_DATA names, with its outbox running."""
+    idp = open_instance(Path(os.environ["B2B_IDP_DATA"]))
+    configure(idp.settings.log_level)
+    app = Flask("b2b_idp_server", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    idp.init_app(app)
+    if idp.settings.mail_url:
+        idp.outbox.start()
+    return app
+
+
+application = make()

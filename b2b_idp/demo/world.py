@@ -1,0 +1,254 @@
+"""Who exists in the demo: the provider, a trusted and an untrusted home tenant, and a SaaS app, on loopback.
+
+Built from the parts that users have: `B2BIdp` in a Flask app, its Graph API over HTTP, the scripted home tenant of the
+test kit, and the sample app.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import urllib3
+from flask import Flask, Response
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from b2b_idp.demo.mailbox import mailbox_blueprint
+from b2b_idp.extension import B2BIdp, system_moment
+from b2b_idp.guests.apps import create_admin_app
+from b2b_idp.model.directory import Tenant
+from b2b_idp.testing.home_tenant import Account, ScriptedHome
+from sample_app import create_app
+
+MFA_ACR = "https://refeds.org/profile/mfa"
+PASSWORD = "correct horse battery"
+
+
+@dataclass(frozen=True)
+class Person:
+    """A guest of the demo, and what their home does when they sign in."""
+
+    home: str
+    email: str
+    name: str
+    habit: str
+    mfa_always: bool = False
+
+
+PEOPLE = (
+    Person("fabrikam", "ada@fabrikam.example", "Ada Alder", "does MFA at home", mfa_always=True),
+    Person("fabrikam", "ben@fabrikam.example", "Ben Birch", "signs in with a password only"),
+    Person("northwind", "nora@northwind.example", "Nora Nut", "does MFA at home", mfa_always=True),
+)
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """The demo's own lines are what is read."""
+
+
+class _Server:
+    """A Flask app on a loopback port, in a thread."""
+
+    def __init__(self, app: Flask, port: int) -> None:
+        self._server: BaseWSGIServer = make_server(
+            "127.0.0.1", port, app, threaded=True, request_handler=_Quiet
+        )
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+
+
+class World:
+    """The running demo. `port` is the provider's; homes and app have the three after it."""
+
+    def __init__(self, data: Path, port: int) -> None:
+        self.issuer = f"http://127.0.0.1:{port}"
+        self.app_url = f"http://127.0.0.1:{port + 3}"
+        self.homes = {
+            "fabrikam": self._home("fabrikam.example", port + 1),
+            "northwind": self._home("northwind.example", port + 2),
+        }
+        self.idp = B2BIdp(
+            issuer=self.issuer,
+            database_url=f"sqlite:///{data / 'demo.sqlite3'}",
+            keys_dir=str(data / "keys"),
+            allow_private_upstreams=True,
+        )
+        self.idp.store.migrate()
+        moment = system_moment()
+        with self.idp.store.write() as w:
+            w.documents.create_tenant(Tenant(moment.new_id(), "Contoso", "contoso.example", moment.at))
+            row, self._secret = create_admin_app(w, self.idp.vault, moment)
+        self._client_id = row.app_id
+        provider = Flask("b2b_idp_demo", static_folder=None)
+        self.idp.init_app(provider)
+        provider.register_blueprint(mailbox_blueprint(self.idp))
+        self._start_page(provider)
+        self._servers = [_Server(provider, port)]
+        for home in self.homes.values():
+            home.start()
+        self._http = urllib3.PoolManager(retries=False, timeout=20)
+        self._token = ""
+        self.tenant_ids: dict[str, str] = {}
+        self.redeem_links: dict[str, str] = {}
+        self._furnish(port + 3)
+
+    def stop(self) -> None:
+        for server in self._servers:
+            server.stop()
+        for home in self.homes.values():
+            home.stop()
+        self.idp.store.close()
+
+    def graph(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """One call to the Graph API as the administrator app, over HTTP."""
+        if not self._token:
+            answer = self._http.request(
+                "POST",
+                f"{self.issuer}/token",
+                fields={
+                    "grant_type": "client_credentials",
+                    "scope": f"{self.issuer}/.default",
+                    "client_id": self._client_id,
+                    "client_secret": self._secret,
+                },
+                encode_multipart=False,
+            )
+            self._token = answer.json()["access_token"]
+        answer = self._http.request(
+            method,
+            f"{self.issuer}/v1.0{path}",
+            body=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
+        )
+        if answer.status >= 400:
+            raise RuntimeError(f"{method} {path}: {answer.status} {answer.data.decode()}")
+        return answer.json() if answer.data else None
+
+    def _home(self, domain: str, port: int) -> ScriptedHome:
+        accounts = [
+            Account(
+                sub=p.email.partition("@")[0],
+                email=p.email,
+                name=p.name,
+                given_name=p.name.split()[0],
+                family_name=p.name.split()[1],
+                password=PASSWORD,
+                can_mfa=True,
+                mfa_always=p.mfa_always,
+            )
+            for p in PEOPLE
+            if p.email.endswith("@" + domain)
+        ]
+        return ScriptedHome(domain, port=port, accounts=accounts)
+
+    def _furnish(self, app_port: int) -> None:
+        """Connects the homes, trusts one of them, registers the app, and invites the three guests."""
+        for name, home in self.homes.items():
+            made = self.graph("POST", "/identity/identityProviders", _provider_of(name, home))
+            self.tenant_ids[name] = made["b2bIdp"]["tenantId"]
+        self.graph(
+            "POST",
+            "/policies/crossTenantAccessPolicy/partners",
+            {"tenantId": self.tenant_ids["fabrikam"], "inboundTrust": {"isMfaAccepted": True}},
+        )
+        app = self.graph(
+            "POST",
+            "/applications",
+            {
+                "displayName": "Contoso Expenses",
+                "web": {"redirectUris": [f"{self.app_url}/callback"], "homePageUrl": self.app_url},
+                "api": {"acceptMappedClaims": True},
+                "b2bIdp": {"postLogoutRedirectUris": [f"{self.app_url}/"]},
+            },
+        )
+        sp = self.graph("POST", "/servicePrincipals", {"appId": app["appId"]})
+        secret = self.graph("POST", f"/applications/{app['id']}/addPassword", {"passwordCredential": {}})
+        self._map_claims(sp["id"])
+        self.graph("POST", "/identity/conditionalAccess/policies", _mfa_policy(app["appId"]))
+        for person in PEOPLE:
+            invited = self.graph(
+                "POST",
+                "/invitations",
+                {
+                    "invitedUserEmailAddress": person.email,
+                    "invitedUserDisplayName": person.name,
+                    "inviteRedirectUrl": self.app_url,
+                    "sendInvitationMessage": True,
+                },
+            )
+            self.redeem_links[person.email] = invited["inviteRedeemUrl"]
+            company = {"companyName": person.home.capitalize(), "department": "Sales"}
+            self.graph("PATCH", f"/users/{invited['invitedUser']['id']}", company)
+        sample = create_app(
+            {
+                "OIDC_ISSUER": self.issuer,
+                "OIDC_CLIENT_ID": app["appId"],
+                "OIDC_CLIENT_SECRET": secret["secretText"],
+                "BASE_URL": self.app_url,
+            }
+        )
+        self._servers.append(_Server(sample, app_port))
+
+    def _map_claims(self, sp_id: str) -> None:
+        schema = [
+            {"Source": "user", "ID": "companyname", "JwtClaimType": "company"},
+            {"Source": "user", "ID": "department", "JwtClaimType": "department"},
+        ]
+        text = json.dumps({"ClaimsMappingPolicy": {"Version": 1, "ClaimsSchema": schema}})
+        policy = self.graph(
+            "POST",
+            "/policies/claimsMappingPolicies",
+            {"displayName": "Claims of Contoso Expenses", "definition": [text]},
+        )
+        reference = f"{self.issuer}/v1.0/policies/claimsMappingPolicies/{policy['id']}"
+        self.graph("POST", f"/servicePrincipals/{sp_id}/claimsMappingPolicies/$ref", {"@odata.id": reference})
+
+    def _start_page(self, provider: Flask) -> None:
+        @provider.get("/")
+        def start() -> Response:
+            return Response(status=302, headers={"Location": self.app_url})
+
+
+def _provider_of(name: str, home: ScriptedHome) -> dict[str, Any]:
+    return {
+        "@odata.type": "#microsoft.graph.oidcIdentityProvider",
+        "displayName": name.capitalize(),
+        "clientId": home.client_id,
+        "issuer": home.issuer,
+        "wellKnownEndpoint": f"{home.issuer}/.well-known/openid-configuration",
+        "responseType": "code",
+        "scope": "openid profile email",
+        "clientAuthentication": {
+            "@odata.type": "#microsoft.graph.oidcClientSecretAuthentication",
+            "clientSecret": home.client_secret,
+        },
+        "b2bIdp": {
+            "domains": [f"{name}.example"],
+            "authenticationContext": {
+                "profile": "rfc8176",
+                "stepUp": {"with": "acr_values", "values": [MFA_ACR]},
+            },
+        },
+    }
+
+
+def _mfa_policy(app_id: str) -> dict[str, Any]:
+    return {
+        "displayName": "MFA for guests of Contoso Expenses",
+        "state": "enabled",
+        "conditions": {
+            "users": {"includeUsers": ["GuestsOrExternalUsers"]},
+            "applications": {"includeApplications": [app_id]},
+            "clientAppTypes": ["all"],
+        },
+        "grantControls": {"operator": "OR", "builtInControls": ["mfa"]},
+    }

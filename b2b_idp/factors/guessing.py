@@ -1,0 +1,59 @@
+"""What slows down guessing: wrong codes count per guest over all sessions and restarts.
+
+A browser that once passed a challenge for this guest has a budget of its own, so that strangers who guess cannot lock
+the guest out.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from b2b_idp.model.problem import Code, Problem
+from b2b_idp.store import Reader, Writer
+
+FREE_TRIES = 5
+_FIRST_WAIT = timedelta(minutes=1)
+_LONGEST_WAIT = timedelta(hours=1)
+
+
+def wait(failures: int) -> timedelta:
+    """How long to wait after so many wrong codes in a row: nothing for the first few, then a minute, doubling to an
+    hour."""
+    beyond = failures - FREE_TRIES
+    return timedelta(0) if beyond < 0 else min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(beyond, 10))
+
+
+def _scope(r: Reader, user_id: str, browser: bytes) -> str:
+    if r.factors.knows_browser(user_id, browser):
+        return f"browser:{user_id}:{browser.hex()[:32]}"
+    return f"user:{user_id}"
+
+
+def check(r: Reader, user_id: str, browser: bytes, at: datetime) -> None:
+    """Raises Problem(TOO_MANY_ATTEMPTS) with the time to wait."""
+    guesses = r.factors.guesses(_scope(r, user_id, browser))
+    if guesses is None:
+        return
+    left = guesses.last_at + wait(guesses.failures) - at
+    if left > timedelta(0):
+        minutes = max(1, round(left.total_seconds() / 60))
+        raise Problem(
+            Code.TOO_MANY_ATTEMPTS,
+            f"Too many wrong codes. Please try again in {minutes} minute{'s' if minutes > 1 else ''}.",
+            f"{guesses.failures} wrong codes in a row",
+            retry_after=left,
+        )
+
+
+def failed(w: Writer, user_id: str, browser: bytes, at: datetime) -> None:
+    """Counts one wrong code."""
+    scope = _scope(w, user_id, browser)
+    before = w.factors.guesses(scope)
+    w.factors.set_guesses(scope, (before.failures if before else 0) + 1, at)
+
+
+def passed(w: Writer, user_id: str, browser: bytes, at: datetime) -> None:
+    """Forgets this browser's wrong codes, and remembers the browser. A stranger's count stays a stranger's."""
+    scope = _scope(w, user_id, browser)
+    w.factors.clear_guesses(scope)
+    w.factors.remember_browser(user_id, browser, at)

@@ -1,0 +1,81 @@
+"""The texts of the mails about codes and factors, and the limit on how many an address gets."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+
+from b2b_idp.keys.vault import Vault
+from b2b_idp.model.moment import Moment
+from b2b_idp.model.problem import Code, Problem
+from b2b_idp.store import Reader
+from b2b_idp.store.outbox import Letter
+
+MAILS_AN_HOUR = 5
+
+
+def recipient_key(vault: Vault, address: str) -> bytes:
+    """What mails to an address are counted by."""
+    return vault.digest("mail", address.casefold())
+
+
+def may_mail(r: Reader, vault: Vault, address: str, at: datetime) -> None:
+    """Raises Problem(TOO_MANY_ATTEMPTS) when the address got its share of this hour."""
+    hour = timedelta(hours=1)
+    if r.outbox.count_since(recipient_key(vault, address), at - hour) >= MAILS_AN_HOUR:
+        raise Problem(
+            Code.TOO_MANY_ATTEMPTS,
+            "Too many mails were sent to this address. Please try again in an hour.",
+            f"more than {MAILS_AN_HOUR} mails an hour",
+            retry_after=hour,
+        )
+
+
+def _letter(vault: Vault, once: str, address: str, subject: str, body: str, moment: Moment) -> Letter:
+    return Letter(
+        id=moment.new_id(),
+        once=once,
+        recipient=address,
+        recipient_key=recipient_key(vault, address),
+        subject=subject,
+        body=body,
+        created_at=moment.at,
+    )
+
+
+def code_letter(
+    vault: Vault, address: str, code: str, organisation: str, once: str, moment: Moment
+) -> Letter:
+    """Carries a one-time code."""
+    body = (
+        f"Your code for {organisation} is\n\n    {code}\n\n"
+        "Type it on the page that asked for it. It is good for 30 minutes, and only there.\n\n"
+        "Nobody will ever ask you for this code by phone or mail. If you did not try to sign in, "
+        "you need not do anything.\n"
+    )
+    return _letter(vault, once, address, f"Your code for {organisation}", body, moment)
+
+
+def factor_registered_letter(
+    vault: Vault, address: str, organisation: str, factor_id: str, moment: Moment
+) -> Letter:
+    """Tells that an authenticator was registered."""
+    body = (
+        f"An authenticator app was just set up for your guest account at {organisation}.\n\n"
+        "If that was you, all is well. If it was not, answer the person who invited you at once: "
+        "they can remove it and end all sessions.\n"
+    )
+    subject = f"An authenticator was set up for your account at {organisation}"
+    return _letter(vault, f"factor:{factor_id}", address, subject, body, moment)
+
+
+def message(letter: Letter, sender: str) -> EmailMessage:
+    """The letter as a mail. The policy of EmailMessage refuses line breaks in headers."""
+    mail = EmailMessage()
+    mail["From"] = sender
+    mail["To"] = letter.recipient
+    mail["Subject"] = " ".join(letter.subject.split())
+    mail["Message-ID"] = f"<{letter.id}@{sender.rpartition('@')[2]}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(letter.body)
+    return mail

@@ -1,0 +1,186 @@
+"""Graph's application and servicePrincipal, as far as callers write them."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from b2b_idp.model.problem import Code, Problem
+from b2b_idp.policy.documents import Guid, parse
+
+_Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
+_Text = Annotated[str, StringConstraints(max_length=1024)]
+_Uri = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _Web(_Strict):
+    redirectUris: list[_Uri] = Field(default_factory=list, max_length=256)
+    homePageUrl: _Uri | None = None
+    logoutUrl: _Uri | None = None
+    implicitGrantSettings: dict[str, bool] | None = None
+    redirectUriSettings: list[Any] | None = None
+
+
+class _Redirects(_Strict):
+    redirectUris: list[_Uri] = Field(default_factory=list, max_length=256)
+
+
+class _PermissionScope(_Strict):
+    id: Guid
+    value: Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=r"^[!#-\[\]-~]+$")]
+    type: Literal["User", "Admin"] | None = None
+    isEnabled: bool = True
+    adminConsentDisplayName: _Text | None = None
+    adminConsentDescription: _Text | None = None
+    userConsentDisplayName: _Text | None = None
+    userConsentDescription: _Text | None = None
+    origin: str | None = None
+
+
+class _Api(_Strict):
+    acceptMappedClaims: bool | None = None
+    knownClientApplications: list[Guid] = Field(default_factory=list)
+    oauth2PermissionScopes: list[_PermissionScope] = Field(default_factory=list, max_length=200)
+    preAuthorizedApplications: list[Any] = Field(default_factory=list)
+    requestedAccessTokenVersion: int | None = None
+
+
+class _AppRole(_Strict):
+    id: Guid
+    displayName: _Name
+    description: _Text | None = None
+    value: Annotated[str, StringConstraints(max_length=120, pattern=r"^[!#-\[\]-~]*$")] | None = None
+    isEnabled: bool = True
+    allowedMemberTypes: list[Literal["User", "Application"]] = Field(min_length=1)
+    origin: str | None = None
+
+
+class _Extension(_Strict):
+    requirePkce: bool = True
+    postLogoutRedirectUris: list[_Uri] = Field(default_factory=list, max_length=50)
+    subjectType: Literal["pairwise", "public"] = "pairwise"
+    idTokenSignedResponseAlg: Literal["RS256", "ES256"] = "RS256"
+    jwks: dict[str, Any] | None = None
+    adminConsent: list[str] = Field(default_factory=list, max_length=200)
+
+
+class Application(_Strict):
+    """Graph's application; collections that this version has no use for are taken only when empty."""
+
+    id: str | None = None
+    appId: str | None = None
+    createdDateTime: str | None = None
+    publisherDomain: str | None = None
+    displayName: _Name
+    description: _Text | None = None
+    notes: _Text | None = None
+    signInAudience: str | None = None
+    identifierUris: list[_Uri] = Field(default_factory=list, max_length=50)
+    tags: list[_Text] = Field(default_factory=list)
+    groupMembershipClaims: str | None = None
+    isFallbackPublicClient: bool | None = None
+    web: _Web | None = None
+    spa: _Redirects | None = None
+    publicClient: _Redirects | None = None
+    api: _Api | None = None
+    appRoles: list[_AppRole] = Field(default_factory=list, max_length=1000)
+    requiredResourceAccess: list[Any] = Field(default_factory=list)
+    optionalClaims: dict[str, Any] | None = None
+    info: dict[str, Any] | None = None
+    passwordCredentials: list[Any] = Field(default_factory=list)
+    keyCredentials: list[Any] = Field(default_factory=list, max_length=0)
+    b2bIdp: _Extension | None = None
+
+
+class ServicePrincipal(_Strict):
+    """Graph's servicePrincipal, as far as callers change it."""
+
+    accountEnabled: bool | None = None
+    appRoleAssignmentRequired: bool | None = None
+    tags: list[_Text] | None = None
+    notes: _Text | None = None
+    description: _Text | None = None
+    homepage: str | None = None
+    loginUrl: str | None = None
+    preferredSingleSignOnMode: str | None = None
+
+
+_READ_ONLY = (
+    "id",
+    "appId",
+    "createdDateTime",
+    "publisherDomain",
+    "info",
+    "passwordCredentials",
+    "keyCredentials",
+)
+_IDENTIFIER_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?@!$&'()*+,;=%\[\]-]+")
+"""RFC 3986 §4.3: scheme and the rest, no fragment."""
+_MEMBERSHIP = frozenset({"None", "SecurityGroup", "DirectoryRole", "ApplicationGroup", "All"})
+
+
+def checked_application(document: dict[str, Any]) -> dict[str, Any]:
+    """The document as it is kept. Raises Problem(BAD_REQUEST)."""
+    app = parse(Application, document)
+    for part in (app.web, app.spa):
+        for uri in part.redirectUris if part else ():
+            _check_redirect(uri, custom_scheme=False)
+    for uri in app.publicClient.redirectUris if app.publicClient else ():
+        _check_redirect(uri, custom_scheme=True)
+    for uri in app.b2bIdp.postLogoutRedirectUris if app.b2bIdp else ():
+        _check_redirect(uri, custom_scheme=True)
+    for uri in app.identifierUris:
+        if not _IDENTIFIER_URI.fullmatch(uri):
+            raise _bad(f"identifierUris: {uri[:100]} is not an absolute URI without fragment.")
+    _check_unique([r.value for r in app.appRoles if r.value], "appRoles: the value {} stands twice.")
+    _check_unique([r.id for r in app.appRoles], "appRoles: the id {} stands twice.")
+    words = {w.strip() for w in (app.groupMembershipClaims or "").split(",") if w.strip()}
+    if not words <= _MEMBERSHIP:
+        raise _bad(f"groupMembershipClaims is of {', '.join(sorted(_MEMBERSHIP))}.")
+    _check_jwks(app.b2bIdp.jwks if app.b2bIdp else None)
+    return {k: v for k, v in document.items() if k not in _READ_ONLY and "@odata." not in k}
+
+
+def _check_jwks(jwks: dict[str, Any] | None) -> None:
+    keys = (jwks or {"keys": []}).get("keys")
+    if not isinstance(keys, list) or not all(isinstance(k, dict) for k in keys):
+        raise _bad("b2bIdp.jwks is a JWK Set.")
+    for key in keys:
+        if key.get("kty") not in ("RSA", "EC") or {"d", "p", "q", "k"} & set(key):
+            raise _bad("b2bIdp.jwks holds public RSA and EC keys only.")
+
+
+def _check_redirect(uri: str, *, custom_scheme: bool) -> None:
+    try:
+        parts = urlsplit(uri)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise _bad(f"{uri[:100]} is not an address.") from None
+    bad_text = not uri.isascii() or any(ord(c) < 33 for c in uri) or "*" in parts.netloc or "\\" in uri
+    if bad_text or parts.username is not None or "#" in uri or port == 0:
+        raise _bad(f"{uri[:100]}: an address without fragment, user name, wildcard or blanks is needed.")
+    loopback = host in ("localhost", "127.0.0.1", "::1")
+    if parts.scheme == "https" and host:
+        return
+    if parts.scheme == "http" and loopback:
+        return
+    if custom_scheme and "." in parts.scheme and parts.scheme not in ("javascript", "data"):
+        return
+    raise _bad(f"{uri[:100]}: https is needed, or http to loopback.")
+
+
+def _check_unique(values: list[str], say: str) -> None:
+    for value in values:
+        if values.count(value) > 1:
+            raise _bad(say.format(value[:60]))
+
+
+def _bad(say: str) -> Problem:
+    return Problem(Code.BAD_REQUEST, say)

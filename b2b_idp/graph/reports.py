@@ -1,0 +1,180 @@
+"""organization, domains, the logs, and the decision asked for without a sign-in."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from b2b_idp.graph.api import Answer, Call, Route, not_found
+from b2b_idp.graph.body import bad, without_annotations
+from b2b_idp.model.problem import Code, Problem
+from b2b_idp.signin.log import iso
+
+_LOG_ROWS = 5000
+"""How far back a filtered log query looks."""
+
+
+def _organization(call: Call) -> Answer:
+    tenant = call.w.configuration.tenant
+    domain = {
+        "capabilities": "",
+        "isDefault": True,
+        "isInitial": True,
+        "name": tenant.default_domain,
+        "type": "Managed",
+    }
+    row = {
+        "id": tenant.id,
+        "displayName": tenant.name,
+        "createdDateTime": iso(tenant.created_at),
+        "tenantType": "AAD",
+        "countryLetterCode": None,
+        "preferredLanguage": None,
+        "technicalNotificationMails": [],
+        "verifiedDomains": [domain],
+    }
+    return call.collection("organization", [row], call.query(frozenset(row)))
+
+
+def _domains(call: Call) -> Answer:
+    name = call.w.configuration.tenant.default_domain
+    row = {
+        "id": name,
+        "authenticationType": "Managed",
+        "isAdminManaged": True,
+        "isDefault": True,
+        "isInitial": True,
+        "isRoot": True,
+        "isVerified": True,
+        "supportedServices": [],
+    }
+    return call.collection("domains", [row], call.query(frozenset(row)))
+
+
+_SIGNIN_PROPERTIES = frozenset(
+    "id createdDateTime userId userDisplayName userPrincipalName appId appDisplayName resourceId resourceDisplayName "
+    "ipAddress userAgent clientAppUsed correlationId isInteractive homeTenantId resourceTenantId status location "
+    "conditionalAccessStatus appliedConditionalAccessPolicies deviceDetail b2bIdp".split()
+)
+_AUDIT_PROPERTIES = frozenset(
+    "id activityDisplayName activityDateTime category correlationId result resultReason loggedByService operationType "
+    "initiatedBy targetResources additionalDetails".split()
+)
+
+
+def _signins(call: Call) -> Answer:
+    rows = [dict(d) for _, d in call.w.logs.signins(most=_LOG_ROWS)]
+    return call.collection("auditLogs/signIns", rows, call.query(_SIGNIN_PROPERTIES))
+
+
+def _signin(call: Call, id: str) -> Answer:
+    document = call.w.logs.signin(id.lower())
+    if document is None:
+        raise not_found(id)
+    return call.entity("auditLogs/signIns", document, call.query(_SIGNIN_PROPERTIES).select)
+
+
+def _audits(call: Call) -> Answer:
+    rows = [dict(d) for _, d in call.w.logs.audits(most=_LOG_ROWS)]
+    return call.collection("auditLogs/directoryAudits", rows, call.query(_AUDIT_PROPERTIES))
+
+
+def _evaluate(call: Call) -> Answer:
+    """The decision for a user, an app and what a home says, without a sign-in; changes nothing."""
+    for needed in ("User.Read.All", "Application.Read.All"):
+        if not call.permits(needed, needed.replace(".Read.", ".ReadWrite."), "Directory.Read.All"):
+            raise Problem(
+                Code.FORBIDDEN,
+                f"evaluate needs Policy.Read.All, User.Read.All and Application.Read.All; {needed} is missing.",
+            )
+    body = without_annotations(call.body())
+    unknown = set(body) - {"userId", "appId", "home", "asked", "session", "at"}
+    if unknown:
+        raise bad(f"There is no property {sorted(unknown)[0][:60]} here.")
+    for name in ("userId", "appId"):
+        if not isinstance(body.get(name), str):
+            raise bad(f"{name} is missing.")
+    home, session, asked = body.get("home"), body.get("session"), body.get("asked", False)
+    if not isinstance(home, dict) or not isinstance(home.get("tenantId"), str):
+        raise bad("home.tenantId is missing.")
+    if set(home) - {"tenantId", "amr", "acr", "authTime"}:
+        raise bad("home holds tenantId, amr, acr and authTime.")
+    if not isinstance(asked, bool):
+        raise bad("asked is true or false.")
+    if session is not None and (not isinstance(session, dict) or set(session) - {"amr", "authTime"}):
+        raise bad("session holds amr and authTime.")
+    user = call.w.users.by_id(body["userId"].lower())
+    app = call.w.apps.by_client_id(body["appId"].lower())
+    provider = call.w.configuration.homes.get(home["tenantId"].lower())
+    for found, name in ((user, "userId"), (app, "appId"), (provider, "home.tenantId")):
+        if found is None:
+            raise bad(f"{name} names nothing here.")
+    call.target("User", body["userId"].lower(), user.display_name if user else None)
+    answer = call.parts.evaluate(
+        call.w,
+        user=user,
+        app=app,
+        home=provider,
+        amr=home.get("amr"),
+        acr=_optional_text("home.acr", home.get("acr")),
+        auth_time=_number("home.authTime", home.get("authTime")),
+        asked=asked,
+        session_amr=_methods(session),
+        session_time=_number("session.authTime", (session or {}).get("authTime")),
+        at=_at(body.get("at"), call.moment.at),
+    )
+    return {"@odata.context": call.context("microsoft.graph.b2bIdpEvaluation")} | answer
+
+
+def _optional_text(name: str, value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise bad(f"{name} is a text.")
+    return value
+
+
+def _number(name: str, value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > 10**12:
+        raise bad(f"{name} is a NumericDate: whole seconds since 1970.")
+    return value
+
+
+def _methods(session: dict[str, Any] | None) -> list[str]:
+    if session is None:
+        return []
+    values = session.get("amr", [])
+    if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
+        raise bad("session.amr is a list of texts.")
+    return values
+
+
+def _at(value: Any, now: datetime) -> datetime:
+    if value is None:
+        return now
+    try:
+        at = datetime.fromisoformat(value)
+        at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
+        raise bad("at is an ISO 8601 time such as 2026-06-01T10:00:00Z.") from None
+    if not 1970 <= at.year < 3000:
+        raise bad("at lies between the years 1970 and 3000.")
+    return at
+
+
+_LOGS = ("AuditLog.Read.All",)
+
+ROUTES = [
+    Route("GET", "/organization", ("Organization.Read.All", "Directory.Read.All"), _organization),
+    Route("GET", "/domains", ("Domain.Read.All", "Directory.Read.All"), _domains),
+    Route("GET", "/auditLogs/signIns", _LOGS, _signins),
+    Route("GET", "/auditLogs/signIns/<id>", _LOGS, _signin),
+    Route("GET", "/auditLogs/directoryAudits", _LOGS, _audits),
+    Route(
+        "POST",
+        "/identity/conditionalAccess/evaluate",
+        ("Policy.Read.All",),
+        _evaluate,
+        "Evaluate conditional access",
+    ),
+]

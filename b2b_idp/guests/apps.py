@@ -1,0 +1,112 @@
+"""Registering applications, their secrets, and the Graph API's own service principal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from b2b_idp.guests.permissions import PERMISSIONS, role_id
+from b2b_idp.keys.vault import Vault, client_secret
+from b2b_idp.model.directory import AppSecret, RoleAssignment
+from b2b_idp.model.moment import Moment
+from b2b_idp.model.problem import Code, Problem
+from b2b_idp.store import Writer
+from b2b_idp.store.apps import AppRow
+from b2b_idp.tokens.gather import GRAPH_APP_ID
+
+SECRET_LIFETIME = timedelta(days=2 * 365)
+MAX_SECRETS = 20
+
+
+def create_app(
+    w: Writer,
+    application: Mapping[str, Any],
+    moment: Moment,
+    *,
+    app_id: str | None = None,
+    service_principal: Mapping[str, Any] | None = None,
+) -> AppRow:
+    """Registers an application (checked, in Graph's shape) with its service principal."""
+    row = AppRow(
+        id=moment.new_id(),
+        app_id=app_id or moment.new_id(),
+        sp_id=moment.new_id(),
+        sp_explicit=False,
+        created_at=moment.at,
+        version=0,
+        application=dict(application),
+        service_principal=dict(service_principal or {}),
+    )
+    w.apps.add(row)
+    return row
+
+
+def add_password(
+    w: Writer,
+    row: AppRow,
+    vault: Vault,
+    moment: Moment,
+    *,
+    display_name: str | None = None,
+    starts_at: datetime | None = None,
+    ends_at: datetime | None = None,
+) -> tuple[AppSecret, str]:
+    """A new secret for an application; its text is returned this once and kept as a keyed hash."""
+    if len(w.apps.secrets(row.id)) >= MAX_SECRETS:
+        raise Problem(
+            Code.BAD_REQUEST, f"An application has at most {MAX_SECRETS} secrets. Remove one first."
+        )
+    text = client_secret(moment.new_secret())
+    starts = starts_at or moment.at
+    secret = AppSecret(
+        key_id=moment.new_id(),
+        secret_hash=vault.digest("client-secret", text),
+        hint=text.removeprefix("b2bs_")[:3],
+        display_name=display_name,
+        starts_at=starts,
+        ends_at=ends_at or starts + SECRET_LIFETIME,
+    )
+    if secret.ends_at <= secret.starts_at:
+        raise Problem(Code.BAD_REQUEST, "passwordCredential.endDateTime lies after startDateTime.")
+    w.apps.add_secret(row.id, secret)
+    return secret, text
+
+
+def graph_service_principal(w: Writer, moment: Moment) -> AppRow:
+    """The Graph API itself, whose app roles are the permissions; made at first use."""
+    row = w.apps.row(GRAPH_APP_ID)
+    if row is not None:
+        return row
+    roles = [
+        {
+            "id": role_id(name),
+            "value": name,
+            "displayName": name,
+            "description": name,
+            "isEnabled": True,
+            "allowedMemberTypes": ["Application"],
+        }
+        for name in PERMISSIONS
+    ]
+    return create_app(
+        w,
+        {"displayName": "Microsoft Graph", "appRoles": roles},
+        moment,
+        app_id=GRAPH_APP_ID,
+        service_principal={"appRoleAssignmentRequired": False},
+    )
+
+
+def create_admin_app(w: Writer, vault: Vault, moment: Moment) -> tuple[AppRow, str]:
+    """The first administrator app, which holds every application permission, and its secret."""
+    graph = graph_service_principal(w, moment)
+    row = create_app(w, {"displayName": "Administrator"}, moment)
+    _, text = add_password(w, row, vault, moment, display_name="init")
+    for name in PERMISSIONS:
+        w.apps.assign(
+            RoleAssignment(
+                moment.new_id(), row.sp_id, "ServicePrincipal", graph.sp_id, role_id(name), moment.at
+            )
+        )
+    return row, text

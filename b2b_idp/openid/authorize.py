@@ -1,0 +1,72 @@
+"""The authorization endpoint, and `/resume/<id>`, which alone hands codes to clients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, redirect, request
+
+from b2b_idp.model.problem import Code, Problem
+from b2b_idp.model.request import AuthorizeRequest
+from b2b_idp.openid.errors import REDIRECT
+from b2b_idp.openid.parts import OpenIdParts
+from b2b_idp.openid.responses import ascii_of
+from b2b_idp.openid.request import Bad, client_of, parse, redirect_uri_of
+from b2b_idp.signin.values import Granted, Landed, Refused, Show
+
+
+def authorize_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
+    @blueprint.route("/authorize", methods=["GET", "POST"])
+    def authorize() -> Response:
+        moment = parts.moment()
+        pairs = list((request.form if request.method == "POST" else request.args).items(multi=True))
+        with parts.store.read() as r:
+            app = client_of(r, pairs)
+            redirect_uri = redirect_uri_of(app, pairs)
+            asked = parse(r, app, redirect_uri, pairs, parts.issuer, parts.keys, parts.vault, moment)
+        if isinstance(asked, Bad):
+            if asked.to is None:
+                raise asked.problem
+            return _error(parts, asked.to, asked.problem)
+        return _respond(parts, parts.signin.begin(asked, parts.browser(), moment))
+
+    @blueprint.get("/resume/<uuid:id>")
+    def resume(id: object) -> Response:
+        return _respond(parts, parts.signin.conclude(str(id), parts.browser(), parts.moment()))
+
+
+def _respond(parts: OpenIdParts, answer: Show | Granted | Landed) -> Response:
+    match answer:
+        case Granted():
+            code = parts.vault.handle("code", answer.grant_id)
+            response = _send(parts, answer.request, {"code": code})
+            parts.set_session(response, answer.session_id)
+            return response
+        case Refused(request=AuthorizeRequest() as asked):
+            return _error(parts, asked, answer.problem)
+        case _:
+            return parts.pages.show(answer)
+
+
+def _error(parts: OpenIdParts, asked: AuthorizeRequest, problem: Problem) -> Response:
+    error = REDIRECT[problem.code]
+    if problem.code is Code.HOME_SAID_ERROR:
+        error = problem.details.get("error", error)
+        if error not in ("access_denied", "server_error", "temporarily_unavailable"):
+            error = "access_denied"
+    return _send(parts, asked, {"error": error, "error_description": ascii_of(problem.say)})
+
+
+def _send(parts: OpenIdParts, asked: AuthorizeRequest, fields: Mapping[str, str]) -> Response:
+    """The authorization response at the registered redirect URI, with `state` and `iss` (RFC 9207)."""
+    sent = dict(fields)
+    if asked.state is not None:
+        sent["state"] = asked.state
+    sent["iss"] = parts.issuer
+    if asked.response_mode == "form_post":
+        return parts.pages.form_post(asked.redirect_uri, sent)
+    joint = "&" if "?" in asked.redirect_uri else "?"
+    response = redirect(f"{asked.redirect_uri}{joint}{urlencode(sent)}", 303, Response)
+    assert isinstance(response, Response)
+    return response

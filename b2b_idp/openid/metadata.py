@@ -1,0 +1,70 @@
+"""Discovery (OpenID Connect Discovery 1.0, RFC 8414) and the key set, as ready bytes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import Blueprint, Response
+
+from b2b_idp.keys.ring import ALGORITHMS, JWKS_MAX_AGE
+from b2b_idp.openid.client import ASSERTION_ALGORITHMS
+from b2b_idp.openid.parts import OpenIdParts
+from b2b_idp.openid.request import GRAPH_SCOPES, OIDC_SCOPES
+from b2b_idp.openid.responses import cors, json_response
+from b2b_idp.policy.decide import ACR_VALUES
+
+_AUTH_METHODS = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
+
+
+def document(issuer: str) -> dict[str, Any]:
+    """The metadata: what is there, and nothing that is not."""
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/authorize",
+        "token_endpoint": f"{issuer}/token",
+        "userinfo_endpoint": f"{issuer}/userinfo",
+        "jwks_uri": f"{issuer}/jwks",
+        "introspection_endpoint": f"{issuer}/introspect",
+        "revocation_endpoint": f"{issuer}/revoke",
+        "end_session_endpoint": f"{issuer}/logout",
+        "scopes_supported": [*OIDC_SCOPES, *GRAPH_SCOPES],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query", "form_post"],
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "acr_values_supported": list(ACR_VALUES),
+        "subject_types_supported": ["pairwise", "public"],
+        "id_token_signing_alg_values_supported": list(ALGORITHMS),
+        "token_endpoint_auth_methods_supported": _AUTH_METHODS,
+        "token_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
+        "introspection_endpoint_auth_methods_supported": _AUTH_METHODS[:-1],
+        "introspection_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
+        "revocation_endpoint_auth_methods_supported": _AUTH_METHODS,
+        "revocation_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
+        "code_challenge_methods_supported": ["S256"],
+        "claim_types_supported": ["normal"],
+        "claims_supported": (
+            "iss sub aud exp iat nbf nonce auth_time amr acr at_hash sid name given_name family_name "
+            "preferred_username email oid tid idp acct groups roles ver uti"
+        ).split(),
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "claims_parameter_supported": True,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "authorization_response_iss_parameter_supported": True,
+        "ui_locales_supported": ["en"],
+    }
+
+
+def metadata_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
+    ready = json.dumps(document(parts.issuer), separators=(",", ":")).encode()
+    max_age = int(JWKS_MAX_AGE.total_seconds())
+
+    @blueprint.route("/.well-known/openid-configuration", methods=["GET", "OPTIONS"])
+    @blueprint.route("/.well-known/oauth-authorization-server", methods=["GET", "OPTIONS"])
+    def discovery() -> Response:
+        return cors(json_response(ready, max_age=max_age))
+
+    @blueprint.route("/jwks", methods=["GET", "OPTIONS"])
+    def jwks() -> Response:
+        return cors(json_response(parts.keys.jwks(), max_age=max_age))

@@ -1,0 +1,154 @@
+"""Userinfo (OpenID Connect Core §5.3), introspection (RFC 7662) and revocation (RFC 7009)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from b2b_idp.model.problem import Code, Problem
+from b2b_idp.openid.client import Client, authenticate, form_of
+from b2b_idp.openid.parts import OpenIdParts
+from b2b_idp.openid.responses import bearer_error, cors, json_response, token_error
+from b2b_idp.store import Reader, Writer
+from b2b_idp.store.grants import Grant
+from b2b_idp.tokens.bearer import ACCESS_TOKEN_TYPE, read_bearer, standing
+from b2b_idp.tokens.claims import pairwise
+from b2b_idp.tokens.claims import userinfo as userinfo_claims
+from b2b_idp.tokens.gather import subject_of
+
+
+def resource_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
+    @blueprint.route("/userinfo", methods=["GET", "POST", "OPTIONS"])
+    def userinfo() -> Response:
+        if request.method == "OPTIONS":
+            return cors(Response(status=204))
+        try:
+            return cors(json_response(_userinfo(parts)))
+        except Problem as problem:
+            return cors(bearer_error(problem))
+
+    @blueprint.post("/introspect")
+    def introspect() -> Response:
+        try:
+            return json_response(_introspect(parts))
+        except Problem as problem:
+            return token_error(problem, request)
+
+    @blueprint.post("/revoke")
+    def revoke() -> Response:
+        try:
+            _revoke(parts)
+        except Problem as problem:
+            return token_error(problem, request)
+        return json_response({})
+
+
+def _bearer() -> str:
+    """The one access token of the request, in the header or in a form (RFC 6750 §2); never in the query."""
+    header = request.headers.get("Authorization")
+    if "access_token" in request.args:
+        raise Problem(Code.INVALID_REQUEST, "An access token is not sent in the address.")
+    if request.method == "POST" and request.mimetype == "application/x-www-form-urlencoded":
+        sent = request.form.getlist("access_token")
+        if sent and (header is not None or len(sent) > 1):
+            raise Problem(Code.INVALID_REQUEST, "Send the access token in one way only.")
+        if sent:
+            return sent[0]
+    if header is None:
+        raise Problem(Code.UNAUTHENTICATED, "Send an access token: Authorization: Bearer …")
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token or " " in token.strip() or "," in token:
+        raise Problem(Code.INVALID_TOKEN, "The Authorization header is not one Bearer token.")
+    return token.strip()
+
+
+def _userinfo(parts: OpenIdParts) -> dict[str, Any]:
+    token, moment = _bearer(), parts.moment()
+    with parts.store.read() as r:
+        caller = read_bearer(r, parts.keys, token, parts.issuer, moment)
+        if caller.user_id is None or "openid" not in caller.scopes:
+            raise Problem(
+                Code.INSUFFICIENT_SCOPE, "This token was not issued for a person with scope openid."
+            )
+        user, app = r.users.by_id(caller.user_id), r.apps.by_client_id(caller.app_id)
+        if user is None or app is None:
+            raise Problem(Code.INVALID_TOKEN, "The token is not valid.", "user or app is gone")
+        home = r.configuration.homes.get(user.home_tenant_id or "")
+        return userinfo_claims(subject_of(r, user, app, home), parts.vault, sorted(caller.scopes))
+
+
+def _client(w: Writer, parts: OpenIdParts, form: dict[str, str], endpoint: str) -> Client:
+    audiences = (parts.issuer, f"{parts.issuer}/token", f"{parts.issuer}/{endpoint}")
+    return authenticate(w, parts.vault, request, form, audiences, parts.moment())
+
+
+def _introspect(parts: OpenIdParts) -> dict[str, Any]:
+    """Only the client a token was issued to, or the API it is for, learns anything of it."""
+    form, moment = form_of(request), parts.moment()
+    with parts.store.write() as w:
+        client = _client(w, parts, form, "introspect")
+        if client.method == "none":
+            raise Problem(Code.INVALID_CLIENT, "Introspection needs a client that authenticates.")
+        token = form.get("token", "")
+        refresh = parts.vault.read_handle("refresh", token)
+        if refresh is not None:
+            grant = w.grants.by_id(refresh.id)
+            return _refresh_state(w, parts, client, grant, refresh.generation)
+        try:
+            claims = parts.keys.verify(token, ACCESS_TOKEN_TYPE, moment.at)
+            standing(w, claims)
+        except Problem:
+            return {"active": False}
+        mine = claims.get("client_id") == client.app.app_id
+        for_me = claims.get("aud") in (client.app.app_id, *client.app.identifier_uris)
+        if claims.get("iss") != parts.issuer or not (mine or for_me):
+            return {"active": False}
+        return {"active": True, "token_type": "Bearer"} | claims
+
+
+def _refresh_state(
+    r: Reader, parts: OpenIdParts, client: Client, grant: Grant | None, generation: int
+) -> dict[str, Any]:
+    alive = (
+        grant is not None
+        and grant.app_id == client.app.app_id
+        and grant.revoked_at is None
+        and parts.moment().at < grant.expires_at
+        and generation == grant.generation
+        and grant.code_used_at is not None
+    )
+    user = r.users.by_id(grant.user_id) if grant is not None and alive else None
+    if grant is None or user is None or not user.account_enabled:
+        return {"active": False}
+    return {
+        "active": True,
+        "token_type": "refresh_token",
+        "client_id": grant.app_id,
+        "sub": pairwise(parts.vault, client.app, user),
+        "scope": " ".join(grant.document["scope"]),
+        "exp": int(grant.expires_at.timestamp()),
+        "iss": parts.issuer,
+    }
+
+
+def _revoke(parts: OpenIdParts) -> None:
+    """An unknown token, or another client's, changes nothing and is no error (RFC 7009 §2.2)."""
+    form, moment = form_of(request), parts.moment()
+    with parts.store.write() as w:
+        client = _client(w, parts, form, "revoke")
+        if "token" not in form:
+            raise Problem(Code.INVALID_REQUEST, "token is missing.")
+        handle = parts.vault.read_handle("refresh", form["token"])
+        if handle is not None:
+            grant = w.grants.by_id(handle.id)
+            if grant is not None and grant.app_id == client.app.app_id:
+                w.grants.revoke(grant.id, moment.at)
+            return
+        try:
+            claims = parts.keys.verify(form["token"], ACCESS_TOKEN_TYPE, moment.at)
+        except Problem:
+            return
+        if claims.get("client_id") == client.app.app_id:
+            w.grants.revoke_token(claims["jti"], datetime.fromtimestamp(claims["exp"], UTC))

@@ -1,0 +1,270 @@
+"""The token endpoint (RFC 6749 §3.2): authorization_code, refresh_token, client_credentials.
+
+Everything is in one writing transaction: what is consumed and what is handed out land together. A refusal that must
+be remembered (a code used twice, a refresh token reused) is a value, not an exception, so that it is committed.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from b2b_idp.model.directory import App
+from b2b_idp.model.moment import Moment
+from b2b_idp.model.problem import Code, Problem
+from b2b_idp.model.request import AuthorizeRequest
+from b2b_idp.openid.client import Client, authenticate, form_of
+from b2b_idp.openid.parts import OpenIdParts
+from b2b_idp.openid.request import GRAPH_SCOPES, OIDC_SCOPES
+from b2b_idp.openid.responses import cors, json_response, token_error
+from b2b_idp.signin import reconsider
+from b2b_idp.signin.values import Standing
+from b2b_idp.store import Writer
+from b2b_idp.store.grants import Grant
+from b2b_idp.tokens import claims
+from b2b_idp.tokens.bearer import ACCESS_TOKEN_TYPE
+from b2b_idp.tokens.gather import GRAPH_APP_ID, app_roles, subject_of
+
+CODE_LIFETIME = timedelta(seconds=60)
+SUCCESSOR_WINDOW = timedelta(seconds=10)
+"""How long a rotated refresh token still gets its successor again, since answers get lost."""
+
+_VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """A refusal whose effects are kept."""
+
+    problem: Problem
+
+
+def token_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
+    endpoint = f"{parts.issuer}/token"
+
+    @blueprint.route("/token", methods=["POST", "OPTIONS"])
+    def token() -> Response:
+        if request.method == "OPTIONS":
+            return cors(Response(status=204))
+        try:
+            form = form_of(request)
+            with parts.store.write() as w:
+                moment = parts.moment()
+                client = authenticate(w, parts.vault, request, form, (parts.issuer, endpoint), moment)
+                answer = _grant(parts, w, client, form, moment)
+            if isinstance(answer, Denied):
+                return cors(token_error(answer.problem, request))
+            return cors(json_response(answer))
+        except Problem as problem:
+            return cors(token_error(problem, request))
+
+
+def _grant(
+    parts: OpenIdParts, w: Writer, client: Client, form: Mapping[str, str], moment: Moment
+) -> dict[str, Any] | Denied:
+    match form.get("grant_type"):
+        case "authorization_code":
+            return _code(parts, w, client, form, moment)
+        case "refresh_token":
+            return _refresh(parts, w, client, form, moment)
+        case "client_credentials":
+            return _for_itself(parts, w, client, form, moment)
+        case None:
+            raise Problem(Code.INVALID_REQUEST, "grant_type is missing.")
+        case _:
+            raise Problem(
+                Code.UNSUPPORTED_GRANT_TYPE,
+                "grant_type is authorization_code, refresh_token or client_credentials.",
+            )
+
+
+def _invalid_grant(why: str) -> Problem:
+    return Problem(
+        Code.INVALID_GRANT, "The code or token is not valid, or not valid any more. Sign in again.", why
+    )
+
+
+def _code(
+    parts: OpenIdParts, w: Writer, client: Client, form: Mapping[str, str], moment: Moment
+) -> dict[str, Any] | Denied:
+    """RFC 6749 §4.1.3 and RFC 7636 §4.6."""
+    handle = parts.vault.read_handle("code", form.get("code", ""))
+    grant = w.grants.by_id(handle.id) if handle else None
+    if grant is None or grant.app_id != client.app.app_id:
+        raise _invalid_grant("unknown code, or another client's")
+    if grant.code_used_at is not None:
+        # whoever uses a code twice may have stolen it: what it gave is taken back (RFC 6749 §4.1.2)
+        w.grants.revoke(grant.id, moment.at)
+        return Denied(_invalid_grant("the code was used before; its tokens are revoked"))
+    if moment.at >= grant.created_at + CODE_LIFETIME:
+        raise _invalid_grant("the code is too old")
+    asked = AuthorizeRequest.from_json(grant.document["request"])
+    if form.get("redirect_uri") != asked.redirect_uri:
+        raise _invalid_grant("redirect_uri differs from the request's")
+    _check_verifier(asked.code_challenge, form.get("code_verifier"))
+    standing = reconsider(w, grant, moment)
+    if not w.grants.use_code(grant.id, moment.at):
+        raise _invalid_grant("the code was used before")
+    return _issue(
+        parts, w, client, grant, standing, standing.scope, moment, nonce=standing.nonce, generation=0
+    )
+
+
+def _check_verifier(challenge: str | None, verifier: str | None) -> None:
+    if challenge is None:
+        if verifier is not None:
+            raise _invalid_grant("a verifier without a challenge")
+        return
+    if verifier is None or not _VERIFIER.fullmatch(verifier):
+        raise _invalid_grant("code_verifier missing or malformed")
+    made = urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("=")
+    if not hmac.compare_digest(made, challenge):
+        raise _invalid_grant("code_verifier does not fit")
+
+
+def _refresh(
+    parts: OpenIdParts, w: Writer, client: Client, form: Mapping[str, str], moment: Moment
+) -> dict[str, Any] | Denied:
+    """RFC 6749 §6, with rotation and reuse detection (RFC 9700 §4.14.2)."""
+    handle = parts.vault.read_handle("refresh", form.get("refresh_token", ""))
+    grant = w.grants.by_id(handle.id) if handle else None
+    if handle is None or grant is None or grant.app_id != client.app.app_id:
+        raise _invalid_grant("unknown refresh token, or another client's")
+    granted = tuple(grant.document["scope"])
+    scope = tuple(dict.fromkeys(form["scope"].split())) if "scope" in form else granted
+    if not set(scope) <= set(granted):
+        raise Problem(Code.INVALID_SCOPE, "A refreshed token has the granted scopes or fewer.")
+    standing = reconsider(w, grant, moment, refresh=True)
+    if handle.generation == grant.generation:
+        if not w.grants.rotate(grant.id, grant.generation, moment.at):
+            raise _invalid_grant("the refresh token was just rotated")
+    elif not _lost_answer(grant, handle.generation, moment):
+        w.grants.revoke(grant.id, moment.at)
+        w.logs.add_audit(_reuse_audit(grant, client.app, moment), moment.at)
+        return Denied(_invalid_grant("the refresh token was used before; its family is revoked"))
+    return _issue(
+        parts, w, client, grant, standing, scope, moment, nonce=None, generation=handle.generation + 1
+    )
+
+
+def _lost_answer(grant: Grant, generation: int, moment: Moment) -> bool:
+    """Whether a used token's successor is still unused and young, so that its answer may have been lost."""
+    return (
+        generation == grant.generation - 1
+        and grant.rotated_at is not None
+        and moment.at < grant.rotated_at + SUCCESSOR_WINDOW
+    )
+
+
+def _reuse_audit(grant: Grant, app: App, moment: Moment) -> dict[str, Any]:
+    return {
+        "id": moment.new_id(),
+        "activityDisplayName": "Refresh token reuse detected",
+        "activityDateTime": moment.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "category": "Authentication",
+        "result": "failure",
+        "resultReason": "the family was revoked",
+        "loggedByService": "Authentication",
+        "operationType": "Update",
+        "initiatedBy": {"app": {"appId": app.app_id, "displayName": app.display_name}},
+        "targetResources": [{"id": grant.user_id, "displayName": None, "type": "User"}],
+    }
+
+
+def _issue(
+    parts: OpenIdParts,
+    w: Writer,
+    client: Client,
+    grant: Grant,
+    standing: Standing,
+    scope: Sequence[str],
+    moment: Moment,
+    *,
+    nonce: str | None,
+    generation: int,
+) -> dict[str, Any]:
+    subject = subject_of(w, standing.user, standing.app, standing.home)
+    audience = _audience(w, parts.issuer, scope)
+    access = claims.access_token(
+        subject,
+        standing.counted,
+        issuer=parts.issuer,
+        vault=parts.vault,
+        audience=audience,
+        scope=[s if s in (*OIDC_SCOPES, *GRAPH_SCOPES) else s.rpartition("/")[2] for s in scope],
+        grant_id=grant.id,
+        client_auth=client.method,
+        moment=moment,
+    )
+    access_token = parts.keys.signer("ES256", moment.at).sign(access.claims, ACCESS_TOKEN_TYPE)
+    answer: dict[str, Any] = {
+        "access_token": access_token,
+        "token_type": "Bearer",
+        "expires_in": int(claims.ACCESS_TOKEN_LIFETIME.total_seconds()),
+        "scope": " ".join(scope),
+    }
+    if "openid" in scope:
+        made = claims.id_token(
+            subject,
+            standing.counted,
+            issuer=parts.issuer,
+            vault=parts.vault,
+            scope=scope,
+            nonce=nonce,
+            session_id=grant.session_id,
+            access_token=access_token,
+            moment=moment,
+        )
+        answer["id_token"] = parts.keys.signer(standing.app.id_token_alg, moment.at).sign(made.claims, "JWT")
+    if "offline_access" in grant.document["scope"]:
+        answer["refresh_token"] = parts.vault.handle("refresh", grant.id, generation)
+    return answer
+
+
+def _audience(w: Writer, issuer: str, scope: Sequence[str]) -> str:
+    """The API that the scopes are of: its identifier URI, or ourselves for userinfo and Graph."""
+    for s in scope:
+        if s not in OIDC_SCOPES and s not in GRAPH_SCOPES:
+            return s.rpartition("/")[0]
+    return issuer
+
+
+def _for_itself(
+    parts: OpenIdParts, w: Writer, client: Client, form: Mapping[str, str], moment: Moment
+) -> dict[str, Any]:
+    """RFC 6749 §4.4: the application permissions granted on one API, by `{API}/.default`."""
+    if client.method == "none":
+        raise Problem(Code.UNAUTHORIZED_CLIENT, "A public client cannot act for itself.")
+    scope = form.get("scope", "")
+    uri, _, default = scope.rpartition("/")
+    if default != ".default" or " " in scope:
+        raise Problem(Code.INVALID_SCOPE, f"scope is {{API}}/.default, such as {parts.issuer}/.default.")
+    ours = uri in (parts.issuer, "https://graph.microsoft.com")
+    api = w.apps.by_client_id(GRAPH_APP_ID) if ours else w.apps.by_identifier_uri(uri)
+    if api is None or not api.enabled:
+        raise Problem(Code.INVALID_SCOPE, "The API in scope is not known.")
+    roles = app_roles(w, client.app, api)
+    if api.assignment_required and not roles:
+        raise Problem(Code.UNAUTHORIZED_CLIENT, "This app was not given any permission on that API.")
+    made = claims.app_token(
+        client.app,
+        issuer=parts.issuer,
+        tenant_id=w.configuration.tenant.id,
+        audience=parts.issuer if ours else uri,
+        roles=roles,
+        client_auth=client.method,
+        moment=moment,
+    )
+    return {
+        "access_token": parts.keys.signer("ES256", moment.at).sign(made.claims, ACCESS_TOKEN_TYPE),
+        "token_type": "Bearer",
+        "expires_in": int(claims.ACCESS_TOKEN_LIFETIME.total_seconds()),
+    }

@@ -1,0 +1,125 @@
+"""The decision without a sign-in: the same function, for evaluate, `whatif` and the console. Changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from b2b_idp.keys.vault import Vault
+from b2b_idp.model.access import Allow, AskHere, Refuse
+from b2b_idp.model.directory import App, User
+from b2b_idp.model.evidence import Evidence, HomeStatement, LocalFactor, LocalMethod
+from b2b_idp.model.home import Home
+from b2b_idp.model.problem import Code, Problem
+from b2b_idp.policy.decide import History
+from b2b_idp.policy.evaluate import evaluate
+from b2b_idp.policy.factors import LOCAL
+from b2b_idp.signin.facts import Known
+from b2b_idp.signin.log import outcome_of, reasons_of
+from b2b_idp.signin.steps import LOCAL_METHODS, access_request, policy_view
+from b2b_idp.signin.view import View
+from b2b_idp.store import Reader
+from b2b_idp.tokens.claims import id_token
+from b2b_idp.tokens.gather import subject_of
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """Answers what would be decided, and which claims the token would carry: unsigned, without times and ids."""
+
+    issuer: str
+    vault: Vault
+
+    def evaluate(
+        self,
+        r: Reader,
+        *,
+        user: User,
+        app: App,
+        home: Home,
+        amr: object,
+        acr: str | None,
+        auth_time: int | None,
+        asked: bool,
+        session_amr: list[str],
+        session_time: int | None,
+        at: datetime,
+    ) -> dict[str, Any]:
+        """`amr` as a home would send it: anything but a list of texts counts as absent. `auth_time`, `session_time`
+        are NumericDates. The answer is JSON: outcome, reasons, requirement, challenges, wouldIssue."""
+        listed = isinstance(amr, list) and all(isinstance(v, str) for v in amr) and len(amr) <= 100
+        statement = HomeStatement(
+            tenant_id=home.tenant_id,
+            issuer=home.issuer,
+            subject=user.identity.subject if user.identity and user.home_tenant_id == home.tenant_id else "",
+            amr=tuple(amr) if listed and isinstance(amr, list) else None,
+            acr=acr,
+            auth_time=auth_time,
+            at=at,
+            asked=asked,
+        )
+        evidence = Evidence((statement,), _local(session_amr, session_time, at))
+        groups = r.apps.groups_of(user.id)
+        configuration = r.configuration
+        view = View(
+            configuration=configuration,
+            app=app,
+            home=home,
+            trust=configuration.trust(home),
+            user=user,
+            invitation=None,
+            invited=None,
+            candidate=None,
+            groups=tuple(groups),
+            assigned=not app.assignment_required or bool(r.apps.role_ids(app.sp_id, [user.id, *groups])),
+        )
+        evaluation = evaluate(
+            access_request(view, user, Known(began_at=at).request, statement, at, at),
+            policy_view(view),
+            evidence,
+            History(asked_home=asked, local_methods=LOCAL_METHODS),
+        )
+        decision, wanted = evaluation.decision, evaluation.requirement
+        answer: dict[str, Any] = {
+            "outcome": outcome_of(decision),
+            "reasons": reasons_of(decision.reasons),
+            "reportOnly": reasons_of(evaluation.report_only),
+            "requirement": {
+                "mfa": wanted.mfa,
+                "authenticationStrengths": [s.id for s in wanted.strengths],
+                "policyIds": list(wanted.policy_ids),
+            },
+            "challenges": [m.value for m in decision.methods] if isinstance(decision, AskHere) else [],
+            "wouldIssue": None,
+        }
+        if isinstance(decision, Refuse):
+            answer["wayForward"] = decision.way_forward
+        if isinstance(decision, Allow):
+            made = id_token(
+                subject_of(r, user, app, home),
+                decision.counted,
+                issuer=self.issuer,
+                vault=self.vault,
+                scope=("openid", "profile", "email"),
+                nonce=None,
+                session_id=None,
+                access_token=None,
+                moment=None,
+            )
+            answer["wouldIssue"] = made.claims
+        return answer
+
+
+def _local(amr: list[str], time: int | None, at: datetime) -> tuple[LocalFactor, ...]:
+    """The challenge here that a session's amr stands for; `mfa` and a home's `pwd` beside it say nothing more."""
+    values = set(amr) - {"mfa", "pwd"}
+    if not values:
+        return ()
+    for method in (LocalMethod.PASSKEY, LocalMethod.TOTP):
+        if values <= set(LOCAL[method].amr):
+            when = at if time is None else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=time)
+            return (LocalFactor(method, when),)
+    raise Problem(
+        Code.BAD_REQUEST, "session.amr names what was done here: otp (TOTP), or hwk and user (passkey)."
+    )

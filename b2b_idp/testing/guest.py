@@ -1,0 +1,87 @@
+"""A guest who goes through the pages as a person would: reads, types codes, keeps an authenticator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from urllib.parse import parse_qs, urlsplit
+
+import pyotp
+
+from b2b_idp.testing.walker import Page, Walker
+
+MAX_PAGES = 20
+
+
+@dataclass
+class Walk:
+    """What happened on the way: `end` is the last page, or the app's address when `finished`."""
+
+    end: Page
+    finished: bool
+    pages: list[str] = field(default_factory=list)
+    challenges: list[str] = field(default_factory=list)
+
+
+class GuestDriver:
+    """Drives a Walker through our pages. `mailbox` gives the newest mailed code; `at_home` acts on a home's page."""
+
+    def __init__(
+        self,
+        walker: Walker,
+        mailbox: Callable[[], str | None],
+        at_home: Callable[[Walker, Page], Page] | None = None,
+    ) -> None:
+        self._walker = walker
+        self._mailbox = mailbox
+        self._at_home = at_home
+        self._totp: pyotp.TOTP | None = None
+        self._last_step = -1
+        self.recovery_codes: list[str] = []
+
+    def walk(self, url: str) -> Walk:
+        """From an address to the app's callback, or to a page that this guest cannot pass."""
+        page = self._walker.get(url)
+        walk = Walk(page, False)
+        for _ in range(MAX_PAGES):
+            walk.end = page
+            if page.status == 0:
+                walk.finished = True
+                return walk
+            step = self._answer(page, walk)
+            if step is None:
+                return walk
+            page = step
+        raise RuntimeError(f"the sign-in did not end in {MAX_PAGES} pages: {walk.pages}")
+
+    def _answer(self, page: Page, walk: Walk) -> Page | None:
+        if page.name is None:
+            return self._at_home(self._walker, page) if self._at_home and page.forms else None
+        walk.pages.append(page.name)
+        match page.name:
+            case "redeem" | "consent":
+                return self._walker.submit(page)
+            case "recovery-codes":
+                return self._walker.submit(page)
+            case "email-code":
+                code = self._mailbox()
+                return None if code is None else self._walker.submit(page, code=code)
+            case "register-totp":
+                uri = next(link for link in page.links if link.startswith("otpauth://"))
+                self._totp = pyotp.TOTP(parse_qs(urlsplit(uri).query)["secret"][0])
+                walk.challenges.append("totp")
+                return self._walker.submit(page, code=self._code())
+            case "challenge-totp" if self._totp is not None:
+                walk.challenges.append("totp")
+                return self._walker.submit(page, code=self._code())
+            case _:
+                return None
+
+    def _code(self) -> str:
+        """A code not used before: within one time step the next step's code, which a server accepts for drift."""
+        assert self._totp is not None
+        now = int(datetime.now(UTC).timestamp())
+        step = max(now // 30, self._last_step + 1)
+        self._last_step = step
+        return self._totp.at(step * 30)

@@ -1,0 +1,203 @@
+"""What the store promises, whatever the database: atomic steps and their losing side."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from b2b_idp.keys.vault import Vault
+from b2b_idp.model.directory import HomeIdentity, Tenant, User
+from b2b_idp.store import Store
+from b2b_idp.store.grants import Grant
+from b2b_idp.store.migrate import downgrade
+from b2b_idp.store.signins import SigninRow
+from b2b_idp.store.tables import metadata
+
+AT = datetime(2026, 6, 1, 10, tzinfo=UTC)
+IDENTITY = HomeIdentity("https://home.example", "1001")
+
+
+@pytest.fixture(params=["memory", "file"])
+def store(request, tmp_path):
+    url = "sqlite://" if request.param == "memory" else f"sqlite:///{tmp_path / 'db.sqlite3'}"
+    store = Store(url, Vault(b"k" * 32))
+    if request.param == "file":
+        store.migrate()
+    with store.write() as w:
+        w.documents.create_tenant(Tenant("t", "Contoso", "contoso.example", AT))
+    yield store
+    store.close()
+
+
+def guest(id="u1", mail="ada@fabrikam.example", **more):
+    return User(
+        id=id, user_type="Guest", upn=f"{id}#EXT#@contoso.example", mail=mail, state="PendingAcceptance", created_at=AT
+    ) if not more else User(id=id, user_type="Guest", upn=f"{id}@c", mail=mail, created_at=AT, **more)
+
+
+def test_a_pending_guest_is_bound_once(store):
+    with store.write() as w:
+        w.users.add(guest())
+    with store.write() as w:
+        bound = w.users.bind(w.users.by_id("u1"), IDENTITY, "h", "ada@fabrikam.example", AT)
+    assert bound is not None and bound.state == "Accepted"
+    with store.write() as w:
+        other = HomeIdentity("https://home.example", "2002")
+        assert w.users.bind(guest(), other, "h", "ada@fabrikam.example", AT) is None
+    with store.read() as r:
+        assert r.users.by_identity(IDENTITY).id == "u1"
+
+
+def test_an_identity_belongs_to_one_guest(store):
+    with store.write() as w:
+        w.users.add(guest("u1"))
+        w.users.add(guest("u2", "eve@fabrikam.example"))
+        assert w.users.bind(w.users.by_id("u1"), IDENTITY, "h", "ada@fabrikam.example", AT)
+        assert w.users.bind(w.users.by_id("u2"), IDENTITY, "h", "eve@fabrikam.example", AT) is None
+
+
+def test_n_035_the_same_subject_at_two_issuers_is_two_people(store):
+    with store.write() as w:
+        w.users.add(guest("u1"))
+        w.users.add(guest("u2", "eve@northwind.example"))
+        w.users.bind(w.users.by_id("u1"), HomeIdentity("https://a.example", "1001"), "a", "x@y.z", AT)
+        w.users.bind(w.users.by_id("u2"), HomeIdentity("https://b.example", "1001"), "b", "x@y.z", AT)
+        assert w.users.by_identity(HomeIdentity("https://a.example", "1001")).id == "u1"
+        assert w.users.by_identity(HomeIdentity("https://b.example", "1001")).id == "u2"
+
+
+def test_addresses_are_found_without_case(store):
+    with store.write() as w:
+        w.users.add(guest())
+        assert [u.id for u in w.users.by_mail("ADA@Fabrikam.example")] == ["u1"]
+
+
+def test_what_a_transaction_wrote_is_gone_when_an_exception_leaves_it(store):
+    with pytest.raises(RuntimeError), store.write() as w:
+        w.users.add(guest())
+        raise RuntimeError
+    with store.read() as r:
+        assert r.users.by_id("u1") is None
+
+
+def test_a_step_is_taken_once(store):
+    with store.write() as w:
+        w.signins.add(
+            SigninRow(
+                id="s",
+                browser=b"b",
+                version=0,
+                waiting="home",
+                known={"a": 1},
+                correlation_id="c",
+                created_at=AT,
+                expires_at=AT + timedelta(hours=1),
+            )
+        )
+    with store.write() as w:
+        assert w.signins.move("s", 0, "redeem", {"a": 2})
+        assert not w.signins.move("s", 0, "consent", {"a": 3})
+        row = w.signins.by_id("s")
+    assert (row.version, row.waiting, row.known) == (1, "redeem", {"a": 2})
+
+
+def grant(store):
+    with store.write() as w:
+        w.users.add(guest())
+        w.grants.add(
+            Grant(
+                id="g",
+                user_id="u1",
+                app_id="a",
+                session_id="s",
+                document={},
+                created_at=AT,
+                expires_at=AT + timedelta(days=1),
+            )
+        )
+
+
+def test_a_code_is_spent_once(store):
+    grant(store)
+    with store.write() as w:
+        assert [w.grants.use_code("g", AT), w.grants.use_code("g", AT)] == [True, False]
+
+
+def test_a_refresh_generation_is_rotated_once_and_never_after_revocation(store):
+    grant(store)
+    with store.write() as w:
+        assert [w.grants.rotate("g", 0, AT), w.grants.rotate("g", 0, AT)] == [True, False]
+        w.grants.revoke("g", AT)
+        assert not w.grants.rotate("g", 1, AT)
+
+
+def test_n_118_a_client_assertion_is_good_once(store):
+    with store.write() as w:
+        assert [w.grants.use_assertion(b"x", AT), w.grants.use_assertion(b"x", AT)] == [True, False]
+
+
+def test_a_homes_secret_is_sealed_at_rest_and_open_in_the_configuration(store):
+    document = {
+        "@odata.type": "#microsoft.graph.oidcIdentityProvider",
+        "displayName": "Fabrikam",
+        "clientId": "b2b",
+        "issuer": "https://home.example",
+        "clientAuthentication": {"@odata.type": "#microsoft.graph.oidcClientSecretAuthentication"},
+        "b2bIdp": {"domains": ["fabrikam.example"]},
+    }
+    with store.write() as w:
+        w.documents.add_home("h", document, "s3cret", AT)
+    with store.read() as r:
+        home = r.configuration.homes_by_domain["fabrikam.example"]
+        assert home.client_secret == "s3cret"
+        raw = r._c.exec_driver_sql("select document, secret from homes").one()
+    assert b"s3cret" not in raw.secret and "s3cret" not in raw.document
+
+
+def test_the_configuration_is_compiled_anew_only_after_a_change(store):
+    with store.read() as r:
+        first = r.configuration
+    with store.read() as r:
+        assert r.configuration is first
+    with store.write() as w:
+        w.documents.set_partner("p", {"inboundTrust": {"isMfaAccepted": True}})
+    with store.read() as r:
+        assert r.configuration.partners["p"].mfa_accepted is True
+
+
+def test_migrations_make_the_schema_of_the_tables_and_take_it_away_again(tmp_path):
+    store = Store(f"sqlite:///{tmp_path / 'db.sqlite3'}", Vault(b"k" * 32))
+    store.migrate()
+    engine = store._database.engine
+    with engine.connect() as c:
+        assert compare_metadata(MigrationContext.configure(c), metadata) == []
+    downgrade(engine, "base")
+    with engine.connect() as c:
+        assert {t for (t,) in c.exec_driver_sql("select name from sqlite_master where type='table'")} <= {
+            "alembic_version"
+        }
+    store.close()
+
+
+def test_n_162_a_lock_held_by_another_process_is_an_honest_refusal(tmp_path, monkeypatch):
+    import sqlite3
+
+    from b2b_idp.model.problem import Code, Problem
+    from b2b_idp.store import engine
+
+    monkeypatch.setattr(engine, "_BUSY_SECONDS", 0)
+    path = tmp_path / "db.sqlite3"
+    store = Store(f"sqlite:///{path}", Vault(b"k" * 32))
+    store.migrate()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Problem) as e, store.write():
+        pass
+    assert e.value.code is Code.UNAVAILABLE and e.value.retry_after
+    other.execute("ROLLBACK")
+    with store.write() as w:
+        w.documents.create_tenant(Tenant("t", "Contoso", "contoso.example", AT))
+    store.close()
