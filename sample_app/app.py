@@ -109,6 +109,11 @@ def create_app(config: Mapping[str, str] | None = None) -> Flask:
             csrf=session["csrf"],
         )
 
+    @app.get("/claims")
+    def claims_document() -> dict[str, Any] | Response:
+        """The claims as the app got them, for scripts."""
+        return session.get("claims") or redirect(url_for("home"))
+
     @app.post("/sign-out")
     def sign_out() -> Response:
         if not secrets.compare_digest(request.form.get("csrf", ""), session.get("csrf", "-")):

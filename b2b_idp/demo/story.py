@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from typing import Any
 
 from b2b_idp.demo.world import PASSWORD, PEOPLE, Person, World
@@ -43,7 +42,12 @@ def walk_all(world: World) -> list[Way]:
 
 def _walk(world: World, person: Person) -> Way:
     home = world.homes[person.home]
-    driver = GuestDriver(Walker(), lambda: _mailed_code(world), lambda w, p: _at_home(w, p, person))
+
+    def at_home(walker: Walker, page: Page) -> Page | None:
+        return _sign_in_at_home(walker, page, person) if page.url.startswith(home.issuer) else None
+
+    walker = Walker()
+    driver = GuestDriver(walker, lambda: _mailed_code(world), at_home)
     before = len(home.asked)
     invited = driver.walk(world.redeem_links[person.email])
     signed_in = driver.walk(f"{world.app_url}/sign-in")
@@ -56,7 +60,7 @@ def _walk(world: World, person: Person) -> Way:
         entry["b2bIdp"]["outcome"],
         entry["b2bIdp"]["reasons"],
         entry["b2bIdp"]["homeEvidence"],
-        claims_on(signed_in.end),
+        json.loads(walker.get(f"{world.app_url}/claims").text),
     )
 
 
@@ -75,55 +79,11 @@ def _mailed_code(world: World) -> str | None:
         return next((c for letter in r.outbox.latest(5) if (c := code_in(letter.body))), None)
 
 
-def _at_home(walker: Walker, page: Page, person: Person) -> Page:
+def _sign_in_at_home(walker: Walker, page: Page, person: Person) -> Page:
     """Fills in whatever the home's page asks for: account, password, second factor."""
     known = {"username": person.email, "password": PASSWORD, "code": "123456"}
     fields = page.forms[0].fields
     return walker.submit(page, **{name: known[name] for name in fields if name in known})
-
-
-def claims_on(page: Page) -> dict[str, Any]:
-    """The claims that the sample app shows, read from its page's table."""
-    reader = _Table()
-    reader.feed(page.text)
-    return {name: _value(text) for name, text in reader.rows}
-
-
-def _value(text: str) -> Any:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return text
-    return text if isinstance(value, str) else value
-
-
-class _Table(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.rows: list[tuple[str, str]] = []
-        self._in: str | None = None
-        self._name = ""
-        self._value = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "tr":
-            self._name = self._value = ""
-        elif tag == "code":
-            self._in = "name"
-        elif tag == "td":
-            self._in = "value" if ("class", "value") in attrs else None
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("code", "td"):
-            self._in = None
-        elif tag == "tr" and self._name:
-            self.rows.append((self._name, self._value))
-
-    def handle_data(self, data: str) -> None:
-        if self._in == "name":
-            self._name += data
-        elif self._in == "value":
-            self._value += data
 
 
 def tell(way: Way) -> list[str]:

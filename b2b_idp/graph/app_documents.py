@@ -6,6 +6,8 @@ import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from jwt import PyJWK, PyJWTError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from b2b_idp.model.problem import Code, Problem
@@ -121,7 +123,7 @@ _READ_ONLY = (
     "passwordCredentials",
     "keyCredentials",
 )
-_IDENTIFIER_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?@!$&'()*+,;=%\[\]-]+")
+_IDENTIFIER_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?@!$&'()*+,;=%-]+")
 """RFC 3986 §4.3: scheme and the rest, no fragment."""
 _MEMBERSHIP = frozenset({"None", "SecurityGroup", "DirectoryRole", "ApplicationGroup", "All"})
 
@@ -139,6 +141,13 @@ def checked_application(document: dict[str, Any]) -> dict[str, Any]:
     for uri in app.identifierUris:
         if not _IDENTIFIER_URI.fullmatch(uri):
             raise _bad(f"identifierUris: {uri[:100]} is not an absolute URI without fragment.")
+    _check_unique(app.identifierUris, "identifierUris: {} stands twice.")
+    if app.web and any((app.web.implicitGrantSettings or {}).values()):
+        raise _bad(
+            "web.implicitGrantSettings: the implicit grant is not supported; use the code flow with PKCE."
+        )
+    if any((app.optionalClaims or {}).values()):
+        raise _bad("optionalClaims is not supported by this version; use a claims mapping policy.")
     _check_unique([r.value for r in app.appRoles if r.value], "appRoles: the value {} stands twice.")
     _check_unique([r.id for r in app.appRoles], "appRoles: the id {} stands twice.")
     words = {w.strip() for w in (app.groupMembershipClaims or "").split(",") if w.strip()}
@@ -155,6 +164,12 @@ def _check_jwks(jwks: dict[str, Any] | None) -> None:
     for key in keys:
         if key.get("kty") not in ("RSA", "EC") or {"d", "p", "q", "k"} & set(key):
             raise _bad("b2bIdp.jwks holds public RSA and EC keys only.")
+        try:
+            public = PyJWK(key).key
+        except (PyJWTError, ValueError, TypeError, KeyError):
+            raise _bad("b2bIdp.jwks: a key cannot be read.") from None
+        if isinstance(public, RSAPublicKey) and public.key_size < 2048:
+            raise _bad("b2bIdp.jwks: an RSA key has at least 2048 bits.")
 
 
 def _check_redirect(uri: str, *, custom_scheme: bool) -> None:

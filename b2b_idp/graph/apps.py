@@ -146,6 +146,8 @@ def _add_app(call: Call) -> Answer:
 
 def _check_identifier_uris(call: Call, application: dict[str, Any], id: str | None) -> None:
     for uri in application.get("identifierUris") or []:
+        if uri.casefold().startswith((call.parts.issuer.casefold(), "https://graph.microsoft.com")):
+            raise bad(f"identifierUris: {uri[:100]} belongs to this provider's own API.")
         owner = call.w.apps.by_identifier_uri(uri)
         if owner is not None and owner.id != id:
             raise Problem(Code.CONFLICT, f"Another application has the identifier URI {uri[:100]}.")
@@ -186,7 +188,8 @@ def _add_password(call: Call, id: str) -> Answer:
     row = _find(call, id, sp=False)
     _guard(call, row)
     body = without_annotations(call.body())
-    credential = body.pop("passwordCredential", {}) or {}
+    credential = body.pop("passwordCredential", None)
+    credential = {} if credential is None else credential
     if body or not isinstance(credential, dict):
         raise bad("The body holds passwordCredential, an object.")
     credential = without_annotations(credential)
@@ -233,7 +236,7 @@ def _remove_password(call: Call, id: str) -> Answer:
 
 
 def _sps(call: Call) -> Answer:
-    rows = [_sp_row(call, r) for r in call.w.apps.rows()]
+    rows = [_sp_row(call, r) for r in call.w.apps.rows() if r.sp_explicit]
     return call.collection("servicePrincipals", rows, call.query(_SP_PROPERTIES))
 
 
@@ -372,6 +375,8 @@ def _unassign(call: Call, found: RoleAssignment) -> Answer:
 
 
 def _of_principal(call: Call, id: str) -> Answer:
+    if _principal(call, id.lower())[0] is None:
+        raise not_found(id)
     rows = [_assignment_row(call, a) for a in call.w.apps.assignments(principal_id=id.lower())]
     return call.collection("appRoleAssignments", rows, call.query(_ASSIGNMENT_PROPERTIES))
 
@@ -385,8 +390,12 @@ def _assign_user(call: Call, key: str) -> Answer:
 
 
 def _unassign_user(call: Call, key: str, assignment: str) -> Answer:
+    return _unassign_of_principal(call, find_user(call, key).id, assignment)
+
+
+def _unassign_of_principal(call: Call, id: str, assignment: str) -> Answer:
     found = call.w.apps.assignment(assignment.lower())
-    if found is None or found.principal_id != find_user(call, key).id:
+    if found is None or found.principal_id != id.lower():
         raise not_found(assignment)
     return _unassign(call, found)
 
@@ -433,6 +442,31 @@ _MAP = ("Policy.ReadWrite.ApplicationConfiguration",)
 _SP = "/servicePrincipals"
 _APPS = "ApplicationManagement"
 
+
+def _assignments_of(collection: str, kind: str) -> list[Route]:
+    """appRoleAssignments as seen from a principal."""
+    path = f"/{collection}/<id>/appRoleAssignments"
+    return [
+        Route("GET", path, _READ_ASSIGNED, _of_principal),
+        Route(
+            "POST",
+            path,
+            _ASSIGN,
+            lambda call, id: _assign(call, principalId=id),
+            f"Add app role assignment to {kind}",
+            _APPS,
+        ),
+        Route(
+            "DELETE",
+            f"{path}/<assignment>",
+            _ASSIGN,
+            _unassign_of_principal,
+            f"Remove app role assignment from {kind}",
+            _APPS,
+        ),
+    ]
+
+
 ROUTES = [
     Route("GET", "/applications", _READ, _apps),
     Route("POST", "/applications", _WRITE, _add_app, "Add application", _APPS),
@@ -469,15 +503,8 @@ ROUTES = [
         "Remove app role assignment",
         _APPS,
     ),
-    Route("GET", f"{_SP}/<id>/appRoleAssignments", _READ_ASSIGNED, _of_principal),
-    Route(
-        "POST",
-        f"{_SP}/<id>/appRoleAssignments",
-        _ASSIGN,
-        lambda call, id: _assign(call, principalId=id),
-        "Add app role assignment to service principal",
-        _APPS,
-    ),
+    *_assignments_of("servicePrincipals", "service principal"),
+    *_assignments_of("groups", "group"),
     Route("GET", "/users/<key>/appRoleAssignments", _READ_ASSIGNED, _of_user),
     Route(
         "POST",

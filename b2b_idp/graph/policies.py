@@ -291,10 +291,28 @@ def _checked_policy(kind: str, document: dict[str, Any]) -> dict[str, Any]:
     if unknown:
         raise bad(f"There is no property {sorted(unknown)[0][:60]}.")
     kept.pop("id", None)
-    if not isinstance(kept.get("displayName"), str) or not kept["displayName"]:
+    for name, longest in (("displayName", 256), ("description", 1024)):
+        value = kept.get(name, "")
+        if not isinstance(value, str | None) or len(value or "") > longest:
+            raise bad(f"{name} is a text of at most {longest} characters.")
+    if not kept.get("displayName"):
         raise bad("displayName is missing.")
     compile_mapping(kept.get("definition"))
     return kept
+
+
+def _merged_policy(document: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """The document as changed: what `conditions` names is replaced part by part, all else as a whole."""
+    merged = document | change
+    before, conditions = document.get("conditions"), change.get("conditions")
+    if isinstance(before, dict) and isinstance(conditions, dict):
+        merged["conditions"] = before | {
+            name: before[name] | value
+            if isinstance(value, dict) and isinstance(before.get(name), dict)
+            else value
+            for name, value in conditions.items()
+        }
+    return merged
 
 
 def _policy_routes(
@@ -329,7 +347,7 @@ def _policy_routes(
 
     def change(call: Call, id: str) -> Answer:
         row = find(call, id)
-        merged = _checked_policy(kind, dict(row.document) | call.body())
+        merged = _checked_policy(kind, _merged_policy(dict(row.document), call.body()))
         writer(call).documents.save_policy(row.id, merged, call.moment.at)
         call.target("Policy", row.id, merged["displayName"])
         return None
@@ -351,8 +369,8 @@ def _policy_routes(
     ]
 
 
-def _strengths(call: Call) -> Answer:
-    rows = [
+def _strength_rows() -> list[dict[str, Any]]:
+    return [
         {
             "id": s.id,
             "displayName": s.display_name,
@@ -363,8 +381,22 @@ def _strengths(call: Call) -> Answer:
         }
         for s in BUILT_IN.values()
     ]
-    properties = frozenset(rows[0])
-    return call.collection("policies/authenticationStrengthPolicies", rows, call.query(properties))
+
+
+_STRENGTHS = "policies/authenticationStrengthPolicies"
+
+
+def _strengths(call: Call) -> Answer:
+    rows = _strength_rows()
+    return call.collection(_STRENGTHS, rows, call.query(frozenset(rows[0])))
+
+
+def _strength(call: Call, id: str) -> Answer:
+    rows = _strength_rows()
+    row = next((r for r in rows if r["id"] == id), None)
+    if row is None:
+        raise not_found(id)
+    return call.entity(_STRENGTHS, row, call.query(frozenset(row)).select)
 
 
 _READ_HOMES = ("IdentityProvider.Read.All", "IdentityProvider.ReadWrite.All")
@@ -431,4 +463,5 @@ ROUTES = [
         _WRITE_MAPPING,
     ),
     Route("GET", "/policies/authenticationStrengthPolicies", ("Policy.Read.All",), _strengths),
+    Route("GET", "/policies/authenticationStrengthPolicies/<id>", ("Policy.Read.All",), _strength),
 ]

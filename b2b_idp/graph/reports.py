@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from b2b_idp.graph.api import Answer, Call, Route, not_found
+from b2b_idp.graph.api import Answer, Call, Handler, Route, not_found
 from b2b_idp.graph.body import bad, without_annotations
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.signin.log import iso
@@ -14,7 +15,7 @@ _LOG_ROWS = 5000
 """How far back a filtered log query looks."""
 
 
-def _organization(call: Call) -> Answer:
+def _organization_row(call: Call) -> dict[str, Any]:
     tenant = call.w.configuration.tenant
     domain = {
         "capabilities": "",
@@ -23,7 +24,7 @@ def _organization(call: Call) -> Answer:
         "name": tenant.default_domain,
         "type": "Managed",
     }
-    row = {
+    return {
         "id": tenant.id,
         "displayName": tenant.name,
         "createdDateTime": iso(tenant.created_at),
@@ -33,13 +34,11 @@ def _organization(call: Call) -> Answer:
         "technicalNotificationMails": [],
         "verifiedDomains": [domain],
     }
-    return call.collection("organization", [row], call.query(frozenset(row)))
 
 
-def _domains(call: Call) -> Answer:
-    name = call.w.configuration.tenant.default_domain
-    row = {
-        "id": name,
+def _domain_row(call: Call) -> dict[str, Any]:
+    return {
+        "id": call.w.configuration.tenant.default_domain,
         "authenticationType": "Managed",
         "isAdminManaged": True,
         "isDefault": True,
@@ -48,7 +47,26 @@ def _domains(call: Call) -> Answer:
         "isVerified": True,
         "supportedServices": [],
     }
-    return call.collection("domains", [row], call.query(frozenset(row)))
+
+
+def _single(entity: str, row_of: Callable[[Call], dict[str, Any]]) -> tuple[Handler, Handler]:
+    """List and get of a collection that has one row in every tenant."""
+
+    def list_(call: Call) -> Answer:
+        row = row_of(call)
+        return call.collection(entity, [row], call.query(frozenset(row)))
+
+    def get(call: Call, id: str) -> Answer:
+        row = row_of(call)
+        if row["id"] != id.lower():
+            raise not_found(id)
+        return call.entity(entity, row, call.query(frozenset(row)).select)
+
+    return list_, get
+
+
+_organizations, _organization = _single("organization", _organization_row)
+_domains, _domain = _single("domains", _domain_row)
 
 
 _SIGNIN_PROPERTIES = frozenset(
@@ -77,6 +95,13 @@ def _signin(call: Call, id: str) -> Answer:
 def _audits(call: Call) -> Answer:
     rows = [dict(d) for _, d in call.w.logs.audits(most=_LOG_ROWS)]
     return call.collection("auditLogs/directoryAudits", rows, call.query(_AUDIT_PROPERTIES))
+
+
+def _audit(call: Call, id: str) -> Answer:
+    document = call.w.logs.audit(id.lower())
+    if document is None:
+        raise not_found(id)
+    return call.entity("auditLogs/directoryAudits", document, call.query(_AUDIT_PROPERTIES).select)
 
 
 def _evaluate(call: Call) -> Answer:
@@ -163,13 +188,18 @@ def _at(value: Any, now: datetime) -> datetime:
 
 
 _LOGS = ("AuditLog.Read.All",)
+_READ_ORGANIZATION = ("Organization.Read.All", "Directory.Read.All")
+_READ_DOMAINS = ("Domain.Read.All", "Directory.Read.All")
 
 ROUTES = [
-    Route("GET", "/organization", ("Organization.Read.All", "Directory.Read.All"), _organization),
-    Route("GET", "/domains", ("Domain.Read.All", "Directory.Read.All"), _domains),
+    Route("GET", "/organization", _READ_ORGANIZATION, _organizations),
+    Route("GET", "/organization/<id>", _READ_ORGANIZATION, _organization),
+    Route("GET", "/domains", _READ_DOMAINS, _domains),
+    Route("GET", "/domains/<id>", _READ_DOMAINS, _domain),
     Route("GET", "/auditLogs/signIns", _LOGS, _signins),
     Route("GET", "/auditLogs/signIns/<id>", _LOGS, _signin),
     Route("GET", "/auditLogs/directoryAudits", _LOGS, _audits),
+    Route("GET", "/auditLogs/directoryAudits/<id>", _LOGS, _audit),
     Route(
         "POST",
         "/identity/conditionalAccess/evaluate",

@@ -27,12 +27,13 @@ def create_app(
     app_id: str | None = None,
     service_principal: Mapping[str, Any] | None = None,
 ) -> AppRow:
-    """Registers an application (checked, in Graph's shape) with its service principal."""
+    """Registers an application (checked, in Graph's shape). Its service principal is there at once; it is listed when
+    `service_principal` gives it, or when it is added by itself later."""
     row = AppRow(
         id=moment.new_id(),
         app_id=app_id or moment.new_id(),
         sp_id=moment.new_id(),
-        sp_explicit=False,
+        sp_explicit=service_principal is not None,
         created_at=moment.at,
         version=0,
         application=dict(application),
@@ -101,7 +102,7 @@ def graph_service_principal(w: Writer, moment: Moment) -> AppRow:
 def create_admin_app(w: Writer, vault: Vault, moment: Moment) -> tuple[AppRow, str]:
     """The first administrator app, which holds every application permission, and its secret."""
     graph = graph_service_principal(w, moment)
-    row = create_app(w, {"displayName": "Administrator"}, moment)
+    row = create_app(w, {"displayName": "Administrator"}, moment, service_principal={})
     _, text = add_password(w, row, vault, moment, display_name="init")
     for name in PERMISSIONS:
         w.apps.assign(

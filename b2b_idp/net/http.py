@@ -1,11 +1,11 @@
-"""The one HTTP client: addresses are checked inside the connection, answers are cut by size and time, and a slow host
-holds only so many threads."""
+"""The one HTTP client: addresses are checked inside the connection, answers are cut by size and by the clock,
+and a slow host holds only so many threads."""
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Mapping
@@ -15,20 +15,30 @@ from urllib.parse import urlencode, urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, LocationParseError
+from urllib3.exceptions import HTTPError, ProtocolError
+from urllib3.util.ssl_ import create_urllib3_context
 from urllib3.util.timeout import Timeout
 
 from b2b_idp.model.problem import Code, Problem
+from b2b_idp.model.url import origin_of
 from b2b_idp.net.addresses import Allowed
 
-CONNECT_SECONDS = 3.0
-READ_SECONDS = 5.0
-TOTAL_SECONDS = 10.0
-MAX_BYTES = 512 * 1024
-AT_ONCE = 8
-"""Requests to one host at the same time; more wait a little, then give up."""
-WAIT_SECONDS = 2.0
 _CHUNK = 16 * 1024
+_MAX_URL = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one exchange may cost. Times are in seconds; `total` is from the start to the last byte."""
+
+    connect: float = 3.0
+    read: float = 5.0
+    total: float = 10.0
+    body: int = 256 * 1024
+    """Bytes of an answer's body."""
+    at_once: int = 8
+    """Exchanges with one origin at the same time; more wait for `wait`, then give up."""
+    wait: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,160 +50,71 @@ class Answer:
     body: bytes
 
 
-def _unavailable(host: str, why: str) -> Problem:
-    return Problem(
-        Code.HOME_UNAVAILABLE,
-        "Your organisation's sign-in does not answer right now. Please try again in a few minutes.",
-        f"{host}: {why}",
-    )
-
-
-def _connect(connection: Any, allowed: Allowed) -> socket.socket:
-    """Resolves, checks, and connects to what was checked: a second resolution could say something else."""
-    host = connection._dns_host
-    try:
-        found = socket.getaddrinfo(host, connection.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as e:
-        raise urllib3.exceptions.NameResolutionError(host, connection, OSError(str(e))) from None  # type: ignore[arg-type]
-    refused = True
-    failure: OSError | None = None
-    for family, kind, protocol, _, address in found:
-        if not allowed.permits(host, ipaddress.ip_address(str(address[0]).partition("%")[0])):
-            continue
-        refused = False
-        sock = socket.socket(family, kind, protocol)
-        try:
-            sock.settimeout(CONNECT_SECONDS)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.connect(address)
-        except OSError as e:
-            failure = e
-            sock.close()
-        else:
-            return sock
-    if refused:
-        raise Refused(host)
-    raise urllib3.exceptions.NewConnectionError(connection, str(failure))
-
-
-class Refused(Exception):
-    """The host resolves to addresses that must not be connected to."""
-
-
-class _Watch:
-    """Shuts sockets whose answer's head takes too long: a byte now and then keeps a read time-out from ending it."""
-
-    def __init__(self) -> None:
-        self._open: dict[int, tuple[float, socket.socket]] = {}
-        self._lock = threading.Lock()
-        self._running = False
-
-    def begin(self, sock: socket.socket) -> int:
-        with self._lock:
-            self._open[id(sock)] = (time.monotonic() + TOTAL_SECONDS, sock)
-            if not self._running:
-                self._running = True
-                threading.Thread(target=self._run, name="b2b-idp-http-watch", daemon=True).start()
-        return id(sock)
-
-    def end(self, key: int) -> None:
-        with self._lock:
-            self._open.pop(key, None)
-
-    def _run(self) -> None:
-        while True:
-            time.sleep(0.5)
-            now = time.monotonic()
-            with self._lock:
-                late = [key for key, (ends, _) in self._open.items() if now > ends]
-                for key in late:
-                    with contextlib.suppress(OSError):
-                        self._open.pop(key)[1].shutdown(socket.SHUT_RDWR)
-
-
-def _pools(allowed: Allowed) -> tuple[type, type]:
-    watch = _Watch()
-
-    class Plain(HTTPConnection):
-        def _new_conn(self) -> socket.socket:
-            return _connect(self, allowed)
-
-        def getresponse(self) -> Any:
-            key = watch.begin(self.sock)
-            try:
-                return super().getresponse()
-            finally:
-                watch.end(key)
-
-    class Tls(HTTPSConnection):
-        def _new_conn(self) -> socket.socket:
-            return _connect(self, allowed)
-
-        def getresponse(self) -> Any:
-            key = watch.begin(self.sock)
-            try:
-                return super().getresponse()
-            finally:
-                watch.end(key)
-
-    class PlainPool(urllib3.HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class TlsPool(urllib3.HTTPSConnectionPool):
-        ConnectionCls = Tls
-
-    return PlainPool, TlsPool
-
-
 class Http:
-    """Guarded GET and form POST. All that goes wrong on the network is Problem(HOME_UNAVAILABLE)."""
+    """Guarded GET and form POST, thread-safe. No redirects, no proxies, no content encodings.
 
-    def __init__(self, allowed: Allowed) -> None:
+    All that goes wrong on the network is Problem(HOME_UNAVAILABLE). An address that may not be spoken to by
+    its text alone is Problem(HOME_MISCONFIGURED), and nothing is looked up.
+    """
+
+    def __init__(self, allowed: Allowed, limits: Limits = Limits()) -> None:
         self._allowed = allowed
-        plain, tls = _pools(allowed)
+        self._limits = limits
+        tls = create_urllib3_context()
+        tls.load_default_certs()
+        tls.sslsocket_class = _TlsSocket
         self._pool = urllib3.PoolManager(
             num_pools=200,
-            maxsize=AT_ONCE,
-            block=False,
+            maxsize=limits.at_once,
             retries=False,
-            timeout=Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+            timeout=Timeout(connect=limits.connect, read=limits.read),
+            ssl_context=tls,
         )
-        self._pool.pool_classes_by_scheme = {"http": plain, "https": tls}
+        self._pool.pool_classes_by_scheme = _pools(allowed)
         self._gates: dict[str, threading.BoundedSemaphore] = {}
         self._lock = threading.Lock()
 
     def check_url(self, url: str) -> None:
-        """Raises Problem(BAD_REQUEST) for an address that this client would not connect to, as far as the text tells."""
+        """Raises Problem(BAD_REQUEST) for an address that may not be spoken to, as far as its text tells."""
+        shown = ascii(url[:200])[1:-1]
+        clean = (
+            len(url) <= _MAX_URL and all("!" <= c <= "~" for c in url) and not set(url) & set('\\"<>^`{|}#')
+        )
         try:
             parts = urlsplit(url)
             host, _ = parts.hostname or "", parts.port
         except ValueError:
-            raise Problem(Code.BAD_REQUEST, f"{url[:200]} is not an address.") from None
-        if parts.scheme not in ("https", "http") or not host or parts.username is not None:
-            raise Problem(Code.BAD_REQUEST, f"{url[:200]}: an https address is needed.")
+            clean, host = False, ""
+        if not clean or parts.scheme not in ("https", "http") or not host or "@" in parts.netloc:
+            raise Problem(Code.BAD_REQUEST, f"{shown}: an https address is needed.")
         if parts.scheme == "http" and not self._allowed.permits_plain_http(host):
             raise Problem(
                 Code.BAD_REQUEST,
-                f"{url[:200]}: https is needed; plain http is for loopback where ALLOW_PRIVATE_UPSTREAMS names it.",
+                f"{shown}: https is needed; plain http is for loopback that ALLOW_PRIVATE_UPSTREAMS names.",
             )
         try:
             address = ipaddress.ip_address(host)
         except ValueError:
-            if host.replace(".", "").isdigit() or host.lower().startswith("0x"):
-                raise Problem(Code.BAD_REQUEST, f"{url[:200]} is not an address.") from None
+            last = host.rstrip(".").rpartition(".")[2]
+            if last.isdigit() or last.lower().startswith(
+                "0x"
+            ):  # a number that a resolver takes for an address
+                raise Problem(Code.BAD_REQUEST, f"{shown} names no host.") from None
             return
         if not self._allowed.permits(host, address):
             raise Problem(
                 Code.BAD_REQUEST,
-                f"{url[:200]} is a private address; ALLOW_PRIVATE_UPSTREAMS names those that may be reached.",
+                f"{shown} is not a public address; ALLOW_PRIVATE_UPSTREAMS names others that may be reached.",
             )
 
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> Answer:
+        """GET; `headers` beside our own."""
         return self._send("GET", url, None, dict(headers or {}))
 
     def post_form(
         self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None
     ) -> Answer:
+        """POST of application/x-www-form-urlencoded; sent twice only if surely nobody took the first one."""
         sent = {"Content-Type": "application/x-www-form-urlencoded"} | dict(headers or {})
         return self._send("POST", url, urlencode(form).encode(), sent)
 
@@ -208,76 +129,159 @@ class Http:
                 "Your organisation's sign-in is not set up right here. Tell the person who invited you.",
                 p.say,
             ) from None
-        host = urlsplit(url).netloc.lower()
+        origin = origin_of(url)
         with self._lock:
-            gate = self._gates.setdefault(host, threading.BoundedSemaphore(AT_ONCE))
-        if not gate.acquire(timeout=WAIT_SECONDS):
-            raise _unavailable(host, f"{AT_ONCE} requests to it are waiting already")
+            gate = self._gates.setdefault(origin, threading.BoundedSemaphore(self._limits.at_once))
+        if not gate.acquire(timeout=self._limits.wait):
+            raise _unavailable(origin, f"{self._limits.at_once} requests to it are waiting already")
         try:
-            return self._once(method, url, body, headers, host)
-        except _DiedUnanswered:
-            # a pooled connection that the restarted host had closed: nothing was answered, so nothing was done
-            return self._once(method, url, body, headers, host)
+            _exchange.begin(self._limits)
+            try:
+                return self._once(method, url, body, headers)
+            except ProtocolError:
+                # a kept connection that the home had closed: not a byte was answered, nobody took the request
+                if not (_exchange.reused and not _exchange.heard):
+                    raise
+                return self._once(method, url, body, headers)
+        except _StoppedError as e:
+            raise _unavailable(origin, str(e)) from None
+        except (HTTPError, ValueError, OSError) as e:
+            raise _unavailable(origin, f"{type(e).__name__}: {_reason(e)}") from None
         finally:
             gate.release()
 
-    def _once(self, method: str, url: str, body: bytes | None, headers: dict[str, str], host: str) -> Answer:
-        ends = time.monotonic() + TOTAL_SECONDS
+    def _once(self, method: str, url: str, body: bytes | None, headers: dict[str, str]) -> Answer:
         sent = {
             "Accept": "application/json",
             "Accept-Encoding": "identity",
             "User-Agent": "b2b-idp",
         } | headers
+        response = self._pool.urlopen(
+            method, url, body=body, headers=sent, redirect=False, preload_content=False, decode_content=False
+        )
+        whole = False
         try:
-            response = self._pool.urlopen(
-                method,
-                url,
-                body=body,
-                headers=sent,
-                redirect=False,
-                preload_content=False,
-                decode_content=False,
-            )
-        except Refused:
-            raise _unavailable(host, "resolves to an address that must not be reached") from None
-        except urllib3.exceptions.ProtocolError as e:
-            if "closed connection without response" in str(e) or "reset by peer" in str(e).lower():
-                raise _DiedUnanswered from None
-            raise _unavailable(host, type(e).__name__) from None
-        except (HTTPError, LocationParseError, ValueError, OSError) as e:
-            raise _unavailable(host, type(e).__name__) from None
-        try:
-            return Answer(response.status, _lower(response.headers), _read(response, ends, host))
-        except (HTTPError, OSError, ValueError) as e:
-            response.close()
-            raise _unavailable(host, type(e).__name__) from None
-        except Problem:
-            response.close()
-            raise
+            content = self._read(response)
+            whole = True
+            return Answer(response.status, {k.lower(): v for k, v in response.headers.items()}, content)
         finally:
+            if not whole:
+                response.close()
             response.release_conn()
 
+    def _read(self, response: Any) -> bytes:
+        if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise _StoppedError("it answered in a content encoding that it was not asked for")
+        content = bytearray()
+        while chunk := response.read1(_CHUNK):
+            content += chunk
+            if len(content) > self._limits.body:
+                raise _StoppedError(f"it answered more than {self._limits.body} bytes")
+        return bytes(content)
 
-class _DiedUnanswered(Exception):
+
+class _StoppedError(Exception):
+    """We ended the exchange ourselves, and why."""
+
+
+class _Exchange(threading.local):
+    """The exchange that this thread is in. Sockets read it, so that no single wait outlives the whole."""
+
+    ends = 0.0
+    connect = 0.0
+    read = 0.0
+    reused = False
+    heard = False
+
+    def begin(self, limits: Limits) -> None:
+        self.ends = time.monotonic() + limits.total
+        self.connect, self.read = limits.connect, limits.read
+        self.reused = self.heard = False
+
+    def left(self, most: float) -> float:
+        """Seconds that a wait may take now. Raises TimeoutError when the exchange's time is over."""
+        left = self.ends - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the whole answer took too long")
+        return min(left, most)
+
+
+_exchange = _Exchange()
+
+
+class _Socket(socket.socket):
+    """No read outlives the exchange: a byte a second ends too, in headers as in the body."""
+
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        self.settimeout(_exchange.left(_exchange.read))
+        got = super().recv_into(*args, **kwargs)
+        _exchange.heard = _exchange.heard or got > 0
+        return got
+
+
+class _TlsSocket(_Socket, ssl.SSLSocket):
     pass
 
 
-def _lower(headers: Mapping[str, str]) -> dict[str, str]:
-    return {k.lower(): v for k, v in headers.items()}
+def _pools(allowed: Allowed) -> dict[str, type[urllib3.HTTPConnectionPool]]:
+    class Plain(HTTPConnection):
+        plain = True
+        fresh = True
+
+        def _new_conn(self) -> socket.socket:
+            self.fresh = True
+            return _connect(self._dns_host, self.port or self.default_port, allowed, plain=self.plain)
+
+        def request(self, *args: Any, **kwargs: Any) -> None:
+            _exchange.reused = self.sock is not None and not self.fresh
+            super().request(*args, **kwargs)
+            self.fresh = False
+
+    class Tls(Plain, HTTPSConnection):
+        plain = False
+
+    class PlainPool(urllib3.HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class TlsPool(urllib3.HTTPSConnectionPool):
+        ConnectionCls = Tls
+
+    return {"http": PlainPool, "https": TlsPool}
 
 
-def _read(response: Any, ends: float, host: str) -> bytes:
-    """The body, cut off by size and by the clock, so that one byte a second ends too."""
-    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise _unavailable(host, "answered with a content encoding it was not asked for")
-    length = response.headers.get("Content-Length", "0")
-    if length.isdigit() and int(length) > MAX_BYTES:
-        raise _unavailable(host, f"answered more than {MAX_BYTES} bytes")
-    found = bytearray()
-    while chunk := response.read1(_CHUNK):
-        found += chunk
-        if len(found) > MAX_BYTES:
-            raise _unavailable(host, f"answered more than {MAX_BYTES} bytes")
-        if time.monotonic() > ends:
-            raise _unavailable(host, f"took longer than {TOTAL_SECONDS:.0f} s")
-    return bytes(found)
+def _connect(host: str, port: int, allowed: Allowed, *, plain: bool) -> socket.socket:
+    """Resolves, checks, and connects to what was checked: a second look-up could say something else."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    failure: OSError | None = None
+    for family, kind, protocol, _, target in found:
+        address = ipaddress.ip_address(str(target[0]).partition("%")[0])
+        if not allowed.permits(host, address) or (plain and not address.is_loopback):
+            continue
+        sock = _Socket(family, kind, protocol)
+        try:
+            sock.settimeout(_exchange.left(_exchange.connect))
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.connect(target)
+        except OSError as e:
+            failure = e
+            sock.close()
+        else:
+            return sock
+    if failure is not None:
+        raise failure
+    raise _StoppedError("its name leads to addresses that must not be connected to")
+
+
+def _reason(e: Exception) -> str:
+    """The innermost cause in words; the address, which urllib3 repeats, may hold parameters."""
+    while e.__cause__ is not None or e.__context__ is not None:
+        e = e.__cause__ or e.__context__  # type: ignore[assignment]
+    return (e.strerror if isinstance(e, OSError) and e.strerror else type(e).__name__)[:200]
+
+
+def _unavailable(origin: str, why: str) -> Problem:
+    return Problem(
+        Code.HOME_UNAVAILABLE,
+        "Your organisation's sign-in does not answer right now. Please try again in a few minutes.",
+        f"{origin}: {why}",
+    )

@@ -39,6 +39,10 @@ class LogsReader:
         row = self._c.execute(select(signin_log.c.document).where(signin_log.c.id == id)).first()
         return None if row is None else row.document
 
+    def audit(self, id: str) -> Mapping[str, Any] | None:
+        row = self._c.execute(select(audit_log.c.document).where(audit_log.c.id == id)).first()
+        return None if row is None else row.document
+
     def audits(
         self, *, before: datetime | None = None, most: int = 100
     ) -> list[tuple[datetime, Mapping[str, Any]]]:

@@ -25,13 +25,14 @@ class Walk:
 
 
 class GuestDriver:
-    """Drives a Walker through our pages. `mailbox` gives the newest mailed code; `at_home` acts on a home's page."""
+    """Drives a Walker through our pages. `mailbox` gives the newest mailed code; `at_home` acts on a home's page,
+    and answers None for a page that is nobody's to act on."""
 
     def __init__(
         self,
         walker: Walker,
         mailbox: Callable[[], str | None],
-        at_home: Callable[[Walker, Page], Page] | None = None,
+        at_home: Callable[[Walker, Page], Page | None] | None = None,
     ) -> None:
         self._walker = walker
         self._mailbox = mailbox

@@ -1,4 +1,4 @@
-"""The API over a tenant on SQLite in memory, called with tokens of our own that hold the roles a test chooses."""
+"""The API over a tenant in memory, called with tokens of our own that hold the roles a test chooses."""
 
 from __future__ import annotations
 
@@ -23,6 +23,17 @@ BASE = ISSUER + "/v1.0"
 NOBODY = "99999999-0000-0000-0000-000000000000"
 
 
+AT = datetime(2026, 6, 1, 10, tzinfo=UTC)
+
+
+def moment(at=AT):
+    return Moment(at, lambda: str(uuid.uuid4()), lambda: secrets.token_urlsafe(32))
+
+
+KEYS = KeyRing.in_memory(moment())
+"""Made once: RSA keys take their time."""
+
+
 def https_only(url):
     if not url.startswith("https://"):
         raise Problem(Code.BAD_REQUEST, "issuer: https is needed.")
@@ -30,8 +41,8 @@ def https_only(url):
 
 class Api:
     def __init__(self):
-        self.at = datetime(2026, 6, 1, 10, tzinfo=UTC)
-        self.vault, self.keys = Vault(b"k" * 32), KeyRing.in_memory(self.moment())
+        self.at = AT
+        self.vault, self.keys = Vault(b"k" * 32), KEYS
         self.store = Store("sqlite://", self.vault)
         self.asked = []
         with self.store.write() as w:
@@ -53,7 +64,7 @@ class Api:
         self.http = app.test_client()
 
     def moment(self):
-        return Moment(self.at, lambda: str(uuid.uuid4()), lambda: secrets.token_urlsafe(32))
+        return moment(self.at)
 
     def evaluate(self, r, **asked):
         """Stands where the decision is plugged in; the decision has tests of its own."""
@@ -97,7 +108,7 @@ class Api:
         assert answer.is_json, answer.text
         return answer.status_code, answer.json["error"]["code"]
 
-    # --- the world -----------------------------------------------------------------------------------------------
+    # --- the world ---
 
     def guest(self, email="alice@fabrikam.example", **more):
         asked = {"invitedUserEmailAddress": email, "inviteRedirectUrl": "https://app.contoso.example/"}

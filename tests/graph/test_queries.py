@@ -7,11 +7,14 @@ from urllib.parse import quote, urlsplit
 import pytest
 from graph_world import BASE
 
+from b2b_idp.guests.apps import create_app
+
 PEOPLE = {"ada": "Sales", "bob": "O'Hara", "cyd": "Sales", "dan": None}
 
 
-@pytest.fixture
-def people(api):
+@pytest.fixture(scope="module")
+def people(unchanged):
+    api = unchanged
     for name, department in PEOPLE.items():
         id = api.guest(f"{name}@fabrikam.example", invitedUserDisplayName=name.title())
         body = {"department": department, "otherMails": [f"{name}@litware.example"]}
@@ -53,12 +56,12 @@ def test_a_filter_selects(people, filter, found):
 
 
 BAD_FILTERS = [
-    "mail eq 'x' or 1 eq 1--", "mail eq 'x", "mail eq x", " or ".join(["mail eq 'x'"] * 10_000),
-    "(" * 500 + "mail eq 'x'" + ")" * 500, "(" * 250 + "mail eq 'x'", "not " * 400 + "(mail eq 'x')", "sleep(1) eq 1",
-    "mail eq 'x'\x00", "mail\x00 eq 'x'", "password eq 'x'", "mail", "mail eq", "eq", "'x' eq mail", "mail like 'x'",
-    "mail eq 'x' mail eq 'y'", "mail in ()", "mail in 'x'", "startsWith(mail)", "startsWith(mail,'x'", "startsWith(mail,1)",
-    "otherMails/any(x:y eq 'z')", "otherMails/all(x:x eq 'z')", "otherMails/any(", "mail eq 'x' and", ")", "''", "mail eq ''''''x'",
-    "length(mail) eq 3", "mail has 'x'", "mail eq 'x'; drop table users", "$it eq 1",
+    "mail eq 'x' or 1 eq 1--", "mail eq 'x", "mail eq x", " or ".join(["mail eq 'x'"] * 10_000), "'x' eq mail",
+    "(" * 500 + "mail eq 'x'" + ")" * 500, "(" * 250 + "mail eq 'x'", "not " * 400 + "(mail eq 'x')",
+    "sleep(1) eq 1", "mail eq 'x'\x00", "mail\x00 eq 'x'", "password eq 'x'", "mail", "mail eq", "eq", "mail like 'x'",
+    "mail eq 'x' mail eq 'y'", "mail in ()", "mail in 'x'", "startsWith(mail)", "startsWith(mail,'x'", "$it eq 1",
+    "startsWith(mail,1)", "otherMails/any(x:y eq 'z')", "otherMails/all(x:x eq 'z')", "otherMails/any(", ")", "''",
+    "mail eq 'x' and", "mail eq x'", "length(mail) eq 3", "mail has 'x'", "mail eq 'x'; drop table users",
 ]  # fmt: skip
 
 
@@ -163,13 +166,13 @@ def test_a_skiptoken_is_good_for_its_query_only(people, why, change):
     assert people.refused("GET", f"/users?{change(query)}")[0] == 400
 
 
-def test_n_144_a_skiptoken_is_good_for_its_caller_only(people):
-    from b2b_idp.guests.apps import create_app
-
-    query = urlsplit(people.get("/users?$top=1")["@odata.nextLink"]).query
-    with people.store.write() as w:
-        people.client = create_app(w, {"displayName": "Another"}, people.moment())
-    assert people.refused("GET", f"/users?{query}")[0] == 400
+def test_n_144_a_skiptoken_is_good_for_its_caller_only(api):
+    for name in PEOPLE:
+        api.guest(f"{name}@fabrikam.example")
+    query = urlsplit(api.get("/users?$top=1")["@odata.nextLink"]).query
+    with api.store.write() as w:
+        api.client = create_app(w, {"displayName": "Another"}, api.moment())
+    assert api.refused("GET", f"/users?{query}")[0] == 400
 
 
 def test_a_link_of_a_named_user_can_be_followed(api):

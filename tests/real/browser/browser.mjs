@@ -1,0 +1,56 @@
+// A browser for tests: Debian's chromium through playwright-core.
+//
+// argv[2]: JSON {executable, javascript?: bool}
+// goto {url} | fill {selector, value} | click {selector} | press {keys} | text {selector?} | html | cookies
+// screenshot {path} | wait {selector} | back | evaluate {script}; new: forgets everything (a fresh profile)
+// Commands that move answer {url, status?, page}: `page` is the data-page of <main>, or null.
+import { chromium } from 'playwright-core';
+
+import { serve } from '../lines.mjs';
+
+const { executable, javascript = true } = JSON.parse(process.argv[2]);
+const TIMEOUT = 15_000;
+
+const browser = await chromium.launch({
+  executablePath: executable,
+  args: [
+    '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage',
+  ],
+});
+let context;
+let page;
+
+async function fresh() {
+  await context?.close();
+  context = await browser.newContext({ javaScriptEnabled: javascript });
+  context.setDefaultTimeout(TIMEOUT);
+  page = await context.newPage();
+}
+
+async function where(response) {
+  await page.waitForLoadState('load', { timeout: TIMEOUT });
+  const main = page.locator('main[data-page]');
+  return {
+    url: page.url(),
+    status: response?.status(),
+    page: await main.count() ? await main.first().getAttribute('data-page') : null,
+  };
+}
+
+await fresh();
+await serve({
+  goto: async ({ url }) => where(await page.goto(url)),
+  fill: async ({ selector, value }) => { await page.fill(selector, value); },
+  click: async ({ selector }) => { await page.click(selector); return where(); },
+  press: async ({ keys }) => { await page.keyboard.press(keys); return where(); },
+  back: async () => where(await page.goBack()),
+  wait: async ({ selector }) => { await page.waitForSelector(selector); return where(); },
+  text: async ({ selector = 'body' }) => ({ text: await page.innerText(selector) }),
+  html: async () => ({ html: await page.content() }),
+  evaluate: async ({ script }) => ({ value: await page.evaluate(script) }),
+  cookies: async () => ({ cookies: await context.cookies() }),
+  screenshot: async ({ path }) => { await page.screenshot({ path, fullPage: true }); },
+  new: fresh,
+});
+await browser.close();

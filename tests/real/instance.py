@@ -1,0 +1,92 @@
+"""A production instance: `b2b-idp init` and `b2b-idp serve` as an administrator runs them, spoken to by HTTP only."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import urllib3
+
+B2B_IDP = [sys.executable, "-m", "b2b_idp.cli"]
+
+
+class Instance:
+    """One instance on a port of its own. `kill` and `start` may be called at any time."""
+
+    def __init__(self, data: Path, port: int) -> None:
+        self.data = data
+        self.issuer = f"http://127.0.0.1:{port}"
+        made = self.run("init", "--data", str(data), "--issuer", self.issuer, "--json")
+        self.init: dict[str, Any] = json.loads(made)
+        self._http = urllib3.PoolManager(retries=urllib3.Retry(connect=3, read=2), timeout=20)
+        self._token = ""
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(self, *arguments: str) -> str:
+        env = os.environ | {"B2B_IDP_ALLOW_PRIVATE_UPSTREAMS": "true"}
+        done = subprocess.run([*B2B_IDP, *arguments], capture_output=True, text=True, env=env, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def start(self) -> None:
+        env = os.environ | {"B2B_IDP_ALLOW_PRIVATE_UPSTREAMS": "true"}
+        self._process = subprocess.Popen(
+            [*B2B_IDP, "serve", "--data", str(self.data)],
+            env=env,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        for _ in range(200):
+            try:
+                if self._http.request("GET", f"{self.issuer}/readyz", retries=False).status == 200:
+                    return
+            except urllib3.exceptions.HTTPError:
+                pass
+            time.sleep(0.05)
+        raise AssertionError("the server did not become ready")
+
+    def kill(self) -> None:
+        """SIGKILL to the server and its workers: no handler runs, nothing is flushed."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.kill()
+            self._process = None
+
+    def graph(self, method: str, path: str, body: Any = None) -> Any:
+        if not self._token:
+            admin = self.init["admin"]
+            answer = self._http.request(
+                "POST",
+                admin["tokenEndpoint"],
+                fields={
+                    "grant_type": "client_credentials",
+                    "scope": f"{self.issuer}/.default",
+                    "client_id": admin["clientId"],
+                    "client_secret": admin["clientSecret"],
+                },
+                encode_multipart=False,
+            )
+            self._token = answer.json()["access_token"]
+        answer = self._http.request(
+            method,
+            f"{self.init['graph']}{path}",
+            body=None if body is None else json.dumps(body),
+            headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
+        )
+        assert answer.status < 400, (method, path, answer.status, answer.data)
+        return answer.json() if answer.data else None

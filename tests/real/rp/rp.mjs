@@ -1,0 +1,71 @@
+// A relying party that nobody here wrote: npm openid-client.
+//
+// start  {issuer, client_id, client_secret?, auth?: "basic"|"post"|"none", redirect_uri, scope?, params?, par?, dpop?}
+//        -> {url}: authorization request with PKCE, state and nonce
+// finish {url: the callback's} -> {claims, tokenType, accessToken, userinfo, refreshed, introspected, revoked}
+//        refreshed: id_token claims (or null) after one refresh, introspected: of the access token,
+//        revoked: true when the refresh token is inactive afterwards; the last three null without a refresh token or endpoint
+import * as oidc from 'openid-client';
+
+import { serve } from '../lines.mjs';
+
+let config;
+let pending;
+
+const AUTH = { basic: oidc.ClientSecretBasic, post: oidc.ClientSecretPost, none: () => oidc.None() };
+
+async function start(ask) {
+  const auth = AUTH[ask.auth ?? (ask.client_secret ? 'basic' : 'none')](ask.client_secret);
+  config = await oidc.discovery(new URL(ask.issuer), ask.client_id, undefined, auth, {
+    execute: [oidc.allowInsecureRequests], // loopback http
+  });
+  const verifier = oidc.randomPKCECodeVerifier();
+  const dpop = ask.dpop ? oidc.getDPoPHandle(config, await oidc.randomDPoPKeyPair()) : undefined;
+  pending = {
+    checks: { pkceCodeVerifier: verifier, expectedState: oidc.randomState(), expectedNonce: oidc.randomNonce(), idTokenExpected: true },
+    options: dpop && { DPoP: dpop },
+  };
+  const params = {
+    redirect_uri: ask.redirect_uri,
+    scope: ask.scope ?? 'openid profile email offline_access',
+    code_challenge: await oidc.calculatePKCECodeChallenge(verifier),
+    code_challenge_method: 'S256',
+    state: pending.checks.expectedState,
+    nonce: pending.checks.expectedNonce,
+    ...ask.params,
+  };
+  if (params.max_age !== undefined) pending.checks.maxAge = Number(params.max_age);
+  const url = ask.par
+    ? await oidc.buildAuthorizationUrlWithPAR(config, params, pending.options)
+    : oidc.buildAuthorizationUrl(config, params);
+  return { url: url.href };
+}
+
+async function finish({ url }) {
+  const { checks, options } = pending;
+  const tokens = await oidc.authorizationCodeGrant(config, new URL(url), checks, undefined, options);
+  const claims = tokens.claims();
+  const server = config.serverMetadata();
+  const answer = {
+    claims,
+    tokenType: tokens.token_type,
+    accessToken: tokens.access_token,
+    userinfo: await oidc.fetchUserInfo(config, tokens.access_token, claims.sub, options),
+    refreshed: null,
+    introspected: null,
+    revoked: null,
+  };
+  if (server.introspection_endpoint) answer.introspected = await oidc.tokenIntrospection(config, tokens.access_token);
+  if (tokens.refresh_token) {
+    const next = await oidc.refreshTokenGrant(config, tokens.refresh_token, undefined, options);
+    answer.refreshed = next.claims() ?? null;
+    if (server.revocation_endpoint && server.introspection_endpoint) {
+      const newest = next.refresh_token ?? tokens.refresh_token;
+      await oidc.tokenRevocation(config, newest);
+      answer.revoked = !(await oidc.tokenIntrospection(config, newest)).active;
+    }
+  }
+  return answer;
+}
+
+await serve({ start, finish });
