@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from flask import Blueprint
 
 from b2b_idp.graph import apps, groups, policies, reports, users
-from b2b_idp.graph.api import GraphParts, mount
+from b2b_idp.graph.api import GraphParts, frame, mount
+from b2b_idp.model.problem import Code, Problem
 
-__all__ = ["GraphParts", "graph_blueprint"]
+__all__ = ["GraphParts", "beta_blueprint", "graph_blueprint"]
 
 
 def graph_blueprint(parts: GraphParts, name: str) -> Blueprint:
@@ -15,4 +18,15 @@ def graph_blueprint(parts: GraphParts, name: str) -> Blueprint:
     blueprint = Blueprint(f"{name}_graph", __name__)
     tables = (users, groups, apps, policies, reports)
     mount(blueprint, parts, [route for table in tables for route in table.ROUTES])
+    return blueprint
+
+
+def beta_blueprint(parts: GraphParts, name: str) -> Blueprint:
+    """What answers at `{issuer}/beta`: that there is no such version, whatever is asked of it."""
+    blueprint = Blueprint(f"{name}_beta", __name__)
+
+    def unknown(_path: str = "") -> NoReturn:
+        raise Problem(Code.UNKNOWN_VERSION, "There is no version beta of this API. Use v1.0.")
+
+    frame(blueprint, parts, unknown)
     return blueprint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import quote
 
 from flask import Blueprint, Response, jsonify, request
@@ -109,22 +109,28 @@ def mount(blueprint: Blueprint, parts: GraphParts, routes: list[Route]) -> None:
         )
     for number, (path, allowed) in enumerate(methods.items()):
         blueprint.add_url_rule(path, f"m{number}", _wrong_method(allowed), methods=_METHODS - allowed)
+
+    def unknown(_path: str = "") -> NoReturn:
+        raise Problem(Code.NOT_FOUND, "There is no such resource in this API.")
+
+    frame(blueprint, parts, unknown)
+
+
+def frame(blueprint: Blueprint, parts: GraphParts, unknown: Callable[..., NoReturn]) -> None:
+    """Errors in Graph's shape, its headers, and `unknown` for every address that no route has."""
     blueprint.register_error_handler(Exception, lambda e: _failed(parts, e))
     blueprint.after_request(_headers)
-
-    @blueprint.route("/", methods=_METHODS)
-    @blueprint.route("/<path:_path>", methods=_METHODS)
-    def unknown(_path: str = "") -> Response:
-        raise Problem(Code.NOT_FOUND, "There is no such resource in this API.")
+    blueprint.add_url_rule("/", "root", unknown, methods=_METHODS)
+    blueprint.add_url_rule("/<path:_path>", "unknown", unknown, methods=_METHODS)
 
 
 _METHODS = frozenset({"GET", "POST", "PATCH", "PUT", "DELETE"})
 
 
-def _wrong_method(allowed: set[str]) -> Callable[..., Response]:
+def _wrong_method(allowed: set[str]) -> Callable[..., NoReturn]:
     names = ", ".join(sorted(allowed))
 
-    def view(**_ids: str) -> Response:
+    def view(**_ids: str) -> NoReturn:
         raise Problem(Code.METHOD_NOT_ALLOWED, f"This resource takes {names}.", details={"allow": names})
 
     return view

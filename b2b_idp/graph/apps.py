@@ -12,13 +12,12 @@ from b2b_idp.graph.body import bad, without_annotations
 from b2b_idp.graph.users import find_user
 from b2b_idp.guests.apps import add_password, create_app
 from b2b_idp.guests.permissions import PERMISSIONS, TIER_ZERO, role_id
-from b2b_idp.model.directory import DEFAULT_APP_ROLE, AppSecret, RoleAssignment
+from b2b_idp.model.directory import DEFAULT_APP_ROLE, GRAPH_APP_ID, AppSecret, RoleAssignment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.policy.documents import parse
 from b2b_idp.signin.log import iso
 from b2b_idp.store.apps import AppRow, app_of
 from b2b_idp.store.configuration import CLAIMS_MAPPING
-from b2b_idp.tokens.gather import GRAPH_APP_ID
 
 _APP_DEFAULTS: dict[str, Any] = {
     "description": None,

@@ -8,12 +8,11 @@ from typing import Any
 
 from b2b_idp.guests.permissions import PERMISSIONS, role_id
 from b2b_idp.keys.vault import Vault, client_secret
-from b2b_idp.model.directory import AppSecret, RoleAssignment
+from b2b_idp.model.directory import GRAPH_APP_ID, AppSecret, RoleAssignment
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import Writer
 from b2b_idp.store.apps import AppRow
-from b2b_idp.tokens.gather import GRAPH_APP_ID
 
 SECRET_LIFETIME = timedelta(days=2 * 365)
 MAX_SECRETS = 20

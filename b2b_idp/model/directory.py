@@ -10,6 +10,9 @@ from typing import Any, Literal
 DEFAULT_APP_ROLE = "00000000-0000-0000-0000-000000000000"
 """The appRoleId of an assignment to an application that declares no roles (Graph)."""
 
+GRAPH_APP_ID = "00000003-0000-0000-c000-000000000000"
+"""appId of the Graph API's service principal, in every tenant the same."""
+
 UserType = Literal["Guest", "Member"]
 UserState = Literal["PendingAcceptance", "Accepted"]
 

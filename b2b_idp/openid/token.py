@@ -17,7 +17,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from b2b_idp.model.directory import App
+from b2b_idp.model.directory import GRAPH_APP_ID, App
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.request import AuthorizeRequest
@@ -31,7 +31,7 @@ from b2b_idp.store import Writer
 from b2b_idp.store.grants import Grant
 from b2b_idp.tokens import claims
 from b2b_idp.tokens.bearer import ACCESS_TOKEN_TYPE
-from b2b_idp.tokens.gather import GRAPH_APP_ID, app_roles, subject_of
+from b2b_idp.tokens.gather import app_roles, subject_of
 
 CODE_LIFETIME = timedelta(seconds=60)
 SUCCESSOR_WINDOW = timedelta(seconds=10)

@@ -78,6 +78,10 @@ class Writer(Reader):
     """A Reader that can also change things; all of it lands together or not at all."""
 
     @cached_property
+    def configuration(self) -> Configuration:
+        return self._cache.get(self._c, keep=False)
+
+    @cached_property
     def users(self) -> UsersWriter:
         return UsersWriter(self._c)
 

@@ -57,13 +57,17 @@ class ConfigurationCache:
         self._lock = threading.Lock()
         self._kept: Configuration | None = None
 
-    def get(self, connection: Connection) -> Configuration:
+    def get(self, connection: Connection, *, keep: bool = True) -> Configuration:
+        """What holds in this transaction. One that writes does not `keep` it: its changes may never be committed, and
+        the next to be committed would have the same version."""
         version = connection.execute(_VERSION).scalar()
         if version is None:
             raise Problem(Code.UNAVAILABLE, "The service is not set up yet.", "no tenant: run `b2b-idp init`")
         kept = self._kept
         if kept is not None and kept.version == version:
             return kept
+        if not keep:
+            return _load(connection, self._sealer)
         with self._lock:
             self._kept = _load(connection, self._sealer)
             return self._kept

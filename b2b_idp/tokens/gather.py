@@ -9,9 +9,6 @@ from b2b_idp.model.directory import App, Tenant, User
 from b2b_idp.model.home import Home
 from b2b_idp.store import Reader
 
-GRAPH_APP_ID = "00000003-0000-0000-c000-000000000000"
-"""appId of the Graph API's service principal, in every tenant the same."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from flask import Flask
 
-from b2b_idp.graph import GraphParts, graph_blueprint
+from b2b_idp.graph import GraphParts, beta_blueprint, graph_blueprint
 from b2b_idp.guests.apps import create_app, graph_service_principal
 from b2b_idp.guests.permissions import PERMISSIONS, role_id
 from b2b_idp.keys.ring import KeyRing
@@ -16,6 +16,7 @@ from b2b_idp.keys.vault import Vault
 from b2b_idp.model.directory import RoleAssignment, Tenant
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
+from b2b_idp.signin.whatif import WhatIf
 from b2b_idp.store import Store
 
 ISSUER = "https://idp.contoso.example/idp"
@@ -44,7 +45,6 @@ class Api:
         self.at = AT
         self.vault, self.keys = Vault(b"k" * 32), KEYS
         self.store = Store("sqlite://", self.vault)
-        self.asked = []
         with self.store.write() as w:
             self.tenant = Tenant(str(uuid.uuid4()), "Contoso", "contoso.example", self.at)
             w.documents.create_tenant(self.tenant)
@@ -56,20 +56,16 @@ class Api:
             vault=self.vault,
             keys=self.keys,
             moment=self.moment,
-            evaluate=self.evaluate,
+            evaluate=WhatIf(ISSUER, self.vault).evaluate,
             check_issuer=https_only,
         )
         app = Flask(__name__)
         app.register_blueprint(graph_blueprint(parts, "b2b_idp"), url_prefix="/idp/v1.0")
+        app.register_blueprint(beta_blueprint(parts, "b2b_idp"), url_prefix="/idp/beta")
         self.http = app.test_client()
 
     def moment(self):
         return moment(self.at)
-
-    def evaluate(self, r, **asked):
-        """Stands where the decision is plugged in; the decision has tests of its own."""
-        self.asked.append(asked)
-        return {"outcome": "allowed"}
 
     def token(self, *roles, **claims):
         now = int(self.at.timestamp())

@@ -21,6 +21,13 @@ def test_n_168_an_unknown_path_is_a_404_in_json(api, path):
     assert answer.status_code == 404 and answer.json["error"]["code"] == "Request_ResourceNotFound"
 
 
+@pytest.mark.parametrize("path", ["/users", "/", "/groups/x/members"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_there_is_no_beta(api, method, path):
+    answer = api.http.open("/idp/beta" + path, method=method)
+    assert (answer.status_code, answer.json["error"]["code"]) == (404, "UnknownVersion")
+
+
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
 def test_a_wrong_method_is_a_405_in_json_that_names_the_right_ones(api, method):
     answer = api.call(method, "/users", {})

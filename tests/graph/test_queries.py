@@ -58,10 +58,11 @@ def test_a_filter_selects(people, filter, found):
 BAD_FILTERS = [
     "mail eq 'x' or 1 eq 1--", "mail eq 'x", "mail eq x", " or ".join(["mail eq 'x'"] * 10_000), "'x' eq mail",
     "(" * 500 + "mail eq 'x'" + ")" * 500, "(" * 250 + "mail eq 'x'", "not " * 400 + "(mail eq 'x')",
-    "sleep(1) eq 1", "mail eq 'x'\x00", "mail\x00 eq 'x'", "password eq 'x'", "mail", "mail eq", "eq", "mail like 'x'",
-    "mail eq 'x' mail eq 'y'", "mail in ()", "mail in 'x'", "startsWith(mail)", "startsWith(mail,'x'", "$it eq 1",
-    "startsWith(mail,1)", "otherMails/any(x:y eq 'z')", "otherMails/all(x:x eq 'z')", "otherMails/any(", ")", "''",
-    "mail eq 'x' and", "mail eq x'", "length(mail) eq 3", "mail has 'x'", "mail eq 'x'; drop table users",
+    "sleep(1) eq 1", "mail eq 'x'\x00", "mail\x00 eq 'x'", "password eq 'x'", "mail", "mail eq", "eq", ")", "''",
+    "mail like 'x'", "mail eq 'x' mail eq 'y'", "mail in ()", "mail in 'x'", "startsWith(mail)", "$it eq 1",
+    "startsWith(mail,'x'", "startsWith(mail,1)", "otherMails/any(x:y eq 'z')", "otherMails/all(x:x eq 'z')",
+    "otherMails/any(", "mail eq 'x' and", "mail eq x'", "length(mail) eq 3", "mail has 'x'",
+    "mail eq 'x'; drop table users",
 ]  # fmt: skip
 
 

@@ -8,8 +8,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from graph_world import NOBODY
 
-from b2b_idp.guests.permissions import PERMISSIONS
-
 EVALUATE = "/identity/conditionalAccess/evaluate"
 
 
@@ -81,90 +79,116 @@ def test_a_stranger_writes_nothing_into_the_audit_log(api):
     assert api.get("/auditLogs/directoryAudits")["value"] == []
 
 
+# --- evaluate ---
+
+
+class Question:
+    """MFA is required of guests; the home is trusted for it, or not."""
+
+    def __init__(self, api, trusted):
+        home = api.made("/identity/identityProviders", api.provider())
+        application, _ = api.app()
+        trust = {"inboundTrust": {"isMfaAccepted": trusted}, "b2bIdp": {"mfaMaxAge": "PT12H"}}
+        api.made("/policies/crossTenantAccessPolicy/partners", {"tenantId": home["id"]} | trust)
+        api.made("/identity/conditionalAccess/policies", MFA_FOR_GUESTS)
+        self.api = api
+        self.home = {"tenantId": home["id"], "authTime": int(api.at.timestamp())}
+        self.body = {"userId": api.guest(), "appId": application["appId"]}
+
+    def ask(self, amr, home=None, **more):
+        body = self.body | {"home": self.home | {"amr": amr} | (home or {})} | more
+        answer = self.api.call("POST", EVALUATE, body)
+        assert answer.status_code == 200, answer.text
+        return answer.json["outcome"], [r["code"] for r in answer.json["reasons"]]
+
+    def refused(self, home=None, **more):
+        body = self.body | {"home": self.home | (home or {})} | more
+        return self.api.refused("POST", EVALUATE, body)[0]
+
+
+MFA_FOR_GUESTS = {
+    "displayName": "MFA for guests",
+    "state": "enabled",
+    "conditions": {
+        "applications": {"includeApplications": ["All"]},
+        "users": {"includeUsers": ["GuestsOrExternalUsers"]},
+    },
+    "grantControls": {"operator": "OR", "builtInControls": ["mfa"]},
+}
+
+
 @pytest.fixture
-def question(api):
-    home = api.made("/identity/identityProviders", api.provider())
-    application, _ = api.app()
-    return {
-        "userId": api.guest(),
-        "appId": application["appId"],
-        "home": {"tenantId": home["id"], "amr": ["pwd"]},
-    }
+def trusted(api):
+    return Question(api, trusted=True)
 
 
-def test_evaluate_passes_on_what_was_asked(api, question):
-    home = question["home"] | {"acr": "1", "authTime": 1780300000}
-    body = question | {
-        "home": home,
-        "asked": True,
-        "session": {"amr": ["otp"], "authTime": 1780300001},
-        "at": "2026-06-01T12:00:00Z",
-    }
-    answer = api.call("POST", EVALUATE, body)
-    assert (answer.status_code, answer.json["outcome"]) == (200, "allowed")
-    (asked,) = api.asked
-    assert (asked["user"].id, asked["app"].app_id, asked["home"].tenant_id) == (
-        question["userId"],
-        question["appId"],
-        home["tenantId"],
-    )
-    assert (asked["amr"], asked["acr"], asked["auth_time"], asked["asked"]) == (
-        ["pwd"],
-        "1",
-        1780300000,
-        True,
-    )
-    assert (asked["session_amr"], asked["session_time"]) == (["otp"], 1780300001)
-    assert asked["at"] == datetime(2026, 6, 1, 12, tzinfo=UTC)
+@pytest.fixture
+def untrusted(api):
+    return Question(api, trusted=False)
 
 
-def test_evaluate_takes_now_where_no_time_is_given(api, question):
-    api.call("POST", EVALUATE, question)
-    assert api.asked[0]["at"] == api.at
+def test_evaluate_decides_as_a_sign_in_would(trusted):
+    assert trusted.ask(["pwd", "mfa"]) == ("allowed", ["home_mfa_accepted"])
+    assert trusted.ask(["pwd"]) == ("askHome", ["home_step_up"])
+    assert trusted.ask(["pwd"], asked=True)[0] == "askHere"
+
+
+def test_n_080_an_untrusted_home_is_heard_and_not_believed(untrusted):
+    assert untrusted.ask(["mfa", "hwk", "pin"]) == ("askHere", ["partner_not_trusted"])
+
+
+def test_evaluate_counts_what_the_session_already_holds(untrusted):
+    session = {"amr": ["otp"], "authTime": untrusted.home["authTime"]}
+    outcome, reasons = untrusted.ask(["pwd"], session=session)
+    assert outcome == "allowed" and reasons[-1] == "local_mfa_accepted"
+
+
+def test_evaluate_judges_at_the_time_that_is_asked_about(trusted):
+    assert trusted.ask(["pwd", "mfa"], at="2026-06-01T21:00:00Z")[0] == "allowed"
+    assert trusted.ask(["pwd", "mfa"], at="2026-06-01T23:00:00Z")[0] == "askHome"
 
 
 @pytest.mark.parametrize(
-    "amr", ["mfa", ["pwd", ["mfa"]], [{"v": "mfa"}], None, [1], ["x"] * 10_000], ids=lambda a: str(a)[:20]
+    "amr",
+    ["mfa", ["pwd", ["mfa"]], [{"v": "mfa"}], None, [1], ["x"] * 10_000],
+    ids=lambda a: f"N-081 {str(a)[:20]}",
 )
-def test_n_081_an_amr_that_is_none_is_a_question_all_the_same(api, question, amr):
-    question["home"]["amr"] = amr
-    assert api.call("POST", EVALUATE, question).status_code == 200
+def test_an_amr_that_is_none_proves_nothing(trusted, amr):
+    assert trusted.ask(amr)[0] == "askHome"
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"userId": NOBODY}, {"userId": 5}, {"userId": None}, {"appId": NOBODY}, {"appId": []}, {"home": None},
-        {"home": {}}, {"home": {"tenantId": NOBODY}}, {"home": "x"}, {"asked": "yes"}, {"at": "soon"}, {"at": 5},
-        {"at": "0001-01-01T00:00:00+14:00"}, {"at": "9999-12-31T23:59:59Z"},
-        {"session": 5}, {"session": {"amr": "otp"}}, {"session": {"amr": [1]}},
-        {"session": {"authTime": "x"}}, {"colour": "red"},
+        {"userId": NOBODY}, {"userId": 5}, {"userId": None}, {"appId": NOBODY}, {"appId": []}, {"at": "soon"},
+        {"at": 5}, {"at": "0001-01-01T00:00:00+14:00"}, {"at": "9999-12-31T23:59:59Z"}, {"asked": "yes"},
+        {"session": 5}, {"session": {"amr": "otp"}}, {"session": {"amr": [1]}}, {"colour": "red"},
+        {"session": {"authTime": "x"}},
     ],
     ids=str,
 )  # fmt: skip
-def test_a_question_that_is_none_is_a_400(api, question, change):
-    assert api.refused("POST", EVALUATE, question | change)[0] == 400
+def test_a_question_that_is_none_is_a_400(trusted, change):
+    assert trusted.refused(**change) == 400
 
 
 @pytest.mark.parametrize(
-    "change",
-    [
-        {"authTime": "x"},
-        {"authTime": True},
-        {"authTime": 10**400},
-        {"authTime": 1.5},
-        {"acr": 5},
-        {"colour": 1},
-    ],
+    "home",
+    [{"tenantId": NOBODY}, {"tenantId": 5}, {"authTime": "x"}, {"authTime": True}, {"authTime": 10**400},
+     {"authTime": 1.5}, {"acr": 5}, {"colour": 1}],
     ids=lambda c: str(c)[:30],
-)
-def test_a_home_that_says_nothing_readable_is_a_400(api, question, change):
-    question["home"] |= change
-    assert api.refused("POST", EVALUATE, question)[0] == 400
+)  # fmt: skip
+def test_a_home_that_says_nothing_readable_is_a_400(trusted, home):
+    assert trusted.refused(home) == 400
 
 
-def test_evaluate_changes_nothing_but_the_audit_log(api, question):
-    before = [api.get(p) for p in ("/users", "/identity/identityProviders", "/applications")]
-    api.call("POST", EVALUATE, question, roles=PERMISSIONS)
-    assert [api.get(p) for p in ("/users", "/identity/identityProviders", "/applications")] == before
-    assert "Evaluate conditional access" in api.call("GET", "/auditLogs/directoryAudits").text
+@pytest.mark.parametrize("home", [None, {}, "x"], ids=str)
+def test_a_question_without_a_home_is_a_400(trusted, home):
+    assert trusted.api.refused("POST", EVALUATE, trusted.body | {"home": home})[0] == 400
+
+
+def test_evaluate_changes_nothing_but_the_audit_log(trusted):
+    paths = ("/users", "/identity/identityProviders", "/applications", "/auditLogs/signIns")
+    before = [trusted.api.get(p) for p in paths]
+    trusted.ask(["pwd"])
+    assert [trusted.api.get(p) for p in paths] == before
+    assert "Evaluate conditional access" in trusted.api.call("GET", "/auditLogs/directoryAudits").text

@@ -8,9 +8,10 @@ from b2b_idp.guests.addresses import a_label, checked_address, checked_landing
 from b2b_idp.model.problem import Code, Problem
 
 BAD_ADDRESSES = [
-    "a@b", "a@@b.c", '"a b"@c.d', "x" * 400, "x@" + "y." * 200 + "example", "", "@b.example", "a@", "a b@c.example",
-    "a@b.example\r\nBcc: eve@evil.example", "a\x00@b.example", ["a@b.example"], {"a": 1}, None, 7, True,
-    "A <a@b.example>", "a@b.example,c@d.example", "a@[127.0.0.1]", "ａ@fabrikam.example", "a@fabrikam..example",
+    "a@b", "a@@b.c", '"a b"@c.d', "x" * 400, "x@" + "y." * 200 + "example", "", "@b.example", "a@",
+    "a b@c.example", "a@b.example\r\nBcc: eve@evil.example", "a\x00@b.example", ["a@b.example"], {"a": 1}, None,
+    7, True, "A <a@b.example>", "a@b.example,c@d.example", "a@[127.0.0.1]", "ａ@fabrikam.example",
+    "a@fabrikam..example",
 ]  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,16 +12,20 @@ from b2b_idp.model.moment import tenant_id_of
 from b2b_idp.testing.guest import GuestDriver, Walk
 from b2b_idp.testing.walker import Page, Walker
 from tests.real.instance import Instance
-from tests.real.nodes import Lines, foreign_home, free_port
+from tests.real.nodes import ForeignHome, RelyingParty, foreign_home, free_port
 
 MFA = "https://refeds.org/profile/mfa"
 CALLBACK = "http://127.0.0.1:9/callback"
-SECRET = "of-the-foreign-home"
 
 ACCOUNTS: dict[str, dict[str, Any]] = {
-    "mia@foreign.example": {"sub": "mia", "name": "Mia Maple", "unasked": ["pwd", "otp", "mfa"], "asked": None},
-    "pat@foreign.example": {"sub": "pat", "name": "Pat Pine", "unasked": ["pwd"], "asked": ["pwd", "otp", "mfa"]},
-    "sol@foreign.example": {"sub": "sol", "name": "Sol Spruce", "unasked": ["pwd"], "asked": None},
+    f"{login}@foreign.example": {
+        "sub": login,
+        "factors": factors,
+        "name": name,
+        "email": f"{login}@foreign.example",
+        "email_verified": True,
+    }
+    for login, name, factors in (("mia", "Mia Maple", "mfa"), ("pat", "Pat Pine", "ask"), ("sol", "Sol Spruce", "pwd"))
 }
 
 
@@ -31,10 +34,10 @@ class World:
     """Everything that a test needs: the instance, the home's addresses, the app and its relying party."""
 
     instance: Instance
-    home_issuer: str
+    home: ForeignHome
     tenant_id: str
     app: dict[str, str]
-    rp: Lines
+    rp: RelyingParty
     drivers: dict[str, GuestDriver] = field(default_factory=dict)
     users: dict[str, str] = field(default_factory=dict)
 
@@ -60,65 +63,67 @@ class World:
         if email not in self.drivers:
 
             def at_home(walker: Walker, page: Page) -> Page | None:
-                return walker.submit(page, username=email) if page.url.startswith(self.home_issuer) else None
+                if not page.url.startswith(self.home.issuer):
+                    return None
+                known = {"login": email, "password": "password", "otp": "123456"}
+                return walker.submit(page, **{k: known[k] for k in page.forms[0].fields if k in known})
 
             self.drivers[email] = GuestDriver(Walker(stop_at=CALLBACK.rsplit("/", 1)[0]), lambda: None, at_home)
         return self.drivers[email]
 
     def start_url(self, **parameters: str) -> str:
-        scope = "openid profile email offline_access"
-        return str(self.rp("start", redirectUri=CALLBACK, scope=scope, **parameters)["url"])
+        return self.rp.start(
+            self.instance.issuer,
+            self.app["appId"],
+            CALLBACK,
+            client_secret=self.app["secret"],
+            params=parameters,
+        )
 
     def sign_in(self, email: str, **parameters: str) -> tuple[dict[str, Any], Walk]:
-        """Signs in through the relying party; its verified tokens and the guest's way."""
+        """Signs in through the relying party; what it made of the answer, and the guest's way."""
         walk = self.driver(email).walk(self.start_url(login_hint=email, **parameters))
         assert walk.finished, (walk.pages, walk.end.url, walk.end.text[-800:])
-        return self.rp("finish", url=walk.end.url), walk
+        return self.rp.finish(walk.end.url), walk
 
     def log(self, email: str) -> dict[str, Any]:
         rows = self.instance.graph("GET", f"/auditLogs/signIns?$filter=userId eq '{self.users[email]}'")["value"]
         row: dict[str, Any] = rows[0]
         return row
 
-    def home_events(self) -> list[dict[str, Any]]:
-        walker = Walker()
-        events: list[dict[str, Any]] = json.loads(walker.get(f"{self.home_issuer}/_log").text)
-        return events
+
+def redirect_uri(instance: Instance, home_issuer: str) -> str:
+    return f"{instance.issuer}/federation/{tenant_id_of(home_issuer)}/callback"
 
 
 @pytest.fixture
 def world(tmp_path) -> Iterator[World]:
-    port, home_port = free_port(), free_port()
-    instance = Instance(tmp_path / "data", port)
-    home_issuer = f"http://127.0.0.1:{home_port}"
-    tenant_id = tenant_id_of(home_issuer)
-    back = f"{instance.issuer}/federation/{tenant_id}/callback"
-    with foreign_home(home_port, back, ACCOUNTS, SECRET):
+    instance = Instance(tmp_path / "data", free_port())
+    with foreign_home(ACCOUNTS, lambda issuer: redirect_uri(instance, issuer)) as home, RelyingParty() as rp:
         instance.start()
-        rp = Lines("rp.mjs")
         try:
-            yield furnished(instance, home_issuer, tenant_id, back, rp)
+            yield furnished(instance, home, rp)
         finally:
-            rp.close()
             instance.stop()
 
 
-def furnished(instance: Instance, home_issuer: str, tenant_id: str, back: str, rp: Lines) -> World:
+def furnished(instance: Instance, home: ForeignHome, rp: RelyingParty) -> World:
     """Configured over HTTP only, as an administrator would."""
+    tenant_id, back = tenant_id_of(home.issuer), redirect_uri(instance, home.issuer)
     made = instance.graph(
         "POST",
         "/identity/identityProviders",
         {
             "@odata.type": "#microsoft.graph.oidcIdentityProvider",
             "displayName": "Foreign",
-            "clientId": "b2b",
-            "issuer": home_issuer,
-            "wellKnownEndpoint": f"{home_issuer}/.well-known/openid-configuration",
+            "clientId": home.client_id,
+            "issuer": home.issuer,
+            "wellKnownEndpoint": f"{home.issuer}/.well-known/openid-configuration",
             "responseType": "code",
             "scope": "openid profile email",
             "clientAuthentication": {
                 "@odata.type": "#microsoft.graph.oidcClientSecretAuthentication",
-                "clientSecret": SECRET,
+                "clientSecret": home.client_secret,
             },
             "b2bIdp": {
                 "domains": ["foreign.example"],
@@ -149,5 +154,4 @@ def furnished(instance: Instance, home_issuer: str, tenant_id: str, back: str, r
             "grantControls": {"operator": "OR", "builtInControls": ["mfa"]},
         },
     )
-    rp("discover", issuer=instance.issuer, clientId=app["appId"], clientSecret=secret)
-    return World(instance, home_issuer, tenant_id, {"appId": app["appId"], "secret": secret}, rp)
+    return World(instance, home, tenant_id, {"appId": app["appId"], "secret": secret}, rp)

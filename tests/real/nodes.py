@@ -14,7 +14,8 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NoReturn, Self
@@ -74,6 +75,39 @@ def free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
+
+
+@dataclass(frozen=True)
+class Landing:
+    """A page at `url` where an app's users come back; `arrived` has each request's whole URL, in order."""
+
+    url: str
+    arrived: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def landing() -> Iterator[Landing]:
+    """A redirect URI that somebody listens at, for relying parties driven by a browser."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path.startswith("/callback"):
+                place.arrived.append(place.url.removesuffix("/callback") + self.path)
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<!doctype html><title>App</title><main data-page='app'>Back at the app</main>")
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        place = Landing(f"http://127.0.0.1:{server.server_port}/callback")
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield place
+        finally:
+            server.shutdown()
 
 
 class NodeProcess:
@@ -212,6 +246,10 @@ class Browser(NodeProcess):
     def goto(self, url: str) -> dict[str, Any]:
         """Opens `url`, redirects included."""
         return self.ask("goto", url=url)
+
+    def where(self) -> dict[str, Any]:
+        """The page it shows."""
+        return self.ask("where")
 
     def fill(self, selector: str, value: str) -> None:
         """Types `value` into a field."""

@@ -1,128 +1,162 @@
-"""Metadata and keys of homes, fetched once and kept: fresh for minutes, usable for a day when the home is down."""
+"""Metadata and keys of a home, fetched once and kept: fresh for minutes, usable for a day when the home is down."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
-from b2b_idp.homes.oidc.documents import HomeKey, Metadata, parse_jwks, parse_metadata
+from b2b_idp.homes.oidc.keys import HomeKey, parse_jwks
+from b2b_idp.homes.oidc.metadata import Metadata, parse_metadata
+from b2b_idp.homes.oidc.strict import misconfigured, unavailable
 from b2b_idp.model.home import Home
-from b2b_idp.model.problem import Code, Problem
-from b2b_idp.net.http import Answer, Http
+from b2b_idp.model.problem import Problem
+from b2b_idp.net.http import Http
 
 FRESH = timedelta(minutes=10)
 USABLE = timedelta(hours=24)
 RETRY = timedelta(seconds=30)
-"""How soon a failed fetch, or one for an unknown kid, is tried again."""
+"""How soon a stale document is fetched again after a failure; until then the kept one serves at once."""
+RENEWALS = 4
+"""How many times in a minute a fresh document may be fetched again."""
+WAITING = 8
+"""Guests who may wait for one fetch; more wait WAIT_SECONDS for room, so a slow home holds few threads."""
+WAIT_SECONDS = 2.0
 
 _T = TypeVar("_T")
 
 
-@dataclass
-class _Kept(Generic[_T]):
-    value: _T
-    at: datetime
+class Kept(Generic[_T]):
+    """One document of one home. At most one fetch at a time; who comes meanwhile shares its outcome."""
 
+    def __init__(self, fetch: Callable[[], _T]) -> None:
+        self._fetch = fetch
+        self._lock = threading.Lock()
+        self._room = threading.BoundedSemaphore(WAITING)
+        self._kept: tuple[_T, datetime] | None = None
+        self._failure: Problem | None = None
+        self._failed_at: datetime | None = None
+        self._fetches = 0
+        self._renewed_at: list[datetime] = []
 
-class _Slot(Generic[_T]):
-    """One document of one home; one fetch at a time, the others wait for it or use what is kept."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.kept: _Kept[_T] | None = None
-        self.tried_at: datetime | None = None
-
-    def get(self, fetch: Callable[[], _T], at: datetime) -> _T:
-        kept = self.kept
-        if kept is not None and timedelta(0) <= at - kept.at < FRESH:
-            return kept.value
-        if kept is not None and self.lock.locked() and at - kept.at < USABLE:
-            return kept.value
-        with self.lock:
-            kept = self.kept
-            if kept is not None and timedelta(0) <= at - kept.at < FRESH:
-                return kept.value
-            waits = self.tried_at is not None and timedelta(0) <= at - self.tried_at < RETRY
-            if waits and kept is not None and at - kept.at < USABLE:
-                return kept.value
-            return self._fetch(fetch, at)
-
-    def renew(self, fetch: Callable[[], _T], at: datetime) -> _T | None:
-        """Fetches again although it is fresh, at most once in a while; None when it was too soon or failed."""
-        with self.lock:
-            if self.tried_at is not None and timedelta(0) <= at - self.tried_at < RETRY:
-                return None
-            try:
-                return self._fetch(fetch, at)
-            except Problem:
-                return None
-
-    def _fetch(self, fetch: Callable[[], _T], at: datetime) -> _T:
-        kept = self.kept
-        try:
-            value = fetch()
-        except Problem:
-            self.tried_at = at
-            # the home is down or talks nonsense: what it said before stands for a day
-            if kept is not None and timedelta(0) <= at - kept.at < USABLE:
-                return kept.value
-            raise
+    def get(self, at: datetime) -> _T:
+        """The document, fresh if possible. Raises the fetch's Problem when there is none to fall back on."""
+        kept = self._younger_than(FRESH, at)
         if kept is not None:
-            self.tried_at = at
-        self.kept = _Kept(value, at)
-        return value
+            return kept
+        stale = self._younger_than(USABLE, at)
+        if stale is None:
+            return self._first(at)
+        if _within(self._failed_at, RETRY, at) or not self._lock.acquire(blocking=False):
+            return stale
+        try:
+            return self._once(at)
+        except Problem:
+            return stale
+        finally:
+            self._lock.release()
+
+    def renewed(self, at: datetime) -> _T | None:
+        """The document fetched again although it may be fresh; None when that failed or was done too often."""
+        seen = self._fetches
+        if not self._room.acquire(timeout=WAIT_SECONDS):
+            return None
+        try:
+            with self._lock:
+                if self._fetches != seen:
+                    return None if self._failure else self._younger_than(FRESH, at)
+                self._renewed_at = [t for t in self._renewed_at if _within(t, timedelta(minutes=1), at)]
+                if len(self._renewed_at) >= RENEWALS:
+                    return None
+                self._renewed_at.append(at)
+                return self._once(at)
+        except Problem:
+            return None
+        finally:
+            self._room.release()
+
+    def _first(self, at: datetime) -> _T:
+        seen = self._fetches
+        if not self._room.acquire(timeout=WAIT_SECONDS):
+            raise unavailable(f"{WAITING} guests wait for its answer already")
+        try:
+            with self._lock:
+                kept = self._younger_than(FRESH, at)
+                if kept is not None:
+                    return kept
+                if self._fetches != seen and self._failure is not None:
+                    raise replace(self._failure)
+                return self._once(at)
+        finally:
+            self._room.release()
+
+    def _once(self, at: datetime) -> _T:
+        """Fetches; the caller holds the lock."""
+        try:
+            value = self._fetch()
+        except Problem as p:
+            self._failure, self._failed_at = p, at
+            raise
+        else:
+            self._failure = self._failed_at = None
+            self._kept = (value, at)
+            return value
+        finally:
+            self._fetches += 1
+
+    def _younger_than(self, age: timedelta, at: datetime) -> _T | None:
+        kept = self._kept
+        return kept[0] if kept is not None and _within(kept[1], age, at) else None
 
 
-class HomeCache:
-    """Metadata and key sets by home. `at` is the caller's clock."""
+def _within(then: datetime | None, age: timedelta, at: datetime) -> bool:
+    # either way: a clock that was set back makes nothing fresh for ever
+    return then is not None and abs(at - then) < age
+
+
+class HomeClient:
+    """What is kept of one home."""
+
+    def __init__(self, http: Http, issuer: str, well_known: str) -> None:
+        self._http = http
+        self._metadata = Kept(lambda: parse_metadata(self._document(well_known), issuer, http.check_url))
+        self._keys: tuple[str, Kept[tuple[HomeKey, ...]]] | None = None
+
+    def metadata(self, at: datetime) -> Metadata:
+        """Raises Problem(HOME_UNAVAILABLE | HOME_MISCONFIGURED)."""
+        return self._metadata.get(at)
+
+    def keys(self, metadata: Metadata) -> Kept[tuple[HomeKey, ...]]:
+        """The key set that `metadata` names."""
+        held = self._keys
+        if held is None or held[0] != metadata.jwks_uri:
+            held = (metadata.jwks_uri, Kept(lambda: parse_jwks(self._document(metadata.jwks_uri))))
+            self._keys = held
+        return held[1]
+
+    def _document(self, url: str) -> bytes:
+        answer = self._http.get(url)
+        if answer.status == 200:
+            return answer.body
+        if answer.status >= 500 or answer.status == 429:
+            raise unavailable(f"{url} answered {answer.status}")
+        raise misconfigured(f"{url} answered {answer.status}, not 200")
+
+
+class HomeClients:
+    """One HomeClient a home."""
 
     def __init__(self, http: Http) -> None:
         self._http = http
         self._lock = threading.Lock()
-        self._metadata: dict[str, _Slot[Metadata]] = {}
-        self._keys: dict[tuple[str, str], _Slot[tuple[HomeKey, ...]]] = {}
+        self._by_home: dict[tuple[str, str, str], HomeClient] = {}
 
-    def metadata(self, home: Home, at: datetime) -> Metadata:
-        """Raises Problem(HOME_UNAVAILABLE | HOME_MISCONFIGURED)."""
+    def of(self, home: Home) -> HomeClient:
+        """The client of this home as it is configured now."""
+        key = (home.tenant_id, home.issuer, home.well_known)
         with self._lock:
-            slot = self._metadata.setdefault(home.issuer, _Slot())
-
-        def fetch() -> Metadata:
-            answer = _document(self._http.get(home.well_known), "metadata")
-            return parse_metadata(answer, home.issuer, self._http.check_url)
-
-        return slot.get(fetch, at)
-
-    def keys(self, home: Home, metadata: Metadata, at: datetime) -> tuple[HomeKey, ...]:
-        return self._key_slot(home, metadata).get(lambda: self._fetch_keys(metadata), at)
-
-    def renewed_keys(self, home: Home, metadata: Metadata, at: datetime) -> tuple[HomeKey, ...] | None:
-        """The key set fetched again, because a kid was not in it; None when that was just done."""
-        return self._key_slot(home, metadata).renew(lambda: self._fetch_keys(metadata), at)
-
-    def _key_slot(self, home: Home, metadata: Metadata) -> _Slot[tuple[HomeKey, ...]]:
-        with self._lock:
-            return self._keys.setdefault((home.issuer, metadata.jwks_uri), _Slot())
-
-    def _fetch_keys(self, metadata: Metadata) -> tuple[HomeKey, ...]:
-        keys = parse_jwks(_document(self._http.get(metadata.jwks_uri), "key set"))
-        if not keys:
-            raise _unusable("its key set holds no usable key")
-        return keys
-
-
-def _document(answer: Answer, what: str) -> bytes:
-    if answer.status != 200:
-        raise _unusable(f"its {what} is answered with status {answer.status}")
-    return answer.body
-
-
-def _unusable(why: str) -> Problem:
-    return Problem(
-        Code.HOME_UNAVAILABLE,
-        "Your organisation's sign-in does not answer right now. Please try again in a few minutes.",
-        why,
-    )
+            if key not in self._by_home:
+                self._by_home[key] = HomeClient(self._http, home.issuer, home.well_known)
+            return self._by_home[key]

@@ -1,9 +1,10 @@
 // A browser for tests: Debian's chromium through playwright-core.
 //
 // argv[2]: JSON {executable, javascript?: bool}
-// goto {url} | fill {selector, value} | click {selector} | press {keys} | text {selector?} | html | cookies
-// screenshot {path} | wait {selector} | back | evaluate {script}; new: forgets everything (a fresh profile)
-// Commands that move answer {url, status?, page}: `page` is the data-page of <main>, or null.
+// goto {url} | click {selector, stays?} | press {keys} | back | wait {selector} | where
+//   -> {url, status?, page}: `page` is the data-page of <main>, or null; click waits for the next page unless `stays`
+// fill {selector, value} | text {selector?} | html | cookies | screenshot {path} | evaluate {script}
+// new: forgets everything (a fresh profile)
 import { chromium } from 'playwright-core';
 
 import { serve } from '../lines.mjs';
@@ -38,11 +39,18 @@ async function where(response) {
   };
 }
 
+async function click({ selector, stays = false }) {
+  const moved = stays ? undefined : page.waitForEvent('framenavigated', { predicate: (frame) => frame === page.mainFrame() });
+  await Promise.all([moved, page.click(selector)]);
+  return where();
+}
+
 await fresh();
 await serve({
   goto: async ({ url }) => where(await page.goto(url)),
   fill: async ({ selector, value }) => { await page.fill(selector, value); },
-  click: async ({ selector }) => { await page.click(selector); return where(); },
+  click,
+  where: () => where(),
   press: async ({ keys }) => { await page.keyboard.press(keys); return where(); },
   back: async () => where(await page.goBack()),
   wait: async ({ selector }) => { await page.waitForSelector(selector); return where(); },

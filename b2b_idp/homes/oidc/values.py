@@ -1,0 +1,91 @@
+"""What passes between a sign-in and the conversation with its home."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from b2b_idp.model.evidence import HomeStatement
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What must be remembered until the home answers. `begun_at` is a NumericDate, `max_age` in seconds."""
+
+    tenant_id: str
+    nonce: str
+    code_verifier: str = field(repr=False)
+    redirect_uri: str
+    asked_step_up: bool
+    max_age: int | None
+    begun_at: int
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_json(document: Mapping[str, Any]) -> Pending:
+        return Pending(**document)
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """Where to send the browser, and what to remember."""
+
+    url: str
+    pending: Pending
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Who the home says it is, by our names. `email_verified` is None when the home does not say; `raw` holds the
+    text claims, by the home's names and, where inboundClaimMapping has one, by ours."""
+
+    email: str | None = None
+    email_verified: bool | None = None
+    name: str | None = None
+    given_name: str | None = None
+    family_name: str | None = None
+    locale: str | None = None
+    preferred_username: str | None = None
+    raw: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class HomeAnswer:
+    """A home's validated answer."""
+
+    statement: HomeStatement
+    profile: Profile
+
+
+@dataclass(frozen=True, slots=True)
+class HomeReport:
+    """What a look at a home found: what it can do, and in plain words what is wrong. No key: it cannot be used."""
+
+    issuer: str
+    keys: int = 0
+    step_up: str = "unknown"
+    acr_values: tuple[str, ...] = ()
+    claims_parameter: bool = False
+    problems: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "issuer": self.issuer,
+            "keys": self.keys,
+            "stepUp": self.step_up,
+            "acrValuesSupported": list(self.acr_values),
+            "claimsParameterSupported": self.claims_parameter,
+            "problems": list(self.problems),
+        }
+
+    def lines(self) -> list[str]:
+        if self.keys == 0:
+            return list(self.problems)
+        return [
+            f"metadata of {self.issuer} is fine, usable keys: {self.keys}",
+            f"step-up: {self.step_up}",
+            *self.problems,
+        ]
