@@ -16,7 +16,7 @@ from flask import Blueprint, Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from b2b_idp.factors.outbox import OutboxRunner
-from b2b_idp.graph import GraphParts, graph_blueprint
+from b2b_idp.graph import GraphParts, beta_blueprint, graph_blueprint
 from b2b_idp.homes.oidc import OidcHomes
 from b2b_idp.keys.files import load_or_create_master
 from b2b_idp.keys.ring import KeyRing
@@ -180,25 +180,26 @@ class B2BIdp:
             ),
             name,
         )
-        graph = graph_blueprint(
-            GraphParts(
-                issuer=self.settings.issuer,
-                store=self.store,
-                vault=self.vault,
-                keys=self.keys,
-                moment=self.request_moment,
-                evaluate=self.what_if.evaluate,
-                check_issuer=self.http.check_url,
-            ),
-            name,
+        graph_parts = GraphParts(
+            issuer=self.settings.issuer,
+            store=self.store,
+            vault=self.vault,
+            keys=self.keys,
+            moment=self.request_moment,
+            evaluate=self.what_if.evaluate,
+            check_issuer=self.http.check_url,
         )
         health = self._health(name)
         for blueprint in (pages, openid, health):
             blueprint.register_error_handler(Exception, self._page_error(renderer))
             blueprint.after_request(self._after)
             app.register_blueprint(blueprint, url_prefix=self.url_prefix or None)
-        graph.after_request(self._after)
-        app.register_blueprint(graph, url_prefix=f"{self.url_prefix}/v1.0")
+        for version, graph in (
+            ("v1.0", graph_blueprint(graph_parts, name)),
+            ("beta", beta_blueprint(graph_parts, name)),
+        ):
+            graph.after_request(self._after)
+            app.register_blueprint(graph, url_prefix=f"{self.url_prefix}/{version}")
         app.extensions.setdefault("b2b_idp", {})[self.settings.issuer] = self
 
     def request_moment(self) -> Moment:

@@ -100,6 +100,8 @@ class Known:
     recovery_codes: tuple[str, ...] = ()
     """Sealed (base64), until the guest has seen them once."""
     consent_given: bool = False
+    granted: tuple[str, str] | None = None
+    """Ids of the grant and session that concluded it."""
     refusal: tuple[str, str] | None = None
     """Code and sentence of a refusal that the app has yet to be told."""
 
@@ -126,8 +128,9 @@ class Known:
         if d.get("method") is not None:
             d["method"] = LocalMethod(d["method"])
         d["recovery_codes"] = tuple(d.get("recovery_codes", ()))
-        if d.get("refusal") is not None:
-            d["refusal"] = tuple(d["refusal"])
+        for name in ("refusal", "granted"):
+            if d.get(name) is not None:
+                d[name] = tuple(d[name])
         return Known(**d)
 
 

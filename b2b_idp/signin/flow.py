@@ -36,6 +36,9 @@ from b2b_idp.store.signins import SigninRow
 SIGNIN_LIFETIME = timedelta(hours=1)
 """A sign-in outlives two slow pages and the Back button."""
 
+SHOWN_AGAIN = timedelta(seconds=60)
+"""How long a concluded sign-in gives its answer again, as long as its code lives."""
+
 _RETRY = frozenset({Code.HOME_UNAVAILABLE, Code.HOME_ANSWER_REFUSED, Code.NO_HOME})
 """Refusals after which the guest may try again in the same sign-in."""
 
@@ -260,7 +263,8 @@ class SignIn:
             if known.tenant_id != tenant_id or known.departures != handle.generation or known.pending is None:
                 raise _used("the state belongs to another departure or home")
             if row.waiting != Waiting.HOME:
-                raise _used("the home's answer was already taken")
+                # taken by another request, or by a server that was killed over it: the guest may begin again at home
+                return Refused(_used("the home's answer was already taken"), row.correlation_id, None, row.id)
             home = w.configuration.homes.get(tenant_id)
             self._move(w, row, Waiting.EXCHANGE, known)
         row = replace(row, version=row.version + 1, waiting=Waiting.EXCHANGE.value)
@@ -343,6 +347,9 @@ class SignIn:
     def conclude(self, id: str, browser: Browser, moment: Moment) -> Show | Granted | Landed:
         """The last step: everything is judged again, then the grant is written and the sign-in is over."""
         with self._store.write() as w:
+            shown_again = self._granted_before(w, id, browser, moment)
+            if shown_again is not None:
+                return shown_again
             row = self._row(w, id, browser, moment)
             known = Known.from_json(row.known)
             if row.waiting == Waiting.REFUSED and known.refusal is not None:
@@ -353,8 +360,25 @@ class SignIn:
             step = next_step(known, view, moment.at)
             if not isinstance(step, Issue):
                 return self._proceed(w, row, known, browser, moment)
+            granted = self._issue(w, id, row.correlation_id, known, view, step, browser, moment)
+            if isinstance(granted, Granted):
+                known = replace(known, granted=(granted.grant_id, granted.session_id))
             self._move(w, row, Waiting.DONE, known)
-            return self._issue(w, id, row.correlation_id, known, view, step, browser, moment)
+            return granted
+
+    def _granted_before(self, r: Reader, id: str, browser: Browser, moment: Moment) -> Granted | None:
+        """The answer once more, when it got lost: the same grant, whose code is the same handle and still unused."""
+        row = r.signins.by_id(id)
+        if row is None or row.browser != browser.key or row.waiting != Waiting.DONE:
+            return None
+        known = Known.from_json(row.known)
+        grant = r.grants.by_id(known.granted[0]) if known.granted else None
+        if known.granted is None or known.request is None or grant is None:
+            return None
+        fresh = grant.code_used_at is None and grant.revoked_at is None
+        if not fresh or moment.at >= grant.created_at + SHOWN_AGAIN:
+            return None
+        return Granted(known.request, *known.granted)
 
     # --- pieces ------------------------------------------------------------------------------------------------------
 

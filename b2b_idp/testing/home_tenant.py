@@ -1,28 +1,32 @@
-"""A home tenant for tests and the demo: a small real OpenID provider on loopback, scripted or with a sign-in page."""
+"""A home tenant for tests and the demo: a small real OpenID provider on loopback, scripted or with pages."""
 
 from __future__ import annotations
 
-import html
 import json
 import secrets
 import threading
 from base64 import b64decode, urlsafe_b64encode
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
-from urllib.parse import unquote, urlencode
+from urllib.parse import unquote_plus, urlencode
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
-from flask import Flask, Response, make_response, redirect, request
+from flask import Flask, Response, redirect, request
 from jwt.algorithms import RSAAlgorithm
-from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from b2b_idp.policy.factors import VALUE_KINDS
+from b2b_idp.testing.home_pages import problem_page, second_factor_page, sign_in_page, stylesheet
 
 MFA_ACR = "https://refeds.org/profile/mfa"
 SFA_ACR = "https://refeds.org/profile/sfa"
-_MFA_AMR = ("pwd", "otp", "mfa")
+_PWD = ("pwd",)
+_MFA = ("pwd", "otp", "mfa")
 
 _key_lock = threading.Lock()
 _keys: list[rsa.RSAPrivateKey] = []
@@ -49,39 +53,84 @@ class Account:
     can_mfa: bool = True
     mfa_always: bool = False
 
+    def claims(self) -> dict[str, Any]:
+        known = {
+            "sub": self.sub,
+            "email": self.email,
+            "email_verified": True,
+            "name": self.name,
+            "given_name": self.given_name,
+            "family_name": self.family_name,
+        }
+        return {name: value for name, value in known.items() if value is not None}
 
-@dataclass(frozen=True)
-class Script:
-    """What the home answers without a page: for this account, with this evidence."""
 
-    account: Account
-    amr: Sequence[str] | None
-    acr: str | None
-    auth_time: int | None
-    step_up: Sequence[str] | None
-    claims: Mapping[str, Any]
+@dataclass(frozen=True, kw_only=True)
+class HomeRequest:
+    """What an authorization request asked of the home. `pushed`: it came by RFC 9126."""
+
+    redirect_uri: str
+    state: str
+    nonce: str
+    code_challenge: str
+    acr_values: tuple[str, ...] = ()
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    max_age: int | None = None
+    prompt: str | None = None
+    login_hint: str | None = None
+    ui_locales: str | None = None
+    pushed: bool = False
+
+    @property
+    def wants_mfa(self) -> bool:
+        """Whether MFA is asked for, by acr_values or by the claims parameter."""
+        wanted = self.claims.get("id_token") or {}
+        by_claims = [v for name in ("amr", "acr") for v in (wanted.get(name) or {}).get("values", ())]
+        return MFA_ACR in self.acr_values or not {"mfa", MFA_ACR}.isdisjoint(by_claims)
+
+
+Spoil = Callable[[dict[str, Any]], Any]
 
 
 @dataclass
+class Tamper:
+    """How a test spoils what the home sends. Each hook gets what would be sent and gives what is sent
+    instead; those of whole answers may give bytes or a Flask Response too."""
+
+    sign: Callable[[dict[str, Any], dict[str, Any]], str] | None = None
+    """(header, claims) → the id_token."""
+    header: Spoil | None = None
+    claims: Spoil | None = None
+    token_answer: Spoil | None = None
+    metadata: Spoil | None = None
+    jwks: Spoil | None = None
+    userinfo: Spoil | None = None
+    callback: Spoil | None = None
+    """The parameters of the redirect back."""
+
+
+@dataclass
+class _Login:
+    """Somebody who is on the home's pages."""
+
+    request: HomeRequest
+    account: Account | None = None
+    first_at: int = 0
+
+
+@dataclass(frozen=True)
 class _Session:
     account: Account
-    mfa: bool
-    at: int
-
-
-class _Quiet(WSGIRequestHandler):
-    def log(self, type: str, message: str, *args: Any) -> None:
-        """Tests read `requests`, not a log."""
-
-
-Tamper = Callable[[dict[str, Any]], Any]
+    first_at: int
+    second_at: int | None
 
 
 class ScriptedHome:
-    """The provider. `requests` records every authorization request's parameters, `asked` those of them that made the
-    home ask for a second factor. `tamper` may hold, by name, functions that spoil what is sent: `id_token` (header,
-    claims and key in a dict → compact JWT or None to sign as it is), `token` (the token answer), `metadata`, `jwks`,
-    `userinfo`, `redirect` (the parameters of the answer)."""
+    """The provider. Without a script it shows pages to its `accounts`; with one it answers at once.
+
+    `requests` are all authorization requests, `asked` those of them for which it had to ask the guest for
+    MFA; `hits` counts requests by path, `token_requests` are the forms that the token endpoint was sent.
+    """
 
     def __init__(
         self,
@@ -91,37 +140,60 @@ class ScriptedHome:
         accounts: Sequence[Account] = (),
         client_id: str = "b2b",
         client_secret: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
+        client_key: Any = None,
+        metadata_overrides: Mapping[str, Any] | None = None,
     ) -> None:
+        """`client_key`: the public key of a client that authenticates by private_key_jwt instead of the
+        secret."""
         self.domain = domain
         self.client_id = client_id
         self.client_secret = client_secret or secrets.token_urlsafe(24)
-        self.accounts = {a.email: a for a in accounts}
-        self.requests: list[dict[str, str]] = []
-        self.asked: list[dict[str, str]] = []
-        self.tamper: dict[str, Tamper] = {}
+        self.client_key = client_key
+        self.metadata_overrides = dict(metadata_overrides or {})
+        self.accounts = {a.email.lower(): a for a in accounts}
+        self.requests: list[HomeRequest] = []
+        self.asked: list[HomeRequest] = []
+        self.token_requests: list[dict[str, str]] = []
+        self.hits: Counter[str] = Counter()
+        self.tamper = Tamper()
+        self.kid: str | None = "k1"
         self.key = _shared_key()
-        self._extra_metadata = dict(metadata or {})
-        self._script: Script | None = None
-        self._codes: dict[str, dict[str, Any]] = {}
-        self._tokens: dict[str, dict[str, Any]] = {}
+        self.respond: Callable[[HomeRequest], Mapping[str, Any]] | None = None
+        """Answers an authorization request with id_token claims, or with `error` and `error_description`."""
+        self._next: deque[dict[str, Any]] = deque()
+        self._codes: dict[str, tuple[HomeRequest, dict[str, Any]]] = {}
+        self._access: dict[str, dict[str, Any]] = {}
+        self._pushed: dict[str, HomeRequest] = {}
+        self._logins: dict[str, _Login] = {}
         self._sessions: dict[str, _Session] = {}
-        self._server = make_server("127.0.0.1", port, self._app(), threaded=True, request_handler=_Quiet)
-        self._server.daemon_threads = True
-        self.issuer = f"http://127.0.0.1:{self._server.server_port}"
+        self._server: BaseWSGIServer | None = self._listen(port)
+        self._port = self._server.server_port
         self._thread: threading.Thread | None = None
 
+    @property
+    def issuer(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    # --- its life
+    # ----------------------------------------------------------------------------------------------------
+
     def start(self) -> ScriptedHome:
+        """Serves in a thread; after `stop`, again on the same port."""
+        if self._server is None:
+            self._server = self._listen(self._port)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
         return self
 
     def stop(self) -> None:
+        if self._server is None:
+            return
         if self._thread is not None:
             self._server.shutdown()
             self._thread.join()
             self._thread = None
         self._server.server_close()
+        self._server = None
 
     def __enter__(self) -> ScriptedHome:
         return self.start()
@@ -129,42 +201,78 @@ class ScriptedHome:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def _listen(self, port: int) -> BaseWSGIServer:
+        return make_server("127.0.0.1", port, self._app(), threaded=True, request_handler=_Quiet)
+
+    # --- what a test says
+    # --------------------------------------------------------------------------------------------
+
+    def next(
+        self,
+        sub: str,
+        *,
+        amr: Sequence[str] | None = None,
+        acr: str | None = None,
+        auth_time: int | None = None,
+        **claims: Any,
+    ) -> None:
+        """The next authorization request is answered at once with these claims; `auth_time` None: now."""
+        self._next.append({"sub": sub, **_evidence(amr, acr, auth_time), **claims})
+
     def script(
         self,
         account: Account,
         *,
-        amr: Sequence[str] | None = ("pwd",),
+        amr: Sequence[str] | None = _PWD,
         acr: str | None = None,
         auth_time: int | None = None,
         step_up: Sequence[str] | None = None,
         **claims: Any,
     ) -> None:
-        """From now on answer at once for `account`: `amr` unasked, `step_up` when asked for MFA that `amr` is not."""
-        self._script = Script(account, amr, acr, auth_time, step_up, claims)
+        """From now on answers at once for `account`, with this evidence (`auth_time` None: now).
 
-    # --- the provider ------------------------------------------------------------------------------------------------
+        `step_up` is the amr it answers with, done now, when it is asked for MFA or freshness that the
+        evidence is not; None: it cannot, and answers the same.
+        """
+
+        def respond(asked: HomeRequest) -> dict[str, Any]:
+            evidence = _evidence(amr, acr, auth_time)
+            old = asked.max_age is not None and evidence["auth_time"] < _now() - asked.max_age
+            lacking = asked.wants_mfa and not _proves_mfa(asked, amr, acr)
+            if asked.wants_mfa and (lacking or old):
+                self.asked.append(asked)
+            if step_up is not None and (lacking or old):
+                evidence = _evidence(step_up, acr, None)
+            return {**account.claims(), **evidence, **claims}
+
+        self.respond = respond
+
+    def rotate_key(self, kid: str) -> None:
+        """Signs with a new key under a new kid; the old one is no longer published."""
+        self.key, self.kid = rsa.generate_private_key(65537, 2048), kid
+
+    def public_jwk(self) -> dict[str, Any]:
+        """The signing key as it is published (RFC 7517)."""
+        jwk: dict[str, Any] = RSAAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
+        jwk.pop("key_ops", None)
+        return jwk | {"use": "sig", "alg": "RS256"} | ({} if self.kid is None else {"kid": self.kid})
+
+    # --- the provider
+    # ------------------------------------------------------------------------------------------------
 
     def _app(self) -> Flask:
         app = Flask(f"home_{self.domain}", static_folder=None)
         app.add_url_rule("/.well-known/openid-configuration", "metadata", self._metadata)
         app.add_url_rule("/jwks", "jwks", self._jwks)
         app.add_url_rule("/authorize", "authorize", self._authorize)
+        app.add_url_rule("/par", "par", self._par, methods=["POST"])
         app.add_url_rule("/sign-in", "sign_in", self._sign_in, methods=["POST"])
+        app.add_url_rule("/second-factor", "second_factor", self._second_factor, methods=["POST"])
         app.add_url_rule("/token", "token", self._token, methods=["POST"])
         app.add_url_rule("/userinfo", "userinfo", self._userinfo)
-        app.add_url_rule("/home.css", "css", lambda: Response(_CSS, content_type="text/css"))
+        app.add_url_rule("/home.css", "css", lambda: stylesheet(self.domain))
+        app.before_request(lambda: self.hits.update([request.path]))
         return app
-
-    def _spoilt(self, what: str, document: dict[str, Any]) -> Any:
-        spoil = self.tamper.get(what)
-        return document if spoil is None else spoil(document)
-
-    def _send(self, what: str, document: dict[str, Any]) -> Response:
-        sent = self._spoilt(what, document)
-        if isinstance(sent, Response):
-            return sent
-        body = sent if isinstance(sent, bytes) else json.dumps(sent).encode()
-        return Response(body, content_type="application/json")
 
     def _metadata(self) -> Response:
         document = {
@@ -175,224 +283,271 @@ class ScriptedHome:
             "jwks_uri": f"{self.issuer}/jwks",
             "response_types_supported": ["code"],
             "subject_types_supported": ["public"],
+            "code_challenge_methods_supported": ["S256"],
             "id_token_signing_alg_values_supported": ["RS256"],
             "acr_values_supported": [SFA_ACR, MFA_ACR],
+            "claims_parameter_supported": True,
             "authorization_response_iss_parameter_supported": True,
         }
-        return self._send("metadata", document | self._extra_metadata)
-
-    def public_jwk(self) -> dict[str, Any]:
-        jwk: dict[str, Any] = json.loads(RSAAlgorithm.to_jwk(self.key.public_key()))
-        jwk.pop("key_ops", None)
-        return jwk | {"kid": "k1", "use": "sig", "alg": "RS256"}
+        return _answer(document | self.metadata_overrides, self.tamper.metadata)
 
     def _jwks(self) -> Response:
-        return self._send("jwks", {"keys": [self.public_jwk()]})
+        return _answer({"keys": [self.public_jwk()]}, self.tamper.jwks)
+
+    def _par(self) -> Response:
+        if not self._is_our_client():
+            return _oauth_error("invalid_client", 401)
+        asked = _parsed(request.form.to_dict(), self.client_id, pushed=True)
+        if isinstance(asked, str):
+            return _oauth_error("invalid_request", 400)
+        uri = "urn:ietf:params:oauth:request_uri:" + secrets.token_urlsafe(16)
+        self._pushed[uri] = asked
+        return _answer({"request_uri": uri, "expires_in": 60}, None, 201)
 
     def _authorize(self) -> Response:
-        asked = request.args.to_dict()
+        uri = request.args.get("request_uri")
+        pushed = self._pushed.pop(uri, None) if uri else None
+        asked = pushed or _parsed(request.args.to_dict(), self.client_id)
+        if isinstance(asked, str):
+            return problem_page(self.domain, asked)
         self.requests.append(asked)
-        wants_mfa = _wants_mfa(asked)
-        if self._script is not None:
-            return self._answer_script(self._script, asked, wants_mfa)
+        if self._next:
+            return self._send_back(asked, self._next.popleft())
+        if self.respond is not None:
+            return self._send_back(asked, self.respond(asked))
+        return self._greet(asked)
+
+    def _send_back(self, asked: HomeRequest, claims: Mapping[str, Any]) -> Response:
+        if "error" in claims:
+            answer = dict(claims)
+        else:
+            code = secrets.token_urlsafe(24)
+            self._codes[code] = (asked, dict(claims))
+            answer = {"code": code}
+        answer |= {"state": asked.state, "iss": self.issuer}
+        if self.tamper.callback is not None:
+            answer = self.tamper.callback(answer)
+        joint = "&" if "?" in asked.redirect_uri else "?"
+        location = f"{asked.redirect_uri}{joint}{urlencode(answer)}"
+        return Response(status=302, headers={"Location": location, "Cache-Control": "no-store"})
+
+    # --- its pages
+    # ---------------------------------------------------------------------------------------------------
+
+    def _greet(self, asked: HomeRequest) -> Response:
+        """Single sign-on where the session is enough, else the page for what lacks."""
+        id = secrets.token_urlsafe(16)
+        self._logins[id] = login = _Login(asked)
         session = self._sessions.get(request.cookies.get(self._cookie, ""))
-        fresh = session is not None and asked.get("prompt") not in ("login", "select_account")
-        if (
-            session is not None
-            and fresh
-            and asked.get("login_hint", session.account.email) == session.account.email
-        ):
-            young = "max_age" not in asked or _now() - session.at <= int(asked["max_age"])
-            if young and (session.mfa or not wants_mfa or not session.account.can_mfa):
-                return self._answer(
-                    asked, session.account, _amr(session.mfa), _acr(session.mfa), session.at, {}
-                )
-            if young:
-                self.asked.append(asked)
-                return self._page(asked, session.account, second=True)
-        return self._page(asked, self.accounts.get(asked.get("login_hint", "")), second=False)
+        if session is None or not _still_good(session, asked):
+            hinted = self.accounts.get((asked.login_hint or "").lower())
+            return sign_in_page(self.domain, id, hinted.email if hinted else "", self.accounts)
+        login.account, login.first_at = session.account, session.first_at
+        if session.second_at is not None:
+            return self._signed_in(id, login, session.second_at)
+        return self._after_password(id, login, volunteered=False)
+
+    def _sign_in(self) -> Response:
+        id = request.form.get("login", "")
+        login = self._logins.get(id)
+        if login is None:
+            return self._over()
+        username = request.form.get("username", "").strip()
+        account = self.accounts.get(username.lower())
+        password = request.form.get("password", "")
+        if account is None or not secrets.compare_digest(password.encode(), account.password.encode()):
+            return sign_in_page(self.domain, id, username, self.accounts, "Wrong e-mail or password.")
+        login.account, login.first_at = account, _now()
+        return self._after_password(id, login, volunteered="mfa" in request.form)
+
+    def _after_password(self, id: str, login: _Login, volunteered: bool) -> Response:
+        account, wants_mfa = _known(login), login.request.wants_mfa
+        if not account.can_mfa or not (account.mfa_always or wants_mfa or volunteered):
+            return self._signed_in(id, login, None)
+        if wants_mfa and not account.mfa_always:
+            self.asked.append(login.request)
+        why = "The app that you go to wants a second factor." if wants_mfa else "Your second factor, please."
+        return second_factor_page(self.domain, id, account.email, why)
+
+    def _second_factor(self) -> Response:
+        id = request.form.get("login", "")
+        login = self._logins.get(id)
+        if login is None or login.account is None:
+            return self._over()
+        code = request.form.get("code", "").replace(" ", "")
+        if len(code) != 6 or not (code.isascii() and code.isdigit()):
+            email = login.account.email
+            return second_factor_page(self.domain, id, email, "", "A code has six digits.")
+        return self._signed_in(id, login, _now())
+
+    def _signed_in(self, id: str, login: _Login, second_at: int | None) -> Response:
+        del self._logins[id]
+        account = _known(login)
+        session = secrets.token_urlsafe(16)
+        self._sessions[session] = _Session(account, login.first_at, second_at)
+        done = _evidence(_PWD, SFA_ACR, login.first_at) if second_at is None else _evidence(
+            _MFA, MFA_ACR, login.first_at
+        )
+        response = self._send_back(login.request, {**account.claims(), **done})
+        response.set_cookie(self._cookie, session, httponly=True, samesite="Lax")
+        return response
+
+    def _over(self) -> Response:
+        return problem_page(self.domain, "This sign-in is over. Please start again at the app.")
 
     @property
     def _cookie(self) -> str:
-        return "home_" + self.domain.replace(".", "_")
+        # cookies ignore ports, and all homes of a demo live on one host
+        return "home_" + "".join(c if c.isalnum() else "_" for c in self.domain)
 
-    def _answer_script(self, s: Script, asked: dict[str, str], wants_mfa: bool) -> Response:
-        amr, acr = s.amr, s.acr
-        proven = amr is not None and (
-            "mfa" in amr or len(set(amr) & {"pwd", "pin"}) < len(set(amr) - {"mfa"}) > 1
-        )
-        if wants_mfa and not proven:
-            self.asked.append(asked)
-            amr = amr if s.step_up is None else s.step_up
-        auth_time = _now() if s.auth_time is None else s.auth_time
-        return self._answer(asked, s.account, amr, acr, auth_time, s.claims)
-
-    def _answer(
-        self,
-        asked: Mapping[str, str],
-        account: Account,
-        amr: Sequence[str] | None,
-        acr: str | None,
-        auth_time: int | None,
-        claims: Mapping[str, Any],
-    ) -> Response:
-        code = secrets.token_urlsafe(24)
-        person = {
-            "sub": account.sub,
-            "email": account.email,
-            "email_verified": True,
-            "name": account.name,
-            "given_name": account.given_name,
-            "family_name": account.family_name,
-            "amr": None if amr is None else list(amr),
-            "acr": acr,
-            "auth_time": auth_time,
-        } | dict(claims)
-        self._codes[code] = {
-            "asked": dict(asked),
-            "claims": {k: v for k, v in person.items() if v is not None},
-        }
-        answer = self._spoilt("redirect", {"code": code, "state": asked.get("state", ""), "iss": self.issuer})
-        return make_response(redirect(f"{asked['redirect_uri']}?{urlencode(answer)}", 302))
-
-    def _page(
-        self, asked: Mapping[str, str], account: Account | None, *, second: bool, error: str = ""
-    ) -> Response:
-        fields = {"username": account.email if account else "", "password": ""}
-        if second:
-            fields = {"code": ""}
-        hidden = html.escape(json.dumps(dict(asked)), quote=True)
-        inputs = "".join(
-            f'<label for="{name}">{_LABELS[name]}</label>'
-            f'<input id="{name}" name="{name}" value="{html.escape(value, quote=True)}" required '
-            f"{_ATTRIBUTES[name]}>"
-            for name, value in fields.items()
-        )
-        who = html.escape(account.email) if account and second else ""
-        hidden_account = f'<input type="hidden" name="account" value="{who}">' if who else ""
-        title = "Your second factor" if second else "Sign in"
-        alert = f'<p role="alert">{html.escape(error)}</p>' if error else ""
-        page = (
-            f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title} – {self.domain}</title>'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            '<link rel="stylesheet" href="/home.css"></head>'
-            f"<body><main><p>{html.escape(self.domain)}</p><h1>{title}</h1>{alert}"
-            f'<form method="post" action="/sign-in"><input type="hidden" name="asked" value="{hidden}">'
-            f"{hidden_account}{inputs}<button>Go on</button></form></main></body></html>"
-        )
-        response = Response(page, content_type="text/html; charset=utf-8")
-        response.headers["Cache-Control"] = "no-store"
-        return response
-
-    def _sign_in(self) -> Response:
-        asked = json.loads(request.form["asked"])
-        if "code" in request.form:
-            account = self.accounts[request.form["account"]]
-            code = request.form["code"].replace(" ", "")
-            if len(code) != 6 or not code.isdigit():
-                return self._page(asked, account, second=True, error="Six digits, please.")
-            return self._signed_in(asked, account, mfa=True)
-        found = self.accounts.get(request.form["username"].strip().lower())
-        if found is None or not secrets.compare_digest(
-            request.form["password"].encode(), found.password.encode()
-        ):
-            return self._page(asked, found, second=False, error="Wrong user name or password.")
-        wants_mfa = _wants_mfa(asked)
-        if found.can_mfa and (found.mfa_always or wants_mfa):
-            if not found.mfa_always:
-                self.asked.append(asked)
-            return self._page(asked, found, second=True)
-        return self._signed_in(asked, found, mfa=False)
-
-    def _signed_in(self, asked: Mapping[str, str], account: Account, *, mfa: bool) -> Response:
-        id = secrets.token_urlsafe(16)
-        self._sessions[id] = _Session(account, mfa, _now())
-        response = self._answer(asked, account, _amr(mfa), _acr(mfa), _now(), {})
-        response.set_cookie(self._cookie, id, httponly=True, samesite="Lax")
-        return response
+    # --- the back channel
+    # --------------------------------------------------------------------------------------------
 
     def _token(self) -> Response:
-        form = request.form
-        client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
-        header = request.headers.get("Authorization", "")
-        if header.startswith("Basic "):
-            client_id, _, secret = b64decode(header[6:]).decode().partition(":")
-            client_id, secret = unquote(client_id), unquote(secret)
-        held = self._codes.pop(form.get("code", ""), None)
-        verifier = form.get("code_verifier", "").encode()
-        challenge = urlsafe_b64encode(sha256(verifier).digest()).decode().rstrip("=")
-        good_client = client_id == self.client_id and secrets.compare_digest(secret, self.client_secret)
-        if held is None or not good_client or held["asked"].get("code_challenge") != challenge:
-            return Response(json.dumps({"error": "invalid_grant"}), 400, content_type="application/json")
+        form = request.form.to_dict()
+        self.token_requests.append(form)
+        if not self._is_our_client():
+            return _oauth_error("invalid_client", 401)
+        asked, person = self._codes.pop(form.get("code", ""), (None, {}))
+        challenge = urlsafe_b64encode(sha256(form.get("code_verifier", "").encode()).digest()).decode()
+        if (
+            asked is None
+            or asked.redirect_uri != form.get("redirect_uri")
+            or asked.code_challenge != challenge.rstrip("=")
+        ):
+            return _oauth_error("invalid_grant", 400)
         now = _now()
-        claims = {
+        access_token = secrets.token_urlsafe(24)
+        claims: dict[str, Any] = {
             "iss": self.issuer,
             "aud": self.client_id,
             "iat": now,
             "exp": now + 300,
-            "nonce": held["asked"].get("nonce"),
-        } | held["claims"]
-        access_token = secrets.token_urlsafe(24)
-        self._tokens[access_token] = claims
-        token = {"header": {"kid": "k1", "typ": "JWT"}, "claims": claims, "key": self.key}
-        made = self._spoilt("id_token", token)
-        if not isinstance(made, str):
-            made = jwt.encode(token["claims"], token["key"], "RS256", headers=token["header"])  # type: ignore[arg-type]
-        answer = {"access_token": access_token, "token_type": "Bearer", "expires_in": 300, "id_token": made}
-        return self._send("token", answer)
+            "nonce": asked.nonce,
+            "at_hash": urlsafe_b64encode(sha256(access_token.encode()).digest()[:16]).decode().rstrip("="),
+        } | person
+        self._access[access_token] = person
+        answer = {"access_token": access_token, "token_type": "Bearer", "expires_in": 300}
+        return _answer(answer | {"id_token": self._id_token(claims)}, self.tamper.token_answer)
+
+    def _id_token(self, claims: dict[str, Any]) -> str:
+        header: dict[str, Any] = {"typ": "JWT", "alg": "RS256"} | ({} if self.kid is None else {"kid":
+        self.kid}) t = self.tamper
+        header = t.header(header) if t.header else header
+        claims = t.claims(claims) if t.claims else claims
+        if t.sign is not None:
+            return t.sign(header, claims)
+        return compact_jws(header, claims, self.key)
 
     def _userinfo(self) -> Response:
-        claims = self._tokens.get(request.headers.get("Authorization", "").removeprefix("Bearer "))
-        if claims is None:
-            return Response(status=401)
-        person = ("sub", "email", "email_verified", "name", "given_name", "family_name")
-        return self._send("userinfo", {k: claims[k] for k in person if k in claims})
+        person = self._access.get(request.headers.get("Authorization", "").removeprefix("Bearer "))
+        if person is None:
+            return _oauth_error("invalid_token", 401)
+        evidence = ("amr", "acr", "auth_time")
+        return _answer({k: v for k, v in person.items() if k not in evidence}, self.tamper.userinfo)
+
+    def _is_our_client(self) -> bool:
+        form = request.form
+        if self.client_key is not None:
+            try:
+                jwt.decode(
+                    form.get("client_assertion", ""),
+                    self.client_key,
+                    algorithms=["RS256", "ES256"],
+                    audience=self.issuer,
+                    issuer=self.client_id,
+                    options={"require": ["exp", "iat", "jti", "sub"]},
+                )
+            except jwt.PyJWTError:
+                return False
+            return True
+        client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
+        scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+        if scheme == "Basic":
+            client_id, _, secret = b64decode(credentials).decode().partition(":")
+            client_id, secret = unquote_plus(client_id), unquote_plus(secret)
+        return client_id == self.client_id and secrets.compare_digest(secret.encode(),
+        self.client_secret.encode())
 
 
-def _wants_mfa(asked: Mapping[str, str]) -> bool:
-    """Whether a request asks for MFA, by acr_values or by the claims parameter."""
-    if MFA_ACR in asked.get("acr_values", "").split():
-        return True
+class _Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Tests read `requests`, not a log."""
+
+
+def compact_jws(header: Mapping[str, Any], claims: Mapping[str, Any] | bytes, key: rsa.RSAPrivateKey) -> str:
+    """An RS256 signature over whatever header and claims (RFC 7515 §7.1), valid or not; bytes are taken as
+    they are."""
+    payload = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
+    signed = f"{_b64(json.dumps(header).encode())}.{_b64(payload)}"
+    signature = RSAAlgorithm(RSAAlgorithm.SHA256).sign(signed.encode(), key)
+    return f"{signed}.{_b64(signature)}"
+
+
+def _b64(data: bytes) -> str:
+    return urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _answer(document: dict[str, Any], spoil: Spoil | None, status: int = 200) -> Response:
+    sent = document if spoil is None else spoil(document)
+    if isinstance(sent, Response):
+        return sent
+    body = sent if isinstance(sent, bytes) else json.dumps(sent).encode()
+    return Response(body, status, content_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _oauth_error(error: str, status: int) -> Response:
+    return _answer({"error": error}, None, status)
+
+
+def _parsed(parameters: Mapping[str, str], client_id: str, *, pushed: bool = False) -> HomeRequest | str:
+    """The request, or what is wrong with it."""
+    if parameters.get("client_id", client_id if pushed else None) != client_id:
+        return "This app is not known here."
+    needed = ("redirect_uri", "state", "nonce", "code_challenge")
+    missing = [name for name in needed if not parameters.get(name)]
+    if missing or parameters.get("response_type") != "code" or parameters.get("code_challenge_method") !=
+    "S256": return f"The app's request is not complete: {', '.join(missing) or 'response_type or PKCE'}."
     try:
-        members = json.loads(asked.get("claims", "{}")).get("id_token", {})
-    except (ValueError, AttributeError):
-        return False
-    return "mfa" in (members.get("amr") or {}).get("values", ()) or MFA_ACR in (members.get("acr") or {}).get(
-        "values", ()
+        claims = json.loads(parameters.get("claims", "{}"))
+        max_age = int(parameters["max_age"]) if "max_age" in parameters else None
+    except ValueError:
+        return "The app's request cannot be read."
+    return HomeRequest(
+        **{name: parameters[name] for name in needed},
+        acr_values=tuple(parameters.get("acr_values", "").split()),
+        claims=claims,
+        max_age=max_age,
+        prompt=parameters.get("prompt"),
+        login_hint=parameters.get("login_hint"),
+        ui_locales=parameters.get("ui_locales"),
+        pushed=pushed,
     )
+
+
+def _still_good(session: _Session, asked: HomeRequest) -> bool:
+    """Whether the session's password is recent enough, and the person the one who is asked for."""
+    young = asked.max_age is None or _now() - session.first_at <= asked.max_age
+    same = asked.login_hint is None or asked.login_hint.lower() == session.account.email.lower()
+    return young and same and asked.prompt not in ("login", "select_account")
+
+
+def _known(login: _Login) -> Account:
+    assert login.account is not None
+    return login.account
+
+
+def _evidence(amr: Sequence[str] | None, acr: str | None, auth_time: int | None) -> dict[str, Any]:
+    said = {"amr": None if amr is None else list(amr), "acr": acr}
+    known = {name: value for name, value in said.items() if value is not None}
+    return {**known, "auth_time": _now() if auth_time is None else auth_time}
+
+
+def _proves_mfa(asked: HomeRequest, amr: Sequence[str] | None, acr: str | None) -> bool:
+    kinds = {kind for value in amr or () for kind in VALUE_KINDS.get(value, ())}
+    return "mfa" in (amr or ()) or len(kinds) > 1 or acr == MFA_ACR or (acr is not None and acr in
+    asked.acr_values)
 
 
 def _now() -> int:
     return int(datetime.now(UTC).timestamp())
-
-
-def _amr(mfa: bool) -> tuple[str, ...]:
-    return _MFA_AMR if mfa else ("pwd",)
-
-
-def _acr(mfa: bool) -> str:
-    return MFA_ACR if mfa else SFA_ACR
-
-
-_LABELS = {
-    "username": "User name",
-    "password": "Password",
-    "code": "Code of your authenticator (any six digits)",
-}
-_ATTRIBUTES = {
-    "username": 'autocomplete="username"',
-    "password": 'type="password" autocomplete="current-password"',
-    "code": 'inputmode="numeric" autocomplete="one-time-code"',
-}
-_CSS = """
-:root { color-scheme: light dark; font: 1.05rem/1.5 system-ui, sans-serif; }
-body { display: grid; place-items: center; min-height: 100vh; margin: 0; background: Canvas; color: CanvasText; }
-main { width: min(22rem, 90vw); padding: 2rem; border: 1px solid GrayText; border-radius: 0.75rem; }
-main > p:first-child { margin: 0; letter-spacing: 0.08em; text-transform: uppercase; font-size: 0.8rem; }
-h1 { margin: 0 0 1rem; font-size: 1.4rem; }
-label { display: block; margin-top: 0.75rem; }
-input { width: 100%; box-sizing: border-box; padding: 0.6rem; font: inherit; border-radius: 0.4rem; border: 1px solid GrayText; }
-button { width: 100%; margin-top: 1.25rem; padding: 0.7rem; font: inherit; border: 0; border-radius: 0.4rem; background: #14532d; color: #fff; }
-:focus-visible { outline: 3px solid #2563eb; outline-offset: 2px; }
-[role=alert] { color: #b91c1c; }
-"""

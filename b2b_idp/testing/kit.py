@@ -223,7 +223,7 @@ class Kit:
         user_id = invitation["invitedUser"]["id"]
         if properties:
             self.graph("PATCH", f"/users/{user_id}", properties)
-        driver = GuestDriver(Walker(self._transport(), CALLBACK), self._mailed_code)
+        driver = GuestDriver(Walker(self._transport(), CALLBACK.rsplit("/", 1)[0]), self._mailed_code)
         return KitGuest(user_id, email, invitation["inviteRedeemUrl"], driver)
 
     def app(

@@ -40,6 +40,7 @@ class World:
     rp: RelyingParty
     drivers: dict[str, GuestDriver] = field(default_factory=dict)
     users: dict[str, str] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
 
     def trust(self, mfa: bool) -> None:
         self.instance.graph(
@@ -56,7 +57,8 @@ class World:
             {"invitedUserEmailAddress": email, "inviteRedirectUrl": CALLBACK.rsplit("/", 1)[0]},
         )
         self.users[email] = invited["invitedUser"]["id"]
-        return str(invited["inviteRedeemUrl"])
+        self.links[email] = invited["inviteRedeemUrl"]
+        return self.links[email]
 
     def driver(self, email: str) -> GuestDriver:
         """The guest's own browser."""

@@ -1,5 +1,6 @@
 """Home tenants that are OpenID providers."""
 
-from b2b_idp.homes.oidc.client import Departure, HomeAnswer, HomeReport, OidcHomes, Pending, Profile
+from b2b_idp.homes.oidc.client import OidcHomes
+from b2b_idp.homes.oidc.values import Departure, HomeAnswer, HomeReport, Pending, Profile
 
 __all__ = ["Departure", "HomeAnswer", "HomeReport", "OidcHomes", "Pending", "Profile"]

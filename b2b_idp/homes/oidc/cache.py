@@ -1,4 +1,4 @@
-"""Metadata and keys of a home, fetched once and kept: fresh for minutes, usable for a day when the home is down."""
+"""Metadata and keys of a home, fetched once and kept: fresh for minutes, usable for a day when it is down."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Kept(Generic[_T]):
             self._lock.release()
 
     def renewed(self, at: datetime) -> _T | None:
-        """The document fetched again although it may be fresh; None when that failed or was done too often."""
+        """The document fetched again though it may be fresh; None when that failed or was done too often."""
         seen = self._fetches
         if not self._room.acquire(timeout=WAIT_SECONDS):
             return None

@@ -67,8 +67,8 @@ def verify(
 ) -> VerifiedClaims:
     """The claims of `token`, each checked.
 
-    Raises Problem(HOME_ANSWER_REFUSED) with the precise reason for the administrator, and what fetching the keys may
-    raise.
+    Raises Problem(HOME_ANSWER_REFUSED) with the precise reason for the administrator, and what fetching the
+    keys may raise.
     """
     if not isinstance(token, str) or len(token) > MAX_TOKEN:
         raise refused("id_token is missing or too large")

@@ -31,7 +31,7 @@ class HomeKey:
 
 
 def parse_jwks(raw: bytes) -> tuple[HomeKey, ...]:
-    """The usable keys of a key set; those that cannot be read, are weak or are not for signatures are passed over.
+    """The usable keys of a key set; the unreadable, the weak and those not for signatures are passed over.
 
     Raises Problem(HOME_MISCONFIGURED) when it is no key set, an absurd one, or has no usable key.
     """

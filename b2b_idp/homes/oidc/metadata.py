@@ -15,8 +15,8 @@ _MOST_VALUES = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metadata:
-    """Endpoints are addresses that may be spoken to, by their text. `algorithms` are those of id_tokens that we know;
-    empty lists of what is optional say that the home names none."""
+    """Endpoints are addresses that may be spoken to, by their text. `algorithms` are those of id_tokens
+    that we know; empty lists of what is optional say that the home names none."""
 
     authorization_endpoint: str
     token_endpoint: str

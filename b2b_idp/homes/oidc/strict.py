@@ -12,15 +12,16 @@ from b2b_idp.model.problem import Code, Problem
 
 MAX_DEPTH = 32
 
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+"""A string, or what begins as one; possessive, so that hostile text is walked once."""
 
 
 def refused(why: str) -> Problem:
     """The home's answer cannot be accepted."""
     return Problem(
         Code.HOME_ANSWER_REFUSED,
-        "Your organisation's answer could not be accepted. Please start again at the app; if it happens again, "
-        "tell your administrator the number below.",
+        "Your organisation's answer could not be accepted. Please start again at the app; "
+        "if it happens again, tell your administrator the number below.",
         why,
     )
 
@@ -50,9 +51,7 @@ def strict_json(raw: bytes, fail: Callable[[str], Problem]) -> dict[str, Any]:
         text = raw.decode("utf-8")
         if _depth(text) > MAX_DEPTH:
             raise fail("nested too deeply")
-        value = json.loads(
-            text, object_pairs_hook=_members, parse_float=_finite, parse_constant=_constant
-        )
+        value = json.loads(text, object_pairs_hook=_members, parse_float=_finite, parse_constant=_constant)
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as e:
         raise fail(str(e) if type(e) is _FlawError else "not JSON") from None

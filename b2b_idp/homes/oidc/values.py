@@ -39,8 +39,8 @@ class Departure:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Who the home says it is, by our names. `email_verified` is None when the home does not say; `raw` holds the
-    text claims, by the home's names and, where inboundClaimMapping has one, by ours."""
+    """Who the home says it is, by our names. `email_verified` is None when the home does not say; `raw`
+    holds the text claims, by the home's names and, where inboundClaimMapping has one, by ours."""
 
     email: str | None = None
     email_verified: bool | None = None
@@ -62,7 +62,8 @@ class HomeAnswer:
 
 @dataclass(frozen=True, slots=True)
 class HomeReport:
-    """What a look at a home found: what it can do, and in plain words what is wrong. No key: it cannot be used."""
+    """What a look at a home found: what it can do, and in plain words what is wrong. No key: it cannot be
+    used."""
 
     issuer: str
     keys: int = 0
