@@ -22,8 +22,8 @@ from b2b_idp.signin.view import Candidate, View
 LOCAL_METHODS = frozenset({LocalMethod.TOTP, LocalMethod.RECOVERY_CODE})
 """Challenges that this server offers."""
 
-MAX_DEPARTURES = 3
-"""How often one sign-in may send a browser home: first visit, step-up, and one repeat after a fault."""
+MAX_DEPARTURES = 10
+"""How often one sign-in may send a browser home: first visit, step-up, and again after faults on the way."""
 
 MAIL_PROOF_HOLDS = timedelta(minutes=15)
 """How long a mailed link or code, once used in a browser, proves the address there."""

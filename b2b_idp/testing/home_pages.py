@@ -10,8 +10,9 @@ from flask import Response, render_template_string
 _HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors
-    'none'", }
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'",
+}
 
 _LAYOUT = """<!doctype html>
 <html lang="en">
@@ -90,9 +91,7 @@ footer { margin-top: 1.25rem; }
 
 
 def sign_in_page(domain: str, login: str, username: str, people: Iterable[str], error: str = "") -> Response:
-    return _page(
-        _SIGN_IN, domain, "Sign in", error, login=login, username=username, people=sorted(people)
-    )
+    return _page(_SIGN_IN, domain, "Sign in", error, login=login, username=username, people=sorted(people))
 
 
 def second_factor_page(domain: str, login: str, username: str, why: str, error: str = "") -> Response:

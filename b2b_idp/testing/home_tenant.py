@@ -8,23 +8,31 @@ import threading
 from base64 import b64decode, urlsafe_b64encode
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 from urllib.parse import unquote_plus, urlencode
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
-from flask import Flask, Response, redirect, request
+from flask import Flask, Response, request
 from jwt.algorithms import RSAAlgorithm
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from b2b_idp.policy.factors import VALUE_KINDS
 from b2b_idp.testing.home_pages import problem_page, second_factor_page, sign_in_page, stylesheet
+from b2b_idp.testing.home_script import (
+    MFA_ACR,
+    SFA_ACR,
+    Account,
+    HomeRequest,
+    evidence_claims,
+    now,
+    parse_request,
+    proves_mfa,
+)
 
-MFA_ACR = "https://refeds.org/profile/mfa"
-SFA_ACR = "https://refeds.org/profile/sfa"
+__all__ = ["MFA_ACR", "SFA_ACR", "Account", "HomeRequest", "ScriptedHome", "Tamper", "compact_jws"]
+
 _PWD = ("pwd",)
 _MFA = ("pwd", "otp", "mfa")
 
@@ -38,55 +46,6 @@ def _shared_key() -> rsa.RSAPrivateKey:
         if not _keys:
             _keys.append(rsa.generate_private_key(65537, 2048))
         return _keys[0]
-
-
-@dataclass(frozen=True)
-class Account:
-    """Somebody who works at the home. `mfa_always`: the home asks for the second factor at every sign-in."""
-
-    sub: str
-    email: str
-    name: str
-    given_name: str | None = None
-    family_name: str | None = None
-    password: str = field(default="password", repr=False)
-    can_mfa: bool = True
-    mfa_always: bool = False
-
-    def claims(self) -> dict[str, Any]:
-        known = {
-            "sub": self.sub,
-            "email": self.email,
-            "email_verified": True,
-            "name": self.name,
-            "given_name": self.given_name,
-            "family_name": self.family_name,
-        }
-        return {name: value for name, value in known.items() if value is not None}
-
-
-@dataclass(frozen=True, kw_only=True)
-class HomeRequest:
-    """What an authorization request asked of the home. `pushed`: it came by RFC 9126."""
-
-    redirect_uri: str
-    state: str
-    nonce: str
-    code_challenge: str
-    acr_values: tuple[str, ...] = ()
-    claims: Mapping[str, Any] = field(default_factory=dict)
-    max_age: int | None = None
-    prompt: str | None = None
-    login_hint: str | None = None
-    ui_locales: str | None = None
-    pushed: bool = False
-
-    @property
-    def wants_mfa(self) -> bool:
-        """Whether MFA is asked for, by acr_values or by the claims parameter."""
-        wanted = self.claims.get("id_token") or {}
-        by_claims = [v for name in ("amr", "acr") for v in (wanted.get(name) or {}).get("values", ())]
-        return MFA_ACR in self.acr_values or not {"mfa", MFA_ACR}.isdisjoint(by_claims)
 
 
 Spoil = Callable[[dict[str, Any]], Any]
@@ -217,7 +176,7 @@ class ScriptedHome:
         **claims: Any,
     ) -> None:
         """The next authorization request is answered at once with these claims; `auth_time` None: now."""
-        self._next.append({"sub": sub, **_evidence(amr, acr, auth_time), **claims})
+        self._next.append({"sub": sub, **evidence_claims(amr, acr, auth_time), **claims})
 
     def script(
         self,
@@ -236,13 +195,13 @@ class ScriptedHome:
         """
 
         def respond(asked: HomeRequest) -> dict[str, Any]:
-            evidence = _evidence(amr, acr, auth_time)
-            old = asked.max_age is not None and evidence["auth_time"] < _now() - asked.max_age
-            lacking = asked.wants_mfa and not _proves_mfa(asked, amr, acr)
+            evidence = evidence_claims(amr, acr, auth_time)
+            old = asked.max_age is not None and evidence["auth_time"] < now() - asked.max_age
+            lacking = asked.wants_mfa and not proves_mfa(asked, amr, acr)
             if asked.wants_mfa and (lacking or old):
                 self.asked.append(asked)
             if step_up is not None and (lacking or old):
-                evidence = _evidence(step_up, acr, None)
+                evidence = evidence_claims(step_up, acr, None)
             return {**account.claims(), **evidence, **claims}
 
         self.respond = respond
@@ -297,7 +256,7 @@ class ScriptedHome:
     def _par(self) -> Response:
         if not self._is_our_client():
             return _oauth_error("invalid_client", 401)
-        asked = _parsed(request.form.to_dict(), self.client_id, pushed=True)
+        asked = parse_request(request.form.to_dict(), self.client_id, pushed=True)
         if isinstance(asked, str):
             return _oauth_error("invalid_request", 400)
         uri = "urn:ietf:params:oauth:request_uri:" + secrets.token_urlsafe(16)
@@ -307,7 +266,7 @@ class ScriptedHome:
     def _authorize(self) -> Response:
         uri = request.args.get("request_uri")
         pushed = self._pushed.pop(uri, None) if uri else None
-        asked = pushed or _parsed(request.args.to_dict(), self.client_id)
+        asked = pushed or parse_request(request.args.to_dict(), self.client_id)
         if isinstance(asked, str):
             return problem_page(self.domain, asked)
         self.requests.append(asked)
@@ -344,8 +303,8 @@ class ScriptedHome:
             return sign_in_page(self.domain, id, hinted.email if hinted else "", self.accounts)
         login.account, login.first_at = session.account, session.first_at
         if session.second_at is not None:
-            return self._signed_in(id, login, session.second_at)
-        return self._after_password(id, login, volunteered=False)
+            return self._signed_in(id, login, session.account, session.second_at)
+        return self._after_password(id, login, session.account, volunteered=False)
 
     def _sign_in(self) -> Response:
         id = request.form.get("login", "")
@@ -357,13 +316,13 @@ class ScriptedHome:
         password = request.form.get("password", "")
         if account is None or not secrets.compare_digest(password.encode(), account.password.encode()):
             return sign_in_page(self.domain, id, username, self.accounts, "Wrong e-mail or password.")
-        login.account, login.first_at = account, _now()
-        return self._after_password(id, login, volunteered="mfa" in request.form)
+        login.account, login.first_at = account, now()
+        return self._after_password(id, login, account, volunteered="mfa" in request.form)
 
-    def _after_password(self, id: str, login: _Login, volunteered: bool) -> Response:
-        account, wants_mfa = _known(login), login.request.wants_mfa
+    def _after_password(self, id: str, login: _Login, account: Account, volunteered: bool) -> Response:
+        wants_mfa = login.request.wants_mfa
         if not account.can_mfa or not (account.mfa_always or wants_mfa or volunteered):
-            return self._signed_in(id, login, None)
+            return self._signed_in(id, login, account, None)
         if wants_mfa and not account.mfa_always:
             self.asked.append(login.request)
         why = "The app that you go to wants a second factor." if wants_mfa else "Your second factor, please."
@@ -378,16 +337,14 @@ class ScriptedHome:
         if len(code) != 6 or not (code.isascii() and code.isdigit()):
             email = login.account.email
             return second_factor_page(self.domain, id, email, "", "A code has six digits.")
-        return self._signed_in(id, login, _now())
+        return self._signed_in(id, login, login.account, now())
 
-    def _signed_in(self, id: str, login: _Login, second_at: int | None) -> Response:
+    def _signed_in(self, id: str, login: _Login, account: Account, second_at: int | None) -> Response:
         del self._logins[id]
-        account = _known(login)
         session = secrets.token_urlsafe(16)
         self._sessions[session] = _Session(account, login.first_at, second_at)
-        done = _evidence(_PWD, SFA_ACR, login.first_at) if second_at is None else _evidence(
-            _MFA, MFA_ACR, login.first_at
-        )
+        amr, acr = (_PWD, SFA_ACR) if second_at is None else (_MFA, MFA_ACR)
+        done = evidence_claims(amr, acr, login.first_at)
         response = self._send_back(login.request, {**account.claims(), **done})
         response.set_cookie(self._cookie, session, httponly=True, samesite="Lax")
         return response
@@ -416,13 +373,13 @@ class ScriptedHome:
             or asked.code_challenge != challenge.rstrip("=")
         ):
             return _oauth_error("invalid_grant", 400)
-        now = _now()
+        at = now()
         access_token = secrets.token_urlsafe(24)
         claims: dict[str, Any] = {
             "iss": self.issuer,
             "aud": self.client_id,
-            "iat": now,
-            "exp": now + 300,
+            "iat": at,
+            "exp": at + 300,
             "nonce": asked.nonce,
             "at_hash": urlsafe_b64encode(sha256(access_token.encode()).digest()[:16]).decode().rstrip("="),
         } | person
@@ -431,8 +388,9 @@ class ScriptedHome:
         return _answer(answer | {"id_token": self._id_token(claims)}, self.tamper.token_answer)
 
     def _id_token(self, claims: dict[str, Any]) -> str:
-        header: dict[str, Any] = {"typ": "JWT", "alg": "RS256"} | ({} if self.kid is None else {"kid":
-        self.kid}) t = self.tamper
+        named = {} if self.kid is None else {"kid": self.kid}
+        header: dict[str, Any] = {"typ": "JWT", "alg": "RS256"} | named
+        t = self.tamper
         header = t.header(header) if t.header else header
         claims = t.claims(claims) if t.claims else claims
         if t.sign is not None:
@@ -466,8 +424,9 @@ class ScriptedHome:
         if scheme == "Basic":
             client_id, _, secret = b64decode(credentials).decode().partition(":")
             client_id, secret = unquote_plus(client_id), unquote_plus(secret)
-        return client_id == self.client_id and secrets.compare_digest(secret.encode(),
-        self.client_secret.encode())
+        return client_id == self.client_id and secrets.compare_digest(
+            secret.encode(), self.client_secret.encode()
+        )
 
 
 class _Quiet(WSGIRequestHandler):
@@ -500,54 +459,8 @@ def _oauth_error(error: str, status: int) -> Response:
     return _answer({"error": error}, None, status)
 
 
-def _parsed(parameters: Mapping[str, str], client_id: str, *, pushed: bool = False) -> HomeRequest | str:
-    """The request, or what is wrong with it."""
-    if parameters.get("client_id", client_id if pushed else None) != client_id:
-        return "This app is not known here."
-    needed = ("redirect_uri", "state", "nonce", "code_challenge")
-    missing = [name for name in needed if not parameters.get(name)]
-    if missing or parameters.get("response_type") != "code" or parameters.get("code_challenge_method") !=
-    "S256": return f"The app's request is not complete: {', '.join(missing) or 'response_type or PKCE'}."
-    try:
-        claims = json.loads(parameters.get("claims", "{}"))
-        max_age = int(parameters["max_age"]) if "max_age" in parameters else None
-    except ValueError:
-        return "The app's request cannot be read."
-    return HomeRequest(
-        **{name: parameters[name] for name in needed},
-        acr_values=tuple(parameters.get("acr_values", "").split()),
-        claims=claims,
-        max_age=max_age,
-        prompt=parameters.get("prompt"),
-        login_hint=parameters.get("login_hint"),
-        ui_locales=parameters.get("ui_locales"),
-        pushed=pushed,
-    )
-
-
 def _still_good(session: _Session, asked: HomeRequest) -> bool:
     """Whether the session's password is recent enough, and the person the one who is asked for."""
-    young = asked.max_age is None or _now() - session.first_at <= asked.max_age
+    young = asked.max_age is None or now() - session.first_at <= asked.max_age
     same = asked.login_hint is None or asked.login_hint.lower() == session.account.email.lower()
     return young and same and asked.prompt not in ("login", "select_account")
-
-
-def _known(login: _Login) -> Account:
-    assert login.account is not None
-    return login.account
-
-
-def _evidence(amr: Sequence[str] | None, acr: str | None, auth_time: int | None) -> dict[str, Any]:
-    said = {"amr": None if amr is None else list(amr), "acr": acr}
-    known = {name: value for name, value in said.items() if value is not None}
-    return {**known, "auth_time": _now() if auth_time is None else auth_time}
-
-
-def _proves_mfa(asked: HomeRequest, amr: Sequence[str] | None, acr: str | None) -> bool:
-    kinds = {kind for value in amr or () for kind in VALUE_KINDS.get(value, ())}
-    return "mfa" in (amr or ()) or len(kinds) > 1 or acr == MFA_ACR or (acr is not None and acr in
-    asked.acr_values)
-
-
-def _now() -> int:
-    return int(datetime.now(UTC).timestamp())

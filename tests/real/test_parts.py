@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import urllib3
-from nodes import Browser, ForeignHome, Landing, NodeError, RelyingParty, foreign_home, landing
+
+from tests.real.nodes import Browser, ForeignHome, Landing, NodeError, RelyingParty, foreign_home, landing
 
 MFA = "https://refeds.org/profile/mfa"
 PERSONS = {

@@ -1,0 +1,111 @@
+"""What a scripted home tenant is asked, who works there, and what it says of how they signed in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from b2b_idp.policy.factors import VALUE_KINDS
+
+MFA_ACR = "https://refeds.org/profile/mfa"
+SFA_ACR = "https://refeds.org/profile/sfa"
+
+
+@dataclass(frozen=True)
+class Account:
+    """Somebody who works at the home. `mfa_always`: the home asks for the second factor at every sign-in."""
+
+    sub: str
+    email: str
+    name: str
+    given_name: str | None = None
+    family_name: str | None = None
+    password: str = field(default="password", repr=False)
+    can_mfa: bool = True
+    mfa_always: bool = False
+
+    def claims(self) -> dict[str, Any]:
+        known = {
+            "sub": self.sub,
+            "email": self.email,
+            "email_verified": True,
+            "name": self.name,
+            "given_name": self.given_name,
+            "family_name": self.family_name,
+        }
+        return {name: value for name, value in known.items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class HomeRequest:
+    """What an authorization request asked of the home. `pushed`: it came by RFC 9126."""
+
+    redirect_uri: str
+    state: str
+    nonce: str
+    code_challenge: str
+    acr_values: tuple[str, ...] = ()
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    max_age: int | None = None
+    prompt: str | None = None
+    login_hint: str | None = None
+    ui_locales: str | None = None
+    pushed: bool = False
+
+    @property
+    def wants_mfa(self) -> bool:
+        """Whether MFA is asked for, by acr_values or by the claims parameter."""
+        wanted = self.claims.get("id_token") or {}
+        by_claims = [v for name in ("amr", "acr") for v in (wanted.get(name) or {}).get("values", ())]
+        return MFA_ACR in self.acr_values or not {"mfa", MFA_ACR}.isdisjoint(by_claims)
+
+
+def parse_request(
+    parameters: Mapping[str, str], client_id: str, *, pushed: bool = False
+) -> HomeRequest | str:
+    """The request, or what is wrong with it."""
+    if parameters.get("client_id", client_id if pushed else None) != client_id:
+        return "This app is not known here."
+    needed = ("redirect_uri", "state", "nonce", "code_challenge")
+    missing = [name for name in needed if not parameters.get(name)]
+    fixed = (parameters.get("response_type"), parameters.get("code_challenge_method"))
+    if missing or fixed != ("code", "S256"):
+        return f"The app's request is not complete: {', '.join(missing) or 'response_type or PKCE'}."
+    try:
+        claims = json.loads(parameters.get("claims", "{}"))
+        max_age = int(parameters["max_age"]) if "max_age" in parameters else None
+    except ValueError:
+        return "The app's request cannot be read."
+    return HomeRequest(
+        **{name: parameters[name] for name in needed},
+        acr_values=tuple(parameters.get("acr_values", "").split()),
+        claims=claims,
+        max_age=max_age,
+        prompt=parameters.get("prompt"),
+        login_hint=parameters.get("login_hint"),
+        ui_locales=parameters.get("ui_locales"),
+        pushed=pushed,
+    )
+
+
+def evidence_claims(amr: Sequence[str] | None, acr: str | None, auth_time: int | None) -> dict[str, Any]:
+    said = {"amr": None if amr is None else list(amr), "acr": acr}
+    known = {name: value for name, value in said.items() if value is not None}
+    return {**known, "auth_time": now() if auth_time is None else auth_time}
+
+
+def proves_mfa(asked: HomeRequest, amr: Sequence[str] | None, acr: str | None) -> bool:
+    kinds = {kind for value in amr or () for kind in VALUE_KINDS.get(value, ())}
+    return (
+        "mfa" in (amr or ())
+        or len(kinds) > 1
+        or acr == MFA_ACR
+        or (acr is not None and acr in asked.acr_values)
+    )
+
+
+def now() -> int:
+    return int(datetime.now(UTC).timestamp())
