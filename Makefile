@@ -1,50 +1,57 @@
 # b2b-idp: `make help` lists the targets.
 PYTHON ?= python3
 VENV   ?= .venv
-BIN    := $(VENV)/bin
+BIN    := $(abspath $(VENV))/bin
 ARGS   ?=
-SUDO_APT = apt-get install -y --no-install-recommends
+export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test unit check bench clean system-parts
 
 help: ## List the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name says; do \
+	  printf '  %-8s %s\n' "$$name" "$$says"; done
 
-$(BIN)/python:
-	@$(PYTHON) -m venv $(VENV) || { \
-	  rm -rf $(VENV); \
-	  [ "$$(id -u)" = 0 ] && apt-get update -q && $(SUDO_APT) python3-venv && $(PYTHON) -m venv $(VENV); }
+# Debian ships python3 without ensurepip; root can put that right.
+$(VENV)/.made:
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv \
+	  && $(PYTHON) -m venv $(VENV); }
+	@touch $@
 
-$(VENV)/.runs: setup.cfg $(BIN)/python
+$(VENV)/.runs: $(VENV)/.made setup.cfg pyproject.toml
 	$(BIN)/python -m pip install -q -e .
 	@touch $@
 
-$(VENV)/.tests: setup.cfg $(VENV)/.runs
-	$(BIN)/python -m pip install -q -e .[test]
+$(VENV)/.tests: $(VENV)/.runs
+	$(BIN)/python -m pip install -q -e '.[test]'
 	@touch $@
+
+benchmarks/peer/node_modules/.made: benchmarks/peer/package-lock.json | system-parts
+	cd benchmarks/peer && npm ci --silent
+	@touch $@
+
+system-parts: $(VENV)/.tests
+	@tests/real/system-parts $(BIN)
 
 demo: $(VENV)/.runs ## Run the whole world on loopback (ARGS="--once" exits after the three ways)
 	$(BIN)/b2b-idp demo $(ARGS)
 
-test: $(VENV)/.tests system-parts ## Run every test; missing system parts are installed when root on Debian
+test: system-parts ## Run every test; missing system parts are installed when root on Debian, else their tests skipped
 	$(BIN)/python -m pytest -q -n auto $(ARGS)
 
 unit: $(VENV)/.tests ## Run the tests that need nothing but Python
 	$(BIN)/python -m pytest -q -n auto --ignore tests/real $(ARGS)
 
-check: $(VENV)/.tests ## Style, types, the import rule
+check: $(VENV)/.tests ## Check style, types and the layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.tests system-parts ## Measure beside npm oidc-provider; prints ratios
-	cd benchmarks/peer && npm ci --silent
+bench: benchmarks/peer/node_modules/.made ## Measure beside npm oidc-provider; ratios, medians of alternating rounds
 	$(BIN)/python benchmarks/bench.py $(ARGS)
 
-system-parts:
-	@tests/real/system-parts
-
-clean: ## Remove what was built
-	rm -rf $(VENV) build dist *.egg-info tests/real/node_modules benchmarks/peer/node_modules
+clean: ## Remove all that was built and installed here
+	rm -rf $(VENV) build dist *.egg-info tests/real/node_modules benchmarks/peer/node_modules \
+	  .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -60,7 +60,7 @@ class B2BIdp:
         settings: Settings | None = None,
         moment: Callable[[], Moment] = system_moment,
         keys: KeyRing | None = None,
-        **given: object,
+        **given: Any,
     ) -> None:
         self.settings = settings or Settings.load(**given)
         self.moment = moment
@@ -336,9 +336,7 @@ class _Cookies:
 
 
 def _log_problem(problem: Problem, correlation_id: str) -> None:
-    log.info(
-        "refused", code=problem.code.value, why=problem.why or problem.say, correlation_id=correlation_id
-    )
+    log.info("refused", code=problem.code.value, why=problem.why or problem.say, correlation_id=correlation_id)
 
 
 def _log_defect(e: Exception, correlation_id: str) -> None:

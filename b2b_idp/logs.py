@@ -24,9 +24,7 @@ def configure(level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(
-        level=level, stream=sys.stderr, format='{"logger": "%(name)s", "event": "%(levelname)s"}'
-    )
+    logging.basicConfig(level=level, stream=sys.stderr, format='{"logger": "%(name)s", "event": "%(levelname)s"}')
     # Authlib logs tokens at DEBUG
     for name in ("authlib", "urllib3", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -80,9 +80,7 @@ def _level(name: str, value: object) -> str:
     return level
 
 
-def setting(
-    help: str, parse: Callable[[str, object], Any], default: Any = MISSING, *, secret: bool = False
-) -> Any:
+def setting(help: str, parse: Callable[[str, object], Any], default: Any = MISSING, *, secret: bool = False) -> Any:
     return field(default=default, repr=not secret, metadata={"help": help, "parse": parse, "secret": secret})
 
 
@@ -90,9 +88,7 @@ def setting(
 class Settings:
     """All settings of one instance. `load` reads them; each part is then given only what it uses."""
 
-    issuer: str = setting(
-        "The address that guests and apps see; byte for byte the `iss` of every token.", _issuer
-    )
+    issuer: str = setting("The address that guests and apps see; byte for byte the `iss` of every token.", _issuer)
     database_url: str = setting("sqlite:///FILE.", _text, "", secret=True)
     keys_dir: str = setting("The folder of signing keys and the master key.", _text, "keys")
     mail_url: str = setting(
@@ -113,9 +109,7 @@ class Settings:
     home_recheck: int = setting("Seconds that a session lives after home's last word.", _seconds, 24 * 3600)
 
     @classmethod
-    def load(
-        cls, toml: Path | None = None, env: Mapping[str, str] | None = None, **given: object
-    ) -> Settings:
+    def load(cls, toml: Path | None = None, env: Mapping[str, str] | None = None, **given: object) -> Settings:
         """Settings from a TOML file, overridden by `B2B_IDP_<NAME>`, overridden by arguments.
 
         Raises Problem(BAD_SETTING) that names every wrong or unknown one.

@@ -11,9 +11,7 @@ import click
 
 
 @click.command()
-@click.option(
-    "--port", type=click.IntRange(1024, 65000), default=5000, show_default=True, help="The first of four."
-)
+@click.option("--port", type=click.IntRange(1024, 65000), default=5000, show_default=True, help="The first of four.")
 @click.option("--once", is_flag=True, help="Exit after the three ways.")
 @click.option("--json", "as_json", is_flag=True, help="Print the ways as one line of JSON, the last.")
 def demo(port: int, once: bool, as_json: bool) -> None:
@@ -25,9 +23,7 @@ def demo(port: int, once: bool, as_json: bool) -> None:
         try:
             world = World(Path(folder), port)
         except OSError as e:
-            raise click.ClickException(
-                f"port {port} or one of the next three is taken ({e}); try --port 5100"
-            ) from e
+            raise click.ClickException(f"port {port} or one of the next three is taken ({e}); try --port 5100") from e
         try:
             ways = walk_all(world)
             if not as_json:

@@ -24,9 +24,7 @@ def doctor(data: Path, as_json: bool) -> None:
     if checks[-1]["ok"]:
         checks += _homes(idp)
         checks.append(
-            _check(
-                "mail", lambda: "sent" if idp.settings.mail_url else "kept in the outbox: MAIL_URL is empty"
-            )
+            _check("mail", lambda: "sent" if idp.settings.mail_url else "kept in the outbox: MAIL_URL is empty")
         )
     lines = [f"{'ok  ' if c['ok'] else 'FAIL'}  {c['name']}: {c['says']}" for c in checks]
     show({"checks": checks}, lines, as_json)

@@ -50,9 +50,7 @@ def list_(data: Path, as_json: bool) -> None:
 @click.option("--issuer", required=True, help="The home's issuer, byte for byte as in its metadata.")
 @click.option("--name", required=True, help="What guests see.")
 @click.option("--client-id", required=True)
-@click.option(
-    "--client-secret", default=None, envvar="HOME_CLIENT_SECRET", help="Without it: private_key_jwt."
-)
+@click.option("--client-secret", default=None, envvar="HOME_CLIENT_SECRET", help="Without it: private_key_jwt.")
 @click.option("--domain", "domains", multiple=True, help="A mail domain that this home is authoritative for.")
 @click.option("--profile", default="rfc8176", show_default=True, help="The vendor's amr and acr words.")
 @click.option("--trust-mfa", is_flag=True, help="Accept MFA done there.")

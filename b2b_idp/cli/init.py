@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,9 +17,7 @@ from b2b_idp.settings import Settings, template
 
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(path_type=Path, file_okay=False), required=True, help="The directory to make."
-)
+@click.option("--data", type=click.Path(path_type=Path, file_okay=False), required=True, help="The directory to make.")
 @click.option("--issuer", required=True, help="The address that guests and apps will see.")
 @click.option("--tenant-name", default="Contoso", show_default=True, help="The organisation that runs it.")
 @click.option("--default-domain", default=None, help="Its domain; default: the issuer's host.")
@@ -44,7 +41,7 @@ def init(data: Path, issuer: str, tenant_name: str, default_domain: str | None, 
         w.documents.create_tenant(tenant)
         row, secret = create_admin_app(w, idp.vault, moment)
     _ = idp.keys  # makes the signing keys
-    os.chmod(data, 0o700)
+    data.chmod(0o700)
     admin = {"clientId": row.app_id, "clientSecret": secret, "tokenEndpoint": f"{issuer}/token"}
     show(
         {

@@ -34,9 +34,7 @@ def settings_of(data: Path) -> Settings:
     """The settings of the instance in `data`; relative places in them are below it."""
     toml = data / SETTINGS_FILE
     if not toml.is_file():
-        raise Problem(
-            Code.BAD_SETTING, f"{data} holds no instance. Make one: b2b-idp init --data {data} --issuer URL"
-        )
+        raise Problem(Code.BAD_SETTING, f"{data} holds no instance. Make one: b2b-idp init --data {data} --issuer URL")
     # the directory and the command's own variables are not settings
     env = {k: v for k, v in os.environ.items() if k != "B2B_IDP_DATA"}
     settings = Settings.load(toml, env)

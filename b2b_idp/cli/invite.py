@@ -70,9 +70,7 @@ def _rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         reader = csv.DictReader(f)
         names = [n.strip().lower() for n in reader.fieldnames or ()]
         if "email" not in names or set(names) - set(_COLUMNS):
-            raise Problem(
-                Code.BAD_REQUEST, f"{file}: the columns are email and, if wanted, name and redirect."
-            )
+            raise Problem(Code.BAD_REQUEST, f"{file}: the columns are email and, if wanted, name and redirect.")
         reader.fieldnames = names
         yield from enumerate(reader, start=2)
 

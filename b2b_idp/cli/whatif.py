@@ -51,9 +51,7 @@ def whatif(
             raise Problem(Code.NOT_FOUND, f"No app is called {app}.")
         configuration = r.configuration
         domain = (user.mail or "").rpartition("@")[2]
-        tenant = configuration.homes.get(
-            home or user.home_tenant_id or ""
-        ) or configuration.homes_by_domain.get(domain)
+        tenant = configuration.homes.get(home or user.home_tenant_id or "") or configuration.homes_by_domain.get(domain)
         if tenant is None:
             raise Problem(Code.NOT_FOUND, "No home tenant is known for this guest; name one with --home.")
         answer = idp.what_if.evaluate(

@@ -67,9 +67,7 @@ def _walk(world: World, person: Person) -> Way:
 def _log_entry(world: World, person: Person) -> dict[str, Any]:
     rows = world.graph("GET", "/auditLogs/signIns?$top=50")["value"]
     entry: dict[str, Any] = next(
-        r
-        for r in rows
-        if r["userPrincipalName"] == person.email and r["appDisplayName"] == "Contoso Expenses"
+        r for r in rows if r["userPrincipalName"] == person.email and r["appDisplayName"] == "Contoso Expenses"
     )
     return entry
 
@@ -83,7 +81,7 @@ def _sign_in_at_home(walker: Walker, page: Page, person: Person) -> Page:
     """Fills in whatever the home's page asks for: account, password, second factor."""
     known = {"username": person.email, "password": PASSWORD, "code": "123456"}
     fields = page.forms[0].fields
-    return walker.submit(page, **{name: known[name] for name in fields if name in known})
+    return walker.submit(page, answers={name: known[name] for name in fields if name in known})
 
 
 def tell(way: Way) -> list[str]:

@@ -55,9 +55,7 @@ class _Server:
     """A Flask app on a loopback port, in a thread."""
 
     def __init__(self, app: Flask, port: int) -> None:
-        self._server: BaseWSGIServer = make_server(
-            "127.0.0.1", port, app, threaded=True, request_handler=_Quiet
-        )
+        self._server: BaseWSGIServer = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 

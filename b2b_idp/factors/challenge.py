@@ -30,9 +30,7 @@ class Failed:
     problem: Problem
 
 
-def answer_totp(
-    w: Writer, vault: Vault, user_id: str, browser: bytes, typed: str, moment: Moment
-) -> Passed | Failed:
+def answer_totp(w: Writer, vault: Vault, user_id: str, browser: bytes, typed: str, moment: Moment) -> Passed | Failed:
     """A TOTP code of one of the user's authenticators; each code is good once (RFC 6238 §5.2)."""
 
     def right() -> bool:
@@ -110,8 +108,6 @@ def register_totp(
     factor = TotpFactor(moment.new_id(), user_id, secret, step, moment.at)
     w.factors.add_totp(factor)
     codes = recovery.new_codes(moment)
-    w.factors.set_recovery_codes(
-        user_id, [recovery.digest(vault, user_id, c.replace("-", "")) for c in codes]
-    )
+    w.factors.set_recovery_codes(user_id, [recovery.digest(vault, user_id, c.replace("-", "")) for c in codes])
     guessing.passed(w, user_id, browser, moment.at)
     return Passed(LocalFactor(LocalMethod.TOTP, moment.at), factor.id, tuple(codes))

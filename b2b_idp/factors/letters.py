@@ -43,9 +43,7 @@ def _letter(vault: Vault, once: str, address: str, subject: str, body: str, mome
     )
 
 
-def code_letter(
-    vault: Vault, address: str, code: str, organisation: str, once: str, moment: Moment
-) -> Letter:
+def code_letter(vault: Vault, address: str, code: str, organisation: str, once: str, moment: Moment) -> Letter:
     """Carries a one-time code."""
     body = (
         f"Your code for {organisation} is\n\n    {code}\n\n"
@@ -56,9 +54,7 @@ def code_letter(
     return _letter(vault, once, address, f"Your code for {organisation}", body, moment)
 
 
-def factor_registered_letter(
-    vault: Vault, address: str, organisation: str, factor_id: str, moment: Moment
-) -> Letter:
+def factor_registered_letter(vault: Vault, address: str, organisation: str, factor_id: str, moment: Moment) -> Letter:
     """Tells that an authenticator was registered."""
     body = (
         f"An authenticator app was just set up for your guest account at {organisation}.\n\n"

@@ -43,9 +43,7 @@ def code_digest(vault: Vault, signin_id: str, address: str, code: str) -> str:
     return vault.digest("mailed-code", f"{signin_id}:{address.casefold()}:{code}").hex()
 
 
-def check(
-    vault: Vault, signin_id: str, held: MailedCode, typed: str, at: datetime
-) -> tuple[Verdict, MailedCode]:
+def check(vault: Vault, signin_id: str, held: MailedCode, typed: str, at: datetime) -> tuple[Verdict, MailedCode]:
     """Whether `typed` is the code, and what to remember afterwards: every wrong try counts."""
     if held.tries >= MAX_TRIES or not held.sent_at <= at < held.sent_at + LIFETIME:
         return Verdict.EXPIRED, held

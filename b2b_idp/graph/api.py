@@ -164,8 +164,7 @@ def _authorise(parts: GraphParts, route: Route, r: Reader, moment: Moment) -> Ca
     if caller.roles.isdisjoint(route.permissions):
         raise Problem(
             Code.FORBIDDEN,
-            "Insufficient privileges to complete the operation. It needs one of: "
-            + ", ".join(route.permissions),
+            "Insufficient privileges to complete the operation. It needs one of: " + ", ".join(route.permissions),
             f"the caller's roles: {', '.join(sorted(caller.roles)) or 'none'}",
         )
     return Call(parts=parts, caller=caller, moment=moment, w=r)
@@ -227,9 +226,7 @@ def _failed(parts: GraphParts, e: Exception) -> Response:
             413: Code.BODY_TOO_LARGE,
             415: Code.UNSUPPORTED_MEDIA_TYPE,
         }
-        return error_response(
-            Problem(codes.get(e.code or 500, Code.BAD_REQUEST), e.description or e.name), moment
-        )
+        return error_response(Problem(codes.get(e.code or 500, Code.BAD_REQUEST), e.description or e.name), moment)
     log.error("internal error", error=type(e).__name__, request_id=request_id(), exc_info=e)
     return error_response(Problem(Code.INTERNAL, "Something went wrong on our side. Try again."), moment)
 

@@ -143,9 +143,7 @@ def checked_application(document: dict[str, Any]) -> dict[str, Any]:
             raise _bad(f"identifierUris: {uri[:100]} is not an absolute URI without fragment.")
     _check_unique(app.identifierUris, "identifierUris: {} stands twice.")
     if app.web and any((app.web.implicitGrantSettings or {}).values()):
-        raise _bad(
-            "web.implicitGrantSettings: the implicit grant is not supported; use the code flow with PKCE."
-        )
+        raise _bad("web.implicitGrantSettings: the implicit grant is not supported; use the code flow with PKCE.")
     if any((app.optionalClaims or {}).values()):
         raise _bad("optionalClaims is not supported by this version; use a claims mapping policy.")
     _check_unique([r.value for r in app.appRoles if r.value], "appRoles: the value {} stands twice.")

@@ -163,9 +163,7 @@ def _change_app(call: Call, id: str) -> Answer:
     for name, value in change.items():
         before = merged.get(name)
         nested = name in ("web", "spa", "publicClient", "api", "b2bIdp")
-        merged[name] = (
-            before | value if nested and isinstance(before, dict) and isinstance(value, dict) else value
-        )
+        merged[name] = before | value if nested and isinstance(before, dict) and isinstance(value, dict) else value
     application = checked_application(merged)
     _check_identifier_uris(call, application, row.id)
     writer(call).apps.save(replace(row, application=application))
@@ -336,9 +334,7 @@ def _assign(call: Call, **named: str) -> Answer:
 
 
 def _check_role(call: Call, resource: AppRow, role: str, kind: str) -> None:
-    roles = {
-        r["id"].lower(): r for r in resource.application.get("appRoles") or [] if r.get("isEnabled", True)
-    }
+    roles = {r["id"].lower(): r for r in resource.application.get("appRoles") or [] if r.get("isEnabled", True)}
     wanted = "Application" if kind == "ServicePrincipal" else "User"
     if role == DEFAULT_APP_ROLE:
         if any(wanted in r["allowedMemberTypes"] for r in roles.values()):

@@ -16,9 +16,7 @@ from b2b_idp.signin.log import iso
 
 class _GroupDocument(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
-    displayName: Annotated[
-        str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")
-    ]
+    displayName: Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
     description: Annotated[str, StringConstraints(max_length=1024)] | None = None
     mailEnabled: bool = False
     mailNickname: Annotated[str, StringConstraints(max_length=64)] | None = None

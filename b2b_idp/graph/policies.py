@@ -106,11 +106,7 @@ def _merged(document: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
     merged = dict(document)
     for name, value in change.items():
         before = merged.get(name)
-        if (
-            name in ("b2bIdp", "clientAuthentication")
-            and isinstance(before, dict)
-            and isinstance(value, dict)
-        ):
+        if name in ("b2bIdp", "clientAuthentication") and isinstance(before, dict) and isinstance(value, dict):
             merged[name] = before | value
         else:
             merged[name] = value
@@ -307,9 +303,7 @@ def _merged_policy(document: dict[str, Any], change: dict[str, Any]) -> dict[str
     before, conditions = document.get("conditions"), change.get("conditions")
     if isinstance(before, dict) and isinstance(conditions, dict):
         merged["conditions"] = before | {
-            name: before[name] | value
-            if isinstance(value, dict) and isinstance(before.get(name), dict)
-            else value
+            name: before[name] | value if isinstance(value, dict) and isinstance(before.get(name), dict) else value
             for name, value in conditions.items()
         }
     return merged
@@ -413,12 +407,8 @@ ROUTES = [
     Route("GET", "/identity/identityProviders", _READ_HOMES, _homes),
     Route("POST", "/identity/identityProviders", _WRITE_HOMES, _add_home, "Add identity provider"),
     Route("GET", "/identity/identityProviders/<id>", _READ_HOMES, _get_home),
-    Route(
-        "PATCH", "/identity/identityProviders/<id>", _WRITE_HOMES, _change_home, "Update identity provider"
-    ),
-    Route(
-        "DELETE", "/identity/identityProviders/<id>", _WRITE_HOMES, _delete_home, "Delete identity provider"
-    ),
+    Route("PATCH", "/identity/identityProviders/<id>", _WRITE_HOMES, _change_home, "Update identity provider"),
+    Route("DELETE", "/identity/identityProviders/<id>", _WRITE_HOMES, _delete_home, "Delete identity provider"),
     Route("GET", _XTAP, _READ, _policy),
     Route("GET", f"{_XTAP}/default", _READ, _default),
     Route("PATCH", f"{_XTAP}/default", _WRITE, _change_default, "Update default cross-tenant access setting"),

@@ -59,9 +59,7 @@ class _Invitation(_Strict):
 
 def _invite(call: Call) -> Answer:
     asked = parse(_Invitation, call.body())
-    if asked.invitedUserType == "Member" and not call.permits(
-        "User.ReadWrite.All", "Directory.ReadWrite.All"
-    ):
+    if asked.invitedUserType == "Member" and not call.permits("User.ReadWrite.All", "Directory.ReadWrite.All"):
         raise Problem(Code.FORBIDDEN, "Inviting as Member needs User.ReadWrite.All.")
     reset_id = None
     if asked.resetRedemption:
@@ -198,9 +196,7 @@ def _get(call: Call, key: str) -> Answer:
     query = call.query(PROPERTIES)
     row = user_row(find_user(call, key), _domain(call))
     return (
-        call.entity("users", row, query.select)
-        if query.select
-        else call.entity("users", {k: row[k] for k in DEFAULT})
+        call.entity("users", row, query.select) if query.select else call.entity("users", {k: row[k] for k in DEFAULT})
     )
 
 
@@ -243,9 +239,7 @@ def _extension(before: dict[str, Any], value: Any) -> dict[str, Any]:
     if not isinstance(value, dict) or set(value) - known:
         raise Problem(Code.BAD_REQUEST, "onPremisesExtensionAttributes holds extensionAttribute1 to 15.")
     if not all(v is None or (isinstance(v, str) and len(v) <= 1024) for v in value.values()):
-        raise Problem(
-            Code.BAD_REQUEST, "An extension attribute is a text of at most 1024 characters, or null."
-        )
+        raise Problem(Code.BAD_REQUEST, "An extension attribute is a text of at most 1024 characters, or null.")
     return before | value
 
 
@@ -278,9 +272,7 @@ def _create(call: Call) -> Answer:
     if w.users.by_upn(address) is not None:
         raise Problem(Code.CONFLICT, "Another object has the same userPrincipalName.")
     enabled = body.get("accountEnabled", True)
-    user = User(
-        id=call.moment.new_id(), user_type="Member", upn=address, mail=None, created_at=call.moment.at
-    )
+    user = User(id=call.moment.new_id(), user_type="Member", upn=address, mail=None, created_at=call.moment.at)
     user = replace(_changed(user, body), account_enabled=enabled)
     if user.user_type == "Guest":
         raise Problem(Code.BAD_REQUEST, "Guests are invited: POST /invitations.")
@@ -307,11 +299,7 @@ def _revoke(call: Call, key: str) -> Answer:
 def _member_of(call: Call, key: str) -> Answer:
     user = find_user(call, key)
     groups = [call.w.apps.group(id) for id in call.w.apps.groups_of(user.id)]
-    rows = [
-        {"@odata.type": "#microsoft.graph.group", "id": g.id, "displayName": g.display_name}
-        for g in groups
-        if g
-    ]
+    rows = [{"@odata.type": "#microsoft.graph.group", "id": g.id, "displayName": g.display_name} for g in groups if g]
     return call.collection("directoryObjects", rows, call.query(frozenset({"id", "displayName"})))
 
 

@@ -54,9 +54,7 @@ def add_password(
 ) -> tuple[AppSecret, str]:
     """A new secret for an application; its text is returned this once and kept as a keyed hash."""
     if len(w.apps.secrets(row.id)) >= MAX_SECRETS:
-        raise Problem(
-            Code.BAD_REQUEST, f"An application has at most {MAX_SECRETS} secrets. Remove one first."
-        )
+        raise Problem(Code.BAD_REQUEST, f"An application has at most {MAX_SECRETS} secrets. Remove one first.")
     text = client_secret(moment.new_secret())
     starts = starts_at or moment.at
     secret = AppSecret(
@@ -105,8 +103,6 @@ def create_admin_app(w: Writer, vault: Vault, moment: Moment) -> tuple[AppRow, s
     _, text = add_password(w, row, vault, moment, display_name="init")
     for name in PERMISSIONS:
         w.apps.assign(
-            RoleAssignment(
-                moment.new_id(), row.sp_id, "ServicePrincipal", graph.sp_id, role_id(name), moment.at
-            )
+            RoleAssignment(moment.new_id(), row.sp_id, "ServicePrincipal", graph.sp_id, role_id(name), moment.at)
         )
     return row, text

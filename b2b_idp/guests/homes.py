@@ -40,9 +40,7 @@ def add_home(w: Writer, document: Mapping[str, Any], moment: Moment) -> str:
     kept, secret = without_secret(document)
     extension = dict(kept.get("b2bIdp") or {})
     issuer = kept.get("issuer")
-    tenant_id = str(
-        extension.get("tenantId") or (tenant_id_of(issuer) if isinstance(issuer, str) else "")
-    ).lower()
+    tenant_id = str(extension.get("tenantId") or (tenant_id_of(issuer) if isinstance(issuer, str) else "")).lower()
     extension["tenantId"] = tenant_id
     kept["b2bIdp"] = extension
     home = home_of(tenant_id, kept, secret)
@@ -80,9 +78,7 @@ def change_home(w: Writer, tenant_id: str, document: Mapping[str, Any]) -> None:
 def _checked_well_known(document: Mapping[str, Any], issuer: str) -> str:
     given = document.get("wellKnownEndpoint")
     if given not in (None, well_known(issuer)):
-        raise Problem(
-            Code.BAD_REQUEST, f"wellKnownEndpoint is {well_known(issuer)}: the issuer and the known path."
-        )
+        raise Problem(Code.BAD_REQUEST, f"wellKnownEndpoint is {well_known(issuer)}: the issuer and the known path.")
     return well_known(issuer)
 
 
@@ -97,9 +93,7 @@ def checked_domains(w: Writer, domains: Iterable[str], tenant_id: str) -> list[s
     for domain in domains:
         label = a_label(domain)
         if label in PUBLIC_MAIL:
-            raise Problem(
-                Code.BAD_REQUEST, f"Anybody can have an address at {label}: no home is authoritative for it."
-            )
+            raise Problem(Code.BAD_REQUEST, f"Anybody can have an address at {label}: no home is authoritative for it.")
         if w.documents.domain_owner(label) not in (None, tenant_id):
             raise Problem(Code.CONFLICT, f"The domain {label} belongs to another identity provider.")
         found[label] = None

@@ -43,9 +43,7 @@ class Invited:
     redeem_url: str | None
 
 
-def invite(
-    w: Writer, vault: Vault, ask: InvitationRequest, *, by: str, issuer: str, moment: Moment
-) -> Invited:
+def invite(w: Writer, vault: Vault, ask: InvitationRequest, *, by: str, issuer: str, moment: Moment) -> Invited:
     """Invites an address: a new guest, a pending one again (a new link, the old one dead), or an accepted one
     (status Completed, no link). Raises Problem(BAD_REQUEST | TOO_MANY_ATTEMPTS)."""
     email, landing = checked_address(ask.email), checked_landing(ask.redirect_url)
@@ -113,11 +111,7 @@ def _reset(w: Writer, user_id: str, email: str, moment: Moment) -> User:
     known = {a.casefold() for a in (user.mail or "", *user.properties.get("otherMails", ()))}
     if email.casefold() not in known:
         raise Problem(Code.BAD_REQUEST, "The address must be in the guest's mail or otherMails first.")
-    others = [
-        a
-        for a in (user.mail, *user.properties.get("otherMails", ()))
-        if a and a.casefold() != email.casefold()
-    ]
+    others = [a for a in (user.mail, *user.properties.get("otherMails", ())) if a and a.casefold() != email.casefold()]
     properties = dict(user.properties) | ({"otherMails": others} if others else {})
     return reset(w, replace(user, mail=email, properties=properties), moment)
 

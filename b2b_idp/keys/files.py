@@ -1,4 +1,4 @@
-"""Key files: mode 0600 in a folder of mode 0700, written whole or not at all, refused when anyone else could read them."""
+"""Key files: mode 0600 in a folder of mode 0700, written whole or not at all, refused when others could read them."""
 
 from __future__ import annotations
 

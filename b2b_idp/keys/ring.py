@@ -187,14 +187,10 @@ class KeyRing:
         if key is None:
             raise Problem(Code.NOT_FOUND, f"No key is called {kid}.")
         if self.signer(key.alg, moment.at).kid == kid:
-            raise Problem(
-                Code.CONFLICT, "This key signs. Rotate first, and retire it when its tokens are over."
-            )
+            raise Problem(Code.CONFLICT, "This key signs. Rotate first, and retire it when its tokens are over.")
         younger = [k for k in self._keys if k.alg == key.alg and k.signs_from > key.signs_from]
         if younger and moment.at < min(k.signs_from for k in younger) + LONGEST_TOKEN:
-            raise Problem(
-                Code.CONFLICT, "Tokens that this key signed may still be alive. Retire it in an hour."
-            )
+            raise Problem(Code.CONFLICT, "Tokens that this key signed may still be alive. Retire it in an hour.")
         self._replace(replace(key, retired_at=moment.at))
 
     # --- keeping -----------------------------------------------------------------------------------------------------
@@ -269,10 +265,7 @@ def _key_of(path: Path) -> SigningKey:
     try:
         d = json.loads(content)
         private = load_pem_private_key(d["pem"].encode(), None)
-        if (
-            not isinstance(private, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
-            or d["alg"] not in ALGORITHMS
-        ):
+        if not isinstance(private, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) or d["alg"] not in ALGORITHMS:
             raise ValueError("unknown kind of key")
         retired = d["retiredAt"]
         return SigningKey(

@@ -65,9 +65,7 @@ class Vault:
         # b64decode skips characters outside the alphabet: only the one canonical spelling is a handle
         if len(raw) != _HANDLE_BYTES or urlsafe_b64encode(raw).decode() != text:
             return None
-        if not hmac.compare_digest(
-            hmac.digest(self._key("handle:" + kind), body, "sha256")[:_MAC_BYTES], mac
-        ):
+        if not hmac.compare_digest(hmac.digest(self._key("handle:" + kind), body, "sha256")[:_MAC_BYTES], mac):
             return None
         return Handle(str(uuid.UUID(bytes=body[1:17])), int.from_bytes(body[17:21], "big"))
 
@@ -78,9 +76,7 @@ class Vault:
     def token(self, use: str, *parts: str) -> str:
         """A MAC over `parts` as URL-safe text: CSRF tokens and pairwise subjects."""
         message = b"".join(len(p.encode()).to_bytes(4, "big") + p.encode() for p in parts)
-        return (
-            urlsafe_b64encode(hmac.digest(self._key("token:" + use), message, "sha256")).decode().rstrip("=")
-        )
+        return urlsafe_b64encode(hmac.digest(self._key("token:" + use), message, "sha256")).decode().rstrip("=")
 
     def seal(self, plain: bytes, context: str) -> bytes:
         """AES-256-GCM envelope bound to `context` (the table and row it belongs to)."""

@@ -1,4 +1,4 @@
-"""What is known of how a guest authenticated. Words of RFC 8176 (`amr`) and OpenID Connect Core (`acr`, `auth_time`)."""
+"""What is known of how a guest authenticated, in words of RFC 8176 (`amr`) and OpenID Connect Core (`acr`)."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Home:
     """The resource tenant's own provider: its people are members."""
     enabled: bool = True
     claim_mapping: Mapping[str, str] = field(default_factory=dict)
-    """Graph inboundClaimMapping: our name (sub, name, given_name, family_name, email, email_verified …) → home's claim."""
+    """Graph inboundClaimMapping: our name (sub, name, given_name, family_name, email, email_verified …) → claim."""
     vocabulary: Vocabulary = Vocabulary()
     properties: Mapping[str, Any] = field(default_factory=dict)
     """The identityProvider as it was written, without its secret."""

@@ -77,9 +77,7 @@ class Http:
     def check_url(self, url: str) -> None:
         """Raises Problem(BAD_REQUEST) for an address that may not be spoken to, as far as its text tells."""
         shown = ascii(url[:200])[1:-1]
-        clean = (
-            len(url) <= _MAX_URL and all("!" <= c <= "~" for c in url) and not set(url) & set('\\"<>^`{|}#')
-        )
+        clean = len(url) <= _MAX_URL and all("!" <= c <= "~" for c in url) and not set(url) & set('\\"<>^`{|}#')
         try:
             parts = urlsplit(url)
             host, _ = parts.hostname or "", parts.port
@@ -96,9 +94,7 @@ class Http:
             address = ipaddress.ip_address(host)
         except ValueError:
             last = host.rstrip(".").rpartition(".")[2]
-            if last.isdigit() or last.lower().startswith(
-                "0x"
-            ):  # a number that a resolver takes for an address
+            if last.isdigit() or last.lower().startswith("0x"):  # a number that a resolver takes for an address
                 raise Problem(Code.BAD_REQUEST, f"{shown} names no host.") from None
             return
         if not self._allowed.permits(host, address):
@@ -111,16 +107,12 @@ class Http:
         """GET; `headers` beside our own."""
         return self._send("GET", url, None, dict(headers or {}))
 
-    def post_form(
-        self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None
-    ) -> Answer:
+    def post_form(self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Answer:
         """POST of application/x-www-form-urlencoded; sent twice only if surely nobody took the first one."""
         sent = {"Content-Type": "application/x-www-form-urlencoded"} | dict(headers or {})
         return self._send("POST", url, urlencode(form).encode(), sent)
 
-    def _send(
-        self, method: Literal["GET", "POST"], url: str, body: bytes | None, headers: dict[str, str]
-    ) -> Answer:
+    def _send(self, method: Literal["GET", "POST"], url: str, body: bytes | None, headers: dict[str, str]) -> Answer:
         try:
             self.check_url(url)
         except Problem as p:

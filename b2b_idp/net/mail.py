@@ -12,7 +12,7 @@ from b2b_idp.model.problem import Code, Problem
 TIMEOUT_SECONDS = 15
 
 
-class MailFailed(Exception):  # noqa: N818 – it says what happened, as its callers do
+class MailFailed(Exception):
     """A mail was not taken; `permanent` says that trying again is of no use (RFC 5321 §4.2.1, 5yz)."""
 
     def __init__(self, why: str, permanent: bool) -> None:

@@ -11,8 +11,8 @@ from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.request import AuthorizeRequest
 from b2b_idp.openid.errors import REDIRECT
 from b2b_idp.openid.parts import OpenIdParts
-from b2b_idp.openid.responses import ascii_of
 from b2b_idp.openid.request import Bad, client_of, parse, redirect_uri_of
+from b2b_idp.openid.responses import ascii_of
 from b2b_idp.signin.values import Granted, Landed, Refused, Show
 
 

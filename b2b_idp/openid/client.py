@@ -45,9 +45,7 @@ def form_of(request: Request) -> dict[str, str]:
     pairs = list(request.form.items(multi=True))
     twice = repeated(pairs)
     if twice:
-        raise Problem(
-            Code.INVALID_REQUEST, f"Each parameter stands once; {sorted(twice)[0][:40]} is repeated."
-        )
+        raise Problem(Code.INVALID_REQUEST, f"Each parameter stands once; {sorted(twice)[0][:40]} is repeated.")
     return once(pairs)
 
 
@@ -137,15 +135,9 @@ def _by_assertion(
     claims = _verified(app, assertion, header.get("kid"), str(alg))
     now = moment.at.timestamp()
     expires, jti, audience = claims.get("exp"), claims.get("jti"), claims.get("aud")
-    if audience not in audiences and not (
-        isinstance(audience, list) and set(map(str, audience)) & set(audiences)
-    ):
+    if audience not in audiences and not (isinstance(audience, list) and set(map(str, audience)) & set(audiences)):
         raise _invalid("the assertion is for another audience")
-    if (
-        expires is None
-        or not _number(expires)
-        or not now - _SKEW < expires < now + _LONGEST_ASSERTION.total_seconds()
-    ):
+    if expires is None or not _number(expires) or not now - _SKEW < expires < now + _LONGEST_ASSERTION.total_seconds():
         raise _invalid("the assertion is expired or lives too long")
     for name in ("nbf", "iat"):
         if name in claims and (not _number(claims[name]) or claims[name] > now + _SKEW):

@@ -31,12 +31,7 @@ def logout_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
             hint = _hint(parts, given.get("id_token_hint"))
             app = _app(r, hint, given.get("client_id"))
             back = _back(app, given)
-            fits = (
-                hint is not None
-                and session is not None
-                and app is not None
-                and _is_of(parts, hint, session, app)
-            )
+            fits = hint is not None and session is not None and app is not None and _is_of(parts, hint, session, app)
         if live and not confirmed and not fits:
             # without a proof that the app's own guest asks, somebody else's link could sign people out
             action = f"{parts.issuer}/logout"

@@ -69,9 +69,7 @@ def _userinfo(parts: OpenIdParts) -> dict[str, Any]:
     with parts.store.read() as r:
         caller = read_bearer(r, parts.keys, token, parts.issuer, moment)
         if caller.user_id is None or "openid" not in caller.scopes:
-            raise Problem(
-                Code.INSUFFICIENT_SCOPE, "This token was not issued for a person with scope openid."
-            )
+            raise Problem(Code.INSUFFICIENT_SCOPE, "This token was not issued for a person with scope openid.")
         user, app = r.users.by_id(caller.user_id), r.apps.by_client_id(caller.app_id)
         if user is None or app is None:
             raise Problem(Code.INVALID_TOKEN, "The token is not valid.", "user or app is gone")

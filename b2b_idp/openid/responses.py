@@ -12,9 +12,7 @@ from b2b_idp.model.problem import Code, Problem
 from b2b_idp.openid.errors import BEARER, TOKEN
 
 
-def json_response(
-    document: Mapping[str, Any] | bytes, status: int = 200, max_age: int | None = None
-) -> Response:
+def json_response(document: Mapping[str, Any] | bytes, status: int = 200, max_age: int | None = None) -> Response:
     body = document if isinstance(document, bytes) else json.dumps(document, separators=(",", ":")).encode()
     response = Response(body, status, content_type="application/json")
     if max_age is None:

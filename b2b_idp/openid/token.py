@@ -87,9 +87,7 @@ def _grant(
 
 
 def _invalid_grant(why: str) -> Problem:
-    return Problem(
-        Code.INVALID_GRANT, "The code or token is not valid, or not valid any more. Sign in again.", why
-    )
+    return Problem(Code.INVALID_GRANT, "The code or token is not valid, or not valid any more. Sign in again.", why)
 
 
 def _code(
@@ -113,9 +111,7 @@ def _code(
     standing = reconsider(w, grant, moment)
     if not w.grants.use_code(grant.id, moment.at):
         raise _invalid_grant("the code was used before")
-    return _issue(
-        parts, w, client, grant, standing, standing.scope, moment, nonce=standing.nonce, generation=0
-    )
+    return _issue(parts, w, client, grant, standing, standing.scope, moment, nonce=standing.nonce, generation=0)
 
 
 def _check_verifier(challenge: str | None, verifier: str | None) -> None:
@@ -150,9 +146,7 @@ def _refresh(
         w.grants.revoke(grant.id, moment.at)
         w.logs.add_audit(_reuse_audit(grant, client.app, moment), moment.at)
         return Denied(_invalid_grant("the refresh token was used before; its family is revoked"))
-    return _issue(
-        parts, w, client, grant, standing, scope, moment, nonce=None, generation=handle.generation + 1
-    )
+    return _issue(parts, w, client, grant, standing, scope, moment, nonce=None, generation=handle.generation + 1)
 
 
 def _lost_answer(grant: Grant, generation: int, moment: Moment) -> bool:

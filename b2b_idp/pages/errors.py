@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from b2b_idp.model.problem import Code
 
-STATUS: Mapping[Code, int] = {code: 400 for code in Code} | {
+STATUS: Mapping[Code, int] = dict.fromkeys(Code, 400) | {
     Code.FORGED_FORM: 403,
     Code.FORBIDDEN: 403,
     Code.NOT_FOUND: 404,

@@ -17,7 +17,7 @@ from b2b_idp.model.url import origin_of
 from b2b_idp.pages.errors import STATUS, title_of
 from b2b_idp.pages.render import Pages, content_security_policy
 from b2b_idp.signin import SignIn
-from b2b_idp.signin.values import AtStep, Browser, Conclude, Granted, GoTo, Landed, Refused, Show, ShowPage
+from b2b_idp.signin.values import AtStep, Browser, Conclude, GoTo, Landed, Refused, Show, ShowPage
 from b2b_idp.store import Store
 from b2b_idp.store.configuration import Configuration
 
@@ -122,9 +122,7 @@ class Renderer:
         )
         return self.html(html, "signed-out")
 
-    def html(
-        self, html: str, name: str, status: int = 200, form_action: Sequence[str] = ("'self'",)
-    ) -> Response:
+    def html(self, html: str, name: str, status: int = 200, form_action: Sequence[str] = ("'self'",)) -> Response:
         response = Response(html, status, content_type="text/html; charset=utf-8")
         response.headers["Content-Security-Policy"] = content_security_policy(name, form_action)
         return response
@@ -197,9 +195,7 @@ def pages_blueprint(parts: PagesParts, renderer: Renderer, name: str) -> Bluepri
                 "Your organisation's answer could not be read. Please start again at the app.",
                 "a parameter stands twice in the home's answer",
             )
-        return renderer.show(
-            parts.signin.home_answered(str(tenant_id), query, parts.browser(), parts.moment())
-        )
+        return renderer.show(parts.signin.home_answered(str(tenant_id), query, parts.browser(), parts.moment()))
 
     @blueprint.get("/redeem")
     def redeem() -> Response:

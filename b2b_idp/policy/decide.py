@@ -69,9 +69,7 @@ def decide(
     if not judged or not path.settled:
         step_up = path.may_step_up
         code = Reason.HOME_STEP_UP if step_up else Reason.HOME_AUTHENTICATION_REQUIRED
-        return AskHome(
-            (_because(code, requirement),), step_up, _max_age(requirement, trust, judged, at, step_up)
-        )
+        return AskHome((_because(code, requirement),), step_up, _max_age(requirement, trust, judged, at, step_up))
     reasons = tuple(_because(code, requirement) for code in path.so_far)
     if path.home_failed and requirement.anything and trust.mfa_accepted and trust.when_home_cannot == "block":
         return Refuse(
@@ -180,18 +178,14 @@ def _could_show(requirement: Requirement, vocabulary: Vocabulary) -> bool:
     """Whether the home has words for every strength required. Plain MFA is always worth asking for."""
     if not requirement.strengths:
         return True
-    says = frozenset(
-        m for words in (vocabulary.amr, vocabulary.acr) for modes in words.values() for m in modes
-    )
+    says = frozenset(m for words in (vocabulary.amr, vocabulary.acr) for modes in words.values() for m in modes)
     kinds = {VALUE_KINDS[value] for value in vocabulary.amr if value in VALUE_KINDS}
     if len(kinds) > 1 or not MULTI_FACTOR_MODES.isdisjoint(says):
         says |= {"federatedMultiFactor"}
     return all(_at_home(strength, (says,)) for strength in requirement.strengths)
 
 
-def _accepted(
-    requirement: Requirement, met: Sequence[Reason], path: _Path, asked_home: bool
-) -> tuple[Because, ...]:
+def _accepted(requirement: Requirement, met: Sequence[Reason], path: _Path, asked_home: bool) -> tuple[Because, ...]:
     """The way so far and why it ends well. What home could not do is told where a factor here stood in."""
     by_home = {Reason.HOME_MFA_ACCEPTED, Reason.HOME_STRENGTH_ACCEPTED}
     if not met:
@@ -202,10 +196,7 @@ def _accepted(
     else:
         way = path.so_far
     strengths = iter(requirement.strengths)
-    named = [
-        _because(code, requirement, next(strengths) if code in _OF_STRENGTH else None)
-        for code in (*way, *met)
-    ]
+    named = [_because(code, requirement, next(strengths) if code in _OF_STRENGTH else None) for code in (*way, *met)]
     return tuple(named)
 
 

@@ -23,9 +23,7 @@ Guid = Annotated[
     str,
     StringConstraints(pattern=r"^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$", to_lower=True),
 ]
-Text = Annotated[
-    str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x08\x0a-\x1f\x7f]*$")
-]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x08\x0a-\x1f\x7f]*$")]
 _Target = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 
 
@@ -41,9 +39,7 @@ def parse(kind: type[_D], document: object) -> _D:
     try:
         return kind.model_validate(_without_annotations(document))
     except ValidationError as e:
-        wrong = "; ".join(
-            f"{'.'.join(str(p) for p in x['loc']) or 'body'}: {x['msg']}" for x in e.errors()[:8]
-        )
+        wrong = "; ".join(f"{'.'.join(str(p) for p in x['loc']) or 'body'}: {x['msg']}" for x in e.errors()[:8])
         raise Problem(Code.BAD_REQUEST, f"Invalid value: {wrong}.") from None
     except RecursionError:
         raise Problem(Code.BAD_REQUEST, "The document is nested too deeply.") from None
@@ -52,11 +48,7 @@ def parse(kind: type[_D], document: object) -> _D:
 def _without_annotations(value: object) -> object:
     """The document without OData control information, which is never an unknown property."""
     if isinstance(value, dict):
-        return {
-            k: _without_annotations(v)
-            for k, v in value.items()
-            if "@odata." not in str(k) or k == "@odata.type"
-        }
+        return {k: _without_annotations(v) for k, v in value.items() if "@odata." not in str(k) or k == "@odata.type"}
     if isinstance(value, list):
         return [_without_annotations(v) for v in value]
     return value
@@ -256,9 +248,7 @@ def partner_of(tenant_id: str, document: Mapping[str, Any]) -> Partner:
         automatic_consent=None if consent is None else consent.inboundAllowed,
         when_home_cannot=extension.whenHomeCannot,
         mfa_max_age=None if extension.mfaMaxAge is None else duration_of(extension.mfaMaxAge),
-        trusted_attributes=None
-        if extension.trustedAttributes is None
-        else frozenset(extension.trustedAttributes),
+        trusted_attributes=None if extension.trustedAttributes is None else frozenset(extension.trustedAttributes),
         properties=document,
     )
 
@@ -297,9 +287,9 @@ class _Applications(_Typed):
 class _Conditions(_Typed):
     users: _Users
     applications: _Applications
-    clientAppTypes: list[
-        Literal["all", "browser", "mobileAppsAndDesktopClients", "exchangeActiveSync", "other"]
-    ] = Field(default=["all"], min_length=1)
+    clientAppTypes: list[Literal["all", "browser", "mobileAppsAndDesktopClients", "exchangeActiveSync", "other"]] = (
+        Field(default=["all"], min_length=1)
+    )
     locations: None = None
     platforms: None = None
     devices: None = None
@@ -382,9 +372,7 @@ def _frequency(controls: _SessionControls | None) -> tuple[timedelta | None, boo
     if frequency.frequencyInterval == "everyTime":
         return timedelta(0), first_too
     if frequency.type is None or frequency.value is None:
-        raise Problem(
-            Code.BAD_REQUEST, "signInFrequency needs `type` and `value`, or frequencyInterval everyTime."
-        )
+        raise Problem(Code.BAD_REQUEST, "signInFrequency needs `type` and `value`, or frequencyInterval everyTime.")
     return timedelta(**{frequency.type: frequency.value}), first_too
 
 
@@ -399,9 +387,7 @@ def access_policy_of(id: str, document: Mapping[str, Any]) -> AccessPolicy:
         if strength is None:
             raise Problem(Code.BAD_REQUEST, "grantControls.authenticationStrength: no strength has this id.")
     if strength and "mfa" in controls.builtInControls:
-        raise Problem(
-            Code.BAD_REQUEST, "A policy asks for `mfa` or for an authenticationStrength, not for both."
-        )
+        raise Problem(Code.BAD_REQUEST, "A policy asks for `mfa` or for an authenticationStrength, not for both.")
     if "block" in controls.builtInControls and (strength or len(controls.builtInControls) > 1):
         raise Problem(Code.BAD_REQUEST, "`block` stands alone among the grant controls.")
     frequency, first_too = _frequency(policy.sessionControls)

@@ -51,8 +51,7 @@ def evaluate(ask: AccessRequest, view: PolicyView, evidence: Evidence, history: 
     decision = refusal or decided(required.requirement)
 
     would: dict[str, Decision] = {
-        w.policy_id: _blocked(w.policy_id) if w.block else decided(w.requirement)
-        for w in required.report_only
+        w.policy_id: _blocked(w.policy_id) if w.block else decided(w.requirement) for w in required.report_only
     }
     applied: list[tuple[str, str]] = []
     for policy in sorted(view.policies, key=lambda p: p.id):
@@ -62,29 +61,21 @@ def evaluate(ask: AccessRequest, view: PolicyView, evidence: Evidence, history: 
             result = _reported(would.get(policy.id))
         elif policy.id not in required.applying:
             result = "notApplied"
-        elif not policy.block and (
-            isinstance(decision, Allow) or isinstance(decided(required_by(ask, policy)), Allow)
-        ):
+        elif not policy.block and (isinstance(decision, Allow) or isinstance(decided(required_by(ask, policy)), Allow)):
             result = "success"
         else:
             result = "failure"
         applied.append((policy.id, result))
-    reports = tuple(
-        Because(Reason.REPORT_ONLY, id, {"result": _reported(said)}) for id, said in would.items()
-    )
+    reports = tuple(Because(Reason.REPORT_ONLY, id, {"result": _reported(said)}) for id, said in would.items())
     return Evaluation(decision, required.requirement, reports, tuple(applied))
 
 
 def _closed_door(ask: AccessRequest, view: PolicyView) -> Refuse | None:
     """What can be said before anyone is known: the home, the partner, the app."""
     if not view.home_enabled:
-        return _refuse(
-            Reason.HOME_DISABLED, "Ask the administrator whether your organisation may still sign in."
-        )
+        return _refuse(Reason.HOME_DISABLED, "Ask the administrator whether your organisation may still sign in.")
     if ask.external and not _let_in(ask, view.trust):
-        return _refuse(
-            Reason.INBOUND_BLOCKED, "Ask the administrator to let your organisation into this app."
-        )
+        return _refuse(Reason.INBOUND_BLOCKED, "Ask the administrator to let your organisation into this app.")
     if not ask.app_enabled:
         return _refuse(Reason.APP_DISABLED, "Ask the administrator of this app whether it is still in use.")
     return None
@@ -111,9 +102,7 @@ def _unwelcome(ask: AccessRequest, required: Required) -> Refuse | None:
 
 
 def _blocked(policy_id: str) -> Refuse:
-    return _refuse(
-        Reason.BLOCKED_BY_POLICY, "Ask the administrator why this app is closed to you.", policy_id
-    )
+    return _refuse(Reason.BLOCKED_BY_POLICY, "Ask the administrator why this app is closed to you.", policy_id)
 
 
 def _refuse(code: Reason, way_forward: str, policy_id: str | None = None) -> Refuse:

@@ -58,9 +58,7 @@ LOCAL: Mapping[LocalMethod, LocalWords] = MappingProxyType(
         # User verification makes a passkey possession and inherence (or a PIN) at once.
         LocalMethod.PASSKEY: LocalWords("fido2", _POSSESSION | _INHERENCE, ("hwk", "user")),
         LocalMethod.TOTP: LocalWords("softwareOath", _POSSESSION, ("otp",)),
-        LocalMethod.RECOVERY_CODE: LocalWords(
-            "softwareOath", _POSSESSION, ("otp",)
-        ),  # stands in for a lost TOTP
+        LocalMethod.RECOVERY_CODE: LocalWords("softwareOath", _POSSESSION, ("otp",)),  # stands in for a lost TOTP
         LocalMethod.EMAIL: LocalWords("email", _NONE, ("otp",)),
     }
 )

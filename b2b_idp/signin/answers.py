@@ -50,9 +50,7 @@ def read(waiting: Waiting, answer: Answer) -> Learned:
     """The facts after this answer. Raises Problem(UNEXPECTED_STEP | ACCESS_DENIED)."""
     reader = _READERS.get(waiting)
     if reader is None:
-        raise Problem(
-            Code.UNEXPECTED_STEP, "This page is not what the sign-in waits for. Please go on from its start."
-        )
+        raise Problem(Code.UNEXPECTED_STEP, "This page is not what the sign-in waits for. Please go on from its start.")
     return reader(answer)
 
 
@@ -92,18 +90,14 @@ def _email_code(a: Answer) -> Learned:
     if not isinstance(step, Ask) or step.address is None:
         return Learned(known)
     if a.form.get("resend"):
-        return Learned(
-            mail_code(a.w, a.vault, a.signin_id, replace(known, mailed_code=None), a.view, step, a.moment)
-        )
+        return Learned(mail_code(a.w, a.vault, a.signin_id, replace(known, mailed_code=None), a.view, step, a.moment))
     fact = known.mailed_code
     if fact is None:
         return Learned(known, Problem(Code.WRONG_CODE, "Please ask for a new code."))
     held = mailed.MailedCode(fact.digest, fact.address, fact.sent_at, fact.tries)
     verdict, held = mailed.check(a.vault, a.signin_id, held, a.form.get("code", ""), a.moment.at)
     if verdict is mailed.Verdict.OK:
-        return Learned(
-            replace(known, mailed_code=None, address_proved=fact.address, mail_proved_at=a.moment.at)
-        )
+        return Learned(replace(known, mailed_code=None, address_proved=fact.address, mail_proved_at=a.moment.at))
     say = {
         mailed.Verdict.WRONG: "That is not the code we sent. Please look at the newest mail.",
         mailed.Verdict.EXPIRED: "That code is too old, or was tried too often. Please ask for a new one.",
@@ -132,9 +126,7 @@ def _registration(a: Answer) -> Learned:
     if a.known.totp_secret is None:
         return Learned(a.known)
     secret = a.vault.open(b64decode(a.known.totp_secret), "signins:" + a.signin_id)
-    result = challenge.register_totp(
-        a.w, a.vault, user.id, a.browser.key, secret, a.form.get("code", ""), a.moment
-    )
+    result = challenge.register_totp(a.w, a.vault, user.id, a.browser.key, secret, a.form.get("code", ""), a.moment)
     if isinstance(result, challenge.Failed):
         return Learned(a.known, result.problem)
     if user.proved_mail:
@@ -144,9 +136,7 @@ def _registration(a: Answer) -> Learned:
             )
         )
     a.w.logs.add_audit(factor_audit(user, a.moment), a.moment.at)
-    sealed = tuple(
-        b64encode(a.vault.seal(c.encode(), "signins:" + a.signin_id)).decode() for c in result.codes
-    )
+    sealed = tuple(b64encode(a.vault.seal(c.encode(), "signins:" + a.signin_id)).decode() for c in result.codes)
     return Learned(replace(_with_factor(a.known, result.factor), totp_secret=None, recovery_codes=sealed))
 
 
@@ -175,9 +165,7 @@ def _with_factor(known: Known, factor: LocalFactor) -> Known:
     return replace(known, evidence=Evidence(known.evidence.statements, (*known.evidence.local, factor)))
 
 
-def prepare(
-    w: Writer, vault: Vault, signin_id: str, known: Known, view: View, step: Ask, moment: Moment
-) -> Known:
+def prepare(w: Writer, vault: Vault, signin_id: str, known: Known, view: View, step: Ask, moment: Moment) -> Known:
     """What a page needs before it can be shown: a mailed code is on its way, a TOTP secret is drawn."""
     if step.waiting is Waiting.EMAIL_CODE:
         fact = known.mailed_code
@@ -189,9 +177,7 @@ def prepare(
     return known
 
 
-def mail_code(
-    w: Writer, vault: Vault, signin_id: str, known: Known, view: View, step: Ask, moment: Moment
-) -> Known:
+def mail_code(w: Writer, vault: Vault, signin_id: str, known: Known, view: View, step: Ask, moment: Moment) -> Known:
     """Mails a fresh code to the address; the newest one wins, within this sign-in."""
     assert step.address is not None
     letters.may_mail(w, vault, step.address, moment.at)

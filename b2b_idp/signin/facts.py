@@ -152,9 +152,7 @@ def evidence_to_json(evidence: Evidence) -> dict[str, Any]:
 def evidence_from_json(document: Mapping[str, Any]) -> Evidence:
     return Evidence(
         tuple(
-            HomeStatement(
-                **(s | {"amr": None if s["amr"] is None else tuple(s["amr"]), "at": _instant(s["at"])})
-            )
+            HomeStatement(**(s | {"amr": None if s["amr"] is None else tuple(s["amr"]), "at": _instant(s["at"])}))
             for s in document.get("statements", ())
         ),
         tuple(LocalFactor(LocalMethod(f["method"]), _instant(f["at"])) for f in document.get("local", ())),

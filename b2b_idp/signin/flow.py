@@ -23,12 +23,12 @@ from b2b_idp.model.url import domain_of
 from b2b_idp.signin.answers import Answer, prepare
 from b2b_idp.signin.answers import read as read_answer
 from b2b_idp.signin.attributes import refreshed
-from b2b_idp.signin.facts import HomeProfile, Known, Waiting, evidence_from_json, evidence_to_json
+from b2b_idp.signin.facts import HomeProfile, Known, Waiting, evidence_from_json
 from b2b_idp.signin.grants import session_is_good, write_grant
 from b2b_idp.signin.log import signin_document
 from b2b_idp.signin.showing import page_of
 from b2b_idp.signin.steps import Ask, Bind, Depart, Issue, Step, Stop, next_step
-from b2b_idp.signin.values import AtStep, Browser, Conclude, Granted, GoTo, Landed, Refused, Show, ShowPage
+from b2b_idp.signin.values import AtStep, Browser, Conclude, GoTo, Granted, Landed, Refused, Show, ShowPage
 from b2b_idp.signin.view import View, is_good, load_view
 from b2b_idp.store import Reader, Store, Writer
 from b2b_idp.store.signins import SigninRow
@@ -210,9 +210,7 @@ class SignIn:
         assert isinstance(step, Ask)
         return self._page(row, row.version, known, view, step, error)
 
-    def answer(
-        self, id: str, version: int, form: Mapping[str, str], browser: Browser, moment: Moment
-    ) -> Show:
+    def answer(self, id: str, version: int, form: Mapping[str, str], browser: Browser, moment: Moment) -> Show:
         """A form post of the present page; `version` is what the page carried, so each step is taken once."""
         with self._store.write() as w:
             row = self._row(w, id, browser, moment)
@@ -238,9 +236,7 @@ class SignIn:
                 if problem.code not in (Code.ACCESS_DENIED, Code.NO_HOME):
                     raise
                 tell_app = problem.code is Code.ACCESS_DENIED and known.request is not None
-                return self._refuse(
-                    w, row, row.correlation_id, known, view, Stop(problem, tell_app), browser, moment
-                )
+                return self._refuse(w, row, row.correlation_id, known, view, Stop(problem, tell_app), browser, moment)
             if learned.error is not None:
                 if learned.known != known:
                     self._move(w, row, Waiting(row.waiting), learned.known)
@@ -250,9 +246,7 @@ class SignIn:
                     return self._page(row, row.version, learned.known, view, step, learned.error)
             return self._proceed(w, row, learned.known, browser, moment)
 
-    def home_answered(
-        self, tenant_id: str, query: Mapping[str, str], browser: Browser, moment: Moment
-    ) -> Show:
+    def home_answered(self, tenant_id: str, query: Mapping[str, str], browser: Browser, moment: Moment) -> Show:
         """The home's answer at the redirect URI of home `tenant_id`. The code is sent upstream once, whatever comes."""
         handle = self._vault.read_handle("state", query.get("state", ""))
         if handle is None:
@@ -305,9 +299,7 @@ class SignIn:
             evidence=replace(evidence, statements=(*evidence.statements, answer.statement)),
         )
 
-    def _home_failed(
-        self, row: SigninRow, known: Known, problem: Problem, browser: Browser, moment: Moment
-    ) -> Show:
+    def _home_failed(self, row: SigninRow, known: Known, problem: Problem, browser: Browser, moment: Moment) -> Show:
         """The answer is refused: nothing was learned. The guest may try again from the sign-in's page; only the
         home's own error is passed on to the app."""
         tell_app = problem.code is Code.HOME_SAID_ERROR and known.request is not None
@@ -319,9 +311,7 @@ class SignIn:
                 known = replace(known, asked_home=True)
                 return self._proceed(w, row, known, browser, moment)
             view = load_view(w, known, moment.at)
-            return self._refuse(
-                w, row, row.correlation_id, known, view, Stop(problem, tell_app), browser, moment
-            )
+            return self._refuse(w, row, row.correlation_id, known, view, Stop(problem, tell_app), browser, moment)
 
     def _advance(self, row: SigninRow, known: Known, browser: Browser, moment: Moment) -> Show:
         with self._store.write() as w:
@@ -426,9 +416,7 @@ class SignIn:
 
     def _bind(self, w: Writer, known: Known, view: View, step: Bind, moment: Moment) -> None:
         assert known.identity is not None and view.home is not None
-        bound = w.users.bind(
-            step.candidate.user, known.identity, view.home.tenant_id, step.proved_mail, moment.at
-        )
+        bound = w.users.bind(step.candidate.user, known.identity, view.home.tenant_id, step.proved_mail, moment.at)
         if bound is None:
             raise Problem(
                 Code.INVITATION_TAKEN,
@@ -593,6 +581,4 @@ def _stranger(why: str) -> Problem:
 
 
 def _used(why: str) -> Problem:
-    return Problem(
-        Code.STEP_USED, "This step was already taken. Please go back to the app, or start there again.", why
-    )
+    return Problem(Code.STEP_USED, "This step was already taken. Please go back to the app, or start there again.", why)

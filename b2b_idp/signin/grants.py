@@ -43,8 +43,7 @@ def write_grant(
         document["mailProvedAt"] = known.mail_proved_at.timestamp()
     session_id = _session(w, known, step.user.id, document, ends, moment)
     if step.user.home_mfa_seen_at is None and any(
-        r.code in (Reason.HOME_MFA_ACCEPTED, Reason.HOME_STRENGTH_ACCEPTED)
-        for r in step.evaluation.decision.reasons
+        r.code in (Reason.HOME_MFA_ACCEPTED, Reason.HOME_STRENGTH_ACCEPTED) for r in step.evaluation.decision.reasons
     ):
         user = w.users.by_id(step.user.id)
         if user is not None:
@@ -70,9 +69,7 @@ def write_grant(
     return session_id, grant.id
 
 
-def _session(
-    w: Writer, known: Known, user_id: str, document: Mapping[str, Any], ends: datetime, moment: Moment
-) -> str:
+def _session(w: Writer, known: Known, user_id: str, document: Mapping[str, Any], ends: datetime, moment: Moment) -> str:
     """The session that remembers this evidence: the same one while nothing new was learned from home."""
     kept = w.signins.session(known.session_id) if known.session_id else None
     if kept is not None and known.departures == 0:

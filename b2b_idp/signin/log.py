@@ -1,4 +1,4 @@
-"""The sign-in log: one Graph `signIn` document for each outcome, with the decision's reasons and the home's evidence."""
+"""The sign-in log: one Graph `signIn` document for each outcome, with the decision's reasons and home's evidence."""
 
 from __future__ import annotations
 
@@ -110,9 +110,7 @@ def signin_document(
         "isInteractive": True,
         "homeTenantId": home.tenant_id if home else None,
         "resourceTenantId": tenant_id,
-        "conditionalAccessStatus": ("failure" if "failure" in enforced else "success")
-        if enforced
-        else "notApplied",
+        "conditionalAccessStatus": ("failure" if "failure" in enforced else "success") if enforced else "notApplied",
         "appliedConditionalAccessPolicies": [
             {"id": id, "result": result, "enforcedGrantControls": [], "enforcedSessionControls": []}
             for id, result in applied

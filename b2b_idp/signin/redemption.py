@@ -19,10 +19,7 @@ class Proof(StrEnum):
 
 def same_address(a: str, b: str) -> bool:
     """Equal addresses: the domain as A-label without case, the local part without case."""
-    return (
-        a.rpartition("@")[0].casefold() == b.rpartition("@")[0].casefold()
-        and domain_of(a) == domain_of(b) != ""
-    )
+    return a.rpartition("@")[0].casefold() == b.rpartition("@")[0].casefold() and domain_of(a) == domain_of(b) != ""
 
 
 def proof_of(known: Known, view: View, candidate: Candidate) -> Proof:
@@ -40,9 +37,7 @@ def proof_of(known: Known, view: View, candidate: Candidate) -> Proof:
     profile = known.profile
     home = view.home
     if home is None or authority.tenant_id != home.tenant_id or profile is None:
-        raise _not_vouched(
-            address, "the identity comes from a home that is not authoritative for the address"
-        )
+        raise _not_vouched(address, "the identity comes from a home that is not authoritative for the address")
     if profile.email is None or not same_address(profile.email, address) or profile.email_verified is False:
         raise _not_vouched(address, "the home does not vouch for the invited address")
     if profile.email_verified or typed:

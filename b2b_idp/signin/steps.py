@@ -102,9 +102,7 @@ def _next(known: Known, view: View, at: datetime) -> Step:
     if view.user is None:
         return _redeem(known, view, at)
     if request is not None and request.hinted_user_id not in (None, view.user.id):
-        return Stop(
-            Problem(Code.LOGIN_REQUIRED, "Another person is signed in than the app expects."), tell_app=True
-        )
+        return Stop(Problem(Code.LOGIN_REQUIRED, "Another person is signed in than the app expects."), tell_app=True)
     return _judge(known, view, view.user, at)
 
 
@@ -182,9 +180,7 @@ def _finish(known: Known, view: View, user: User, counted: Counted, evaluation: 
     return Issue(user, view.home, counted, request.scope, evaluation)
 
 
-def _ask_here(
-    known: Known, view: View, user: User, decision: AskHere, evaluation: Evaluation, at: datetime
-) -> Step:
+def _ask_here(known: Known, view: View, user: User, decision: AskHere, evaluation: Evaluation, at: datetime) -> Step:
     usable = tuple(m for m in decision.methods if m in view.registered)
     primary = tuple(m for m in usable if m is not LocalMethod.RECOVERY_CODE)
     if primary:
@@ -194,14 +190,10 @@ def _ask_here(
     # nothing registered: whoever holds only the first factor must not be able to make the second
     home_failed = any(r.code is Reason.HOME_COULD_NOT for r in decision.reasons)
     if user.home_mfa_seen_at is not None and home_failed:
-        return Stop(
-            _registration_needs_proof(), evaluation=_with(evaluation, Reason.REGISTRATION_NEEDS_PROOF)
-        )
+        return Stop(_registration_needs_proof(), evaluation=_with(evaluation, Reason.REGISTRATION_NEEDS_PROOF))
     if known.mail_proved_at is None or at - known.mail_proved_at > MAIL_PROOF_HOLDS:
         if user.proved_mail is None:
-            return Stop(
-                _registration_needs_proof(), evaluation=_with(evaluation, Reason.REGISTRATION_NEEDS_PROOF)
-            )
+            return Stop(_registration_needs_proof(), evaluation=_with(evaluation, Reason.REGISTRATION_NEEDS_PROOF))
         return Ask(Waiting.EMAIL_CODE, address=user.proved_mail)
     return Ask(Waiting.REGISTRATION, tuple(m for m in decision.methods if m is not LocalMethod.RECOVERY_CODE))
 
@@ -249,7 +241,7 @@ def access_request(
     began_at: datetime,
     at: datetime,
 ) -> AccessRequest:
-    """Who wants in where, as the decision sees it. Without an app (a link that leads to none) only user and home count."""
+    """Who wants in where, as the decision sees it. Without an app (a link that leads to none) only user and home do."""
     app = view.app
     return AccessRequest(
         user_id=user.id if user else "",

@@ -46,20 +46,14 @@ class View:
 def load_view(r: Reader, known: Known, at: datetime) -> View:
     """Loads what `next_step` needs for these facts, and no more."""
     configuration = r.configuration
-    app = (
-        landing_app(r, known.landing)
-        if known.request is None
-        else r.apps.by_client_id(known.request.client_id)
-    )
+    app = landing_app(r, known.landing) if known.request is None else r.apps.by_client_id(known.request.client_id)
     home = configuration.homes.get(known.tenant_id) if known.tenant_id else None
     user = r.users.by_identity(known.identity) if known.identity else None
     invitation = r.users.invitation(known.invitation_id) if known.invitation_id else None
     if invitation is not None and not is_good(invitation, at):
         invitation = None
     invited = r.users.by_id(invitation.user_id) if invitation else None
-    candidate = (
-        _candidate(r, known, home, invitation, invited, at) if known.identity and user is None else None
-    )
+    candidate = _candidate(r, known, home, invitation, invited, at) if known.identity and user is None else None
     groups: list[str] = []
     assigned, consented, registered = False, frozenset[str](), frozenset[LocalMethod]()
     person = user or (candidate.user if candidate else None)
@@ -104,9 +98,7 @@ def _candidate(
     at: datetime,
 ) -> Candidate | None:
     if invitation is not None and invited is not None:
-        return (
-            Candidate(user=invited, invitation=invitation) if invited.state == "PendingAcceptance" else None
-        )
+        return Candidate(user=invited, invitation=invitation) if invited.state == "PendingAcceptance" else None
     profile = known.profile
     if home is None or profile is None or profile.email is None:
         return None

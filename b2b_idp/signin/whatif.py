@@ -120,6 +120,4 @@ def _local(amr: list[str], time: int | None, at: datetime) -> tuple[LocalFactor,
         if values <= set(LOCAL[method].amr):
             when = at if time is None else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=time)
             return (LocalFactor(method, when),)
-    raise Problem(
-        Code.BAD_REQUEST, "session.amr names what was done here: otp (TOTP), or hwk and user (passkey)."
-    )
+    raise Problem(Code.BAD_REQUEST, "session.amr names what was done here: otp (TOTP), or hwk and user (passkey).")

@@ -120,9 +120,7 @@ class AppsReader:
 
     def by_identifier_uri(self, uri: str) -> App | None:
         """The API that answers to this identifier URI or appId."""
-        owner = self._c.execute(
-            select(app_identifier_uris.c.app).where(app_identifier_uris.c.uri == uri)
-        ).scalar()
+        owner = self._c.execute(select(app_identifier_uris.c.app).where(app_identifier_uris.c.uri == uri)).scalar()
         row = self.row(owner if owner is not None else uri)
         return None if row is None else app_of(row)
 
@@ -188,17 +186,13 @@ class AppsReader:
 
     def members(self, group_id: str) -> list[str]:
         return sorted(
-            self._c.execute(
-                select(group_members.c.member_id).where(group_members.c.group_id == group_id)
-            ).scalars()
+            self._c.execute(select(group_members.c.member_id).where(group_members.c.group_id == group_id)).scalars()
         )
 
 
 def _group(row: Row[Any]) -> Group:
     document = row.document
-    return Group(
-        row.id, document["displayName"], bool(document.get("securityEnabled")), row.created_at, document
-    )
+    return Group(row.id, document["displayName"], bool(document.get("securityEnabled")), row.created_at, document)
 
 
 class AppsWriter(AppsReader):
@@ -244,9 +238,7 @@ class AppsWriter(AppsReader):
         )
 
     def remove_secret(self, id: str, key_id: str) -> bool:
-        done = self._c.execute(
-            delete(app_secrets).where(app_secrets.c.app == id, app_secrets.c.key_id == key_id)
-        )
+        done = self._c.execute(delete(app_secrets).where(app_secrets.c.app == id, app_secrets.c.key_id == key_id))
         return done.rowcount == 1
 
     def assign(self, assignment: RoleAssignment) -> None:
@@ -276,8 +268,6 @@ class AppsWriter(AppsReader):
 
     def remove_member(self, group_id: str, member_id: str) -> bool:
         done = self._c.execute(
-            delete(group_members).where(
-                group_members.c.group_id == group_id, group_members.c.member_id == member_id
-            )
+            delete(group_members).where(group_members.c.group_id == group_id, group_members.c.member_id == member_id)
         )
         return done.rowcount == 1

@@ -89,15 +89,11 @@ def _load(c: Connection, sealer: Sealer) -> Configuration:
         version=row.config_version,
         tenant=Tenant(row.id, row.name, row.default_domain, row.created_at),
         homes=found,
-        homes_by_domain={
-            r.domain: found[r.tenant_id] for r in c.execute(select(home_domains)) if r.tenant_id in found
-        },
+        homes_by_domain={r.domain: found[r.tenant_id] for r in c.execute(select(home_domains)) if r.tenant_id in found},
         default_partner=entries.get(DEFAULT, Partner(tenant_id=DEFAULT)),
         partners={k: v for k, v in entries.items() if k != DEFAULT},
         policies=tuple(access_policy_of(r.id, r.document) for r in rows if r.kind == CONDITIONAL_ACCESS),
-        claims_mappings={
-            r.id: compile_mapping(r.document["definition"]) for r in rows if r.kind == CLAIMS_MAPPING
-        },
+        claims_mappings={r.id: compile_mapping(r.document["definition"]) for r in rows if r.kind == CLAIMS_MAPPING},
     )
 
 
@@ -128,9 +124,7 @@ class ConfigurationReader:
         )
 
     def domain_owner(self, domain: str) -> str | None:
-        return self._c.execute(
-            select(home_domains.c.tenant_id).where(home_domains.c.domain == domain)
-        ).scalar()
+        return self._c.execute(select(home_domains.c.tenant_id).where(home_domains.c.domain == domain)).scalar()
 
     def policies(self, kind: str) -> list[PolicyRow]:
         rows = self._c.execute(
@@ -139,18 +133,12 @@ class ConfigurationReader:
         return [PolicyRow(**r) for r in rows]
 
     def policy(self, kind: str, id: str) -> PolicyRow | None:
-        row = (
-            self._c.execute(select(policies).where(policies.c.kind == kind, policies.c.id == id))
-            .mappings()
-            .first()
-        )
+        row = self._c.execute(select(policies).where(policies.c.kind == kind, policies.c.id == id)).mappings().first()
         return None if row is None else PolicyRow(**row)
 
     def policy_apps(self, policy_id: str) -> list[str]:
         """Service principal ids that a claims mapping policy is assigned to."""
-        return list(
-            self._c.execute(select(apps.c.sp_id).where(apps.c.claims_policy_id == policy_id)).scalars()
-        )
+        return list(self._c.execute(select(apps.c.sp_id).where(apps.c.claims_policy_id == policy_id)).scalars())
 
 
 class ConfigurationWriter(ConfigurationReader):
@@ -201,9 +189,7 @@ class ConfigurationWriter(ConfigurationReader):
 
     def delete_home(self, tenant_id: str, at: datetime) -> None:
         """The row stays, without secret, so that issuer and tenantId are never given to another home."""
-        self._c.execute(
-            update(homes).where(homes.c.tenant_id == tenant_id).values(deleted_at=at, secret=None)
-        )
+        self._c.execute(update(homes).where(homes.c.tenant_id == tenant_id).values(deleted_at=at, secret=None))
         self._c.execute(delete(home_domains).where(home_domains.c.tenant_id == tenant_id))
         self.touch()
 

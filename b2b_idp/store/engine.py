@@ -55,9 +55,8 @@ class Database:
         Problem(UNAVAILABLE)."""
         with self._one_at_a_time or nullcontext():
             try:
-                with (self._writer if write else self._engine).connect() as connection:
-                    with connection.begin():
-                        yield connection
+                with (self._writer if write else self._engine).connect() as connection, connection.begin():
+                    yield connection
             except DBAPIError as e:
                 raise _problem(e) from e
 
@@ -88,14 +87,9 @@ def _problem(e: DBAPIError) -> Exception:
     """What a driver's failure means: unavailable is an honest 503, anything else is a defect of ours."""
     said = str(e.orig).lower()
     if isinstance(e, OperationalError) and any(
-        word in said
-        for word in ("locked", "busy", "full", "unable to open", "i/o error", "readonly", "no such table")
+        word in said for word in ("locked", "busy", "full", "unable to open", "i/o error", "readonly", "no such table")
     ):
-        why = (
-            "the database has no schema: run `b2b-idp migrate`"
-            if "no such table" in said
-            else f"database: {said}"
-        )
+        why = "the database has no schema: run `b2b-idp migrate`" if "no such table" in said else f"database: {said}"
         return Problem(
             Code.UNAVAILABLE, "The service is busy. Please try again in a moment.", why, timedelta(seconds=2)
         )

@@ -8,8 +8,8 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from b2b_idp.model.evidence import LocalMethod
-from b2b_idp.store.tables import factors, guess_budgets, known_browsers, recovery_codes
 from b2b_idp.store.sealing import Sealer
+from b2b_idp.store.tables import factors, guess_budgets, known_browsers, recovery_codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,7 @@ class Guesses:
 
 
 _OF = select(factors).where(factors.c.user_id == bindparam("user")).order_by(factors.c.created_at)
-_BUDGET = select(guess_budgets.c.failures, guess_budgets.c.last_at).where(
-    guess_budgets.c.scope == bindparam("scope")
-)
+_BUDGET = select(guess_budgets.c.failures, guess_budgets.c.last_at).where(guess_budgets.c.scope == bindparam("scope"))
 
 
 class FactorsReader:
@@ -54,9 +52,7 @@ class FactorsReader:
 
     def totp(self, user_id: str) -> list[TotpFactor]:
         return [
-            TotpFactor(
-                r.id, r.user_id, self._sealer.open(r.secret, "factors:" + r.id), r.last_step, r.created_at
-            )
+            TotpFactor(r.id, r.user_id, self._sealer.open(r.secret, "factors:" + r.id), r.last_step, r.created_at)
             for r in self._c.execute(_OF, {"user": user_id})
             if r.method == LocalMethod.TOTP
         ]
@@ -94,9 +90,7 @@ class FactorsWriter(FactorsReader):
     def use_step(self, factor_id: str, step: int) -> bool:
         """Spends a TOTP time step; False when it, or a later one, was used before."""
         done = self._c.execute(
-            update(factors)
-            .where(factors.c.id == factor_id, factors.c.last_step < step)
-            .values(last_step=step)
+            update(factors).where(factors.c.id == factor_id, factors.c.last_step < step).values(last_step=step)
         )
         return done.rowcount == 1
 

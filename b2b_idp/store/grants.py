@@ -86,23 +86,17 @@ class GrantsWriter(GrantsReader):
         return self._c.execute(_ROTATE, {"which": id, "seen": seen, "next": seen + 1, "at": at}).rowcount == 1
 
     def revoke(self, id: str, at: datetime) -> None:
-        self._c.execute(
-            update(grants).where(grants.c.id == id, grants.c.revoked_at.is_(None)).values(revoked_at=at)
-        )
+        self._c.execute(update(grants).where(grants.c.id == id, grants.c.revoked_at.is_(None)).values(revoked_at=at))
 
     def revoke_session(self, session_id: str, at: datetime) -> None:
         """Ends the grants that a session made."""
         self._c.execute(
-            update(grants)
-            .where(grants.c.session_id == session_id, grants.c.revoked_at.is_(None))
-            .values(revoked_at=at)
+            update(grants).where(grants.c.session_id == session_id, grants.c.revoked_at.is_(None)).values(revoked_at=at)
         )
 
     def revoke_user(self, user_id: str, at: datetime) -> None:
         self._c.execute(
-            update(grants)
-            .where(grants.c.user_id == user_id, grants.c.revoked_at.is_(None))
-            .values(revoked_at=at)
+            update(grants).where(grants.c.user_id == user_id, grants.c.revoked_at.is_(None)).values(revoked_at=at)
         )
 
     def revoke_token(self, jti: str, expires_at: datetime) -> None:
@@ -127,9 +121,7 @@ class GrantsWriter(GrantsReader):
             .values(scopes=wanted, at=at)
         )
         if done.rowcount == 0:
-            self._c.execute(
-                insert(consents), {"user_id": user_id, "app_id": app_id, "scopes": wanted, "at": at}
-            )
+            self._c.execute(insert(consents), {"user_id": user_id, "app_id": app_id, "scopes": wanted, "at": at})
 
     def forget_consents(self, user_id: str) -> None:
         self._c.execute(delete(consents).where(consents.c.user_id == user_id))

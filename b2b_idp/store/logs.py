@@ -43,13 +43,9 @@ class LogsReader:
         row = self._c.execute(select(audit_log.c.document).where(audit_log.c.id == id)).first()
         return None if row is None else row.document
 
-    def audits(
-        self, *, before: datetime | None = None, most: int = 100
-    ) -> list[tuple[datetime, Mapping[str, Any]]]:
+    def audits(self, *, before: datetime | None = None, most: int = 100) -> list[tuple[datetime, Mapping[str, Any]]]:
         """Audit documents (Graph `directoryAudit`), newest first."""
-        statement = select(audit_log.c.at, audit_log.c.document).order_by(
-            audit_log.c.at.desc(), audit_log.c.id.desc()
-        )
+        statement = select(audit_log.c.at, audit_log.c.document).order_by(audit_log.c.at.desc(), audit_log.c.id.desc())
         if before is not None:
             statement = statement.where(audit_log.c.at < before)
         return [(r.at, r.document) for r in self._c.execute(statement.limit(most))]

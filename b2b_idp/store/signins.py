@@ -79,20 +79,14 @@ class SigninsWriter(SigninsReader):
         self._c.execute(insert(sessions), {name: getattr(row, name) for name in SessionRow.__slots__})
 
     def update_session(self, id: str, evidence: Mapping[str, Any], expires_at: datetime) -> None:
-        self._c.execute(
-            update(sessions).where(sessions.c.id == id).values(evidence=evidence, expires_at=expires_at)
-        )
+        self._c.execute(update(sessions).where(sessions.c.id == id).values(evidence=evidence, expires_at=expires_at))
 
     def end_session(self, id: str, at: datetime) -> None:
-        self._c.execute(
-            update(sessions).where(sessions.c.id == id, sessions.c.ended_at.is_(None)).values(ended_at=at)
-        )
+        self._c.execute(update(sessions).where(sessions.c.id == id, sessions.c.ended_at.is_(None)).values(ended_at=at))
 
     def end_sessions_of(self, user_id: str, at: datetime) -> None:
         self._c.execute(
-            update(sessions)
-            .where(sessions.c.user_id == user_id, sessions.c.ended_at.is_(None))
-            .values(ended_at=at)
+            update(sessions).where(sessions.c.user_id == user_id, sessions.c.ended_at.is_(None)).values(ended_at=at)
         )
 
     def sweep(self, before: datetime) -> int:

@@ -40,9 +40,7 @@ def _invitation(row: RowMapping) -> Invitation:
 
 _BY_ID = select(users).where(users.c.id == bindparam("id"))
 _BY_UPN = select(users).where(users.c.upn_key == bindparam("upn"))
-_BY_IDENTITY = select(users).where(
-    users.c.issuer == bindparam("issuer"), users.c.subject == bindparam("subject")
-)
+_BY_IDENTITY = select(users).where(users.c.issuer == bindparam("issuer"), users.c.subject == bindparam("subject"))
 _BY_MAIL = select(users).where(users.c.mail_key == bindparam("mail")).order_by(users.c.created_at)
 _PAGE = select(users).where(users.c.id > bindparam("after")).order_by(users.c.id).limit(bindparam("most"))
 _INVITATION = select(invitations).where(invitations.c.id == bindparam("id"))
@@ -103,9 +101,7 @@ class UsersWriter(UsersReader):
         row = _user_row(user)
         self._c.execute(update(users).where(users.c.id == row.pop("id")).values(row))
 
-    def bind(
-        self, user: User, identity: HomeIdentity, tenant_id: str, proved_mail: str, at: datetime
-    ) -> User | None:
+    def bind(self, user: User, identity: HomeIdentity, tenant_id: str, proved_mail: str, at: datetime) -> User | None:
         """Binds a pending user to a home identity, once: None when the user was bound or removed meanwhile, or the
         identity already belongs to somebody."""
         if self.by_identity(identity) is not None:

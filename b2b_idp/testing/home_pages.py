@@ -10,8 +10,7 @@ from flask import Response, render_template_string
 _HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'",
 }
 
 _LAYOUT = """<!doctype html>
@@ -110,7 +109,5 @@ def stylesheet(domain: str) -> Response:
 
 
 def _page(body: str, domain: str, title: str, error: str, **values: object) -> Response:
-    text = render_template_string(
-        _LAYOUT.replace("BODY", body), domain=domain, title=title, error=error, **values
-    )
+    text = render_template_string(_LAYOUT.replace("BODY", body), domain=domain, title=title, error=error, **values)
     return Response(text, content_type="text/html; charset=utf-8", headers=_HEADERS)

@@ -63,9 +63,7 @@ class HomeRequest:
         return MFA_ACR in self.acr_values or not {"mfa", MFA_ACR}.isdisjoint(by_claims)
 
 
-def parse_request(
-    parameters: Mapping[str, str], client_id: str, *, pushed: bool = False
-) -> HomeRequest | str:
+def parse_request(parameters: Mapping[str, str], client_id: str, *, pushed: bool = False) -> HomeRequest | str:
     """The request, or what is wrong with it."""
     if parameters.get("client_id", client_id if pushed else None) != client_id:
         return "This app is not known here."
@@ -99,12 +97,7 @@ def evidence_claims(amr: Sequence[str] | None, acr: str | None, auth_time: int |
 
 def proves_mfa(asked: HomeRequest, amr: Sequence[str] | None, acr: str | None) -> bool:
     kinds = {kind for value in amr or () for kind in VALUE_KINDS.get(value, ())}
-    return (
-        "mfa" in (amr or ())
-        or len(kinds) > 1
-        or acr == MFA_ACR
-        or (acr is not None and acr in asked.acr_values)
-    )
+    return "mfa" in (amr or ()) or len(kinds) > 1 or acr == MFA_ACR or (acr is not None and acr in asked.acr_values)
 
 
 def now() -> int:

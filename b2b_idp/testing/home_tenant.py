@@ -424,9 +424,7 @@ class ScriptedHome:
         if scheme == "Basic":
             client_id, _, secret = b64decode(credentials).decode().partition(":")
             client_id, secret = unquote_plus(client_id), unquote_plus(secret)
-        return client_id == self.client_id and secrets.compare_digest(
-            secret.encode(), self.client_secret.encode()
-        )
+        return client_id == self.client_id and secrets.compare_digest(secret.encode(), self.client_secret.encode())
 
 
 class _Quiet(WSGIRequestHandler):

@@ -72,10 +72,18 @@ class Walker:
     def get(self, url: str) -> Page:
         return self._visit("GET", url, None)
 
-    def submit(self, page: Page, form: int = 0, button: int | None = None, **fields: str) -> Page:
-        """Sends one of the page's forms, as a person would by its first submit button unless `button` says else."""
+    def submit(
+        self,
+        page: Page,
+        form: int = 0,
+        button: int | None = None,
+        answers: Mapping[str, str] | None = None,
+        **fields: str,
+    ) -> Page:
+        """Sends one of the page's forms with `answers` and `fields` filled in, as a person would by its first submit
+        button unless `button` says else."""
         chosen = page.forms[form]
-        sent = chosen.fields | fields
+        sent = chosen.fields | dict(answers or {}) | fields
         if button is not None and chosen.buttons[button][0]:
             sent[chosen.buttons[button][0]] = chosen.buttons[button][1]
         target = urljoin(page.url, chosen.action)

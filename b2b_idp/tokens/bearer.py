@@ -45,9 +45,7 @@ def standing(r: Reader, claims: Mapping[str, Any]) -> Caller:
     if app is None or not app.enabled:
         raise _invalid("the app is gone or disabled")
     if claims.get("idtyp") == "app":
-        return Caller(
-            app.app_id, app.sp_id, None, frozenset(claims.get("roles", ())), frozenset(), None, claims
-        )
+        return Caller(app.app_id, app.sp_id, None, frozenset(claims.get("roles", ())), frozenset(), None, claims)
     grant = r.grants.by_id(claims["jti"].partition(".")[0])
     if grant is None or grant.revoked_at is not None:
         raise _invalid("the grant is revoked or gone")

@@ -22,9 +22,7 @@ def test_an_invitation_is_answered_with_all_its_properties(api):
     assert made["@odata.context"] == f"{BASE}/$metadata#invitations/$entity"
     assert made["status"] == "PendingAcceptance" and made["invitedUserType"] == "Guest"
     assert made["inviteRedeemUrl"].startswith(f"{ISSUER}/redeem?ticket=")
-    assert made["invitedUserMessageInfo"]["ccRecipients"] == [
-        {"emailAddress": {"name": None, "address": None}}
-    ]
+    assert made["invitedUserMessageInfo"]["ccRecipients"] == [{"emailAddress": {"name": None, "address": None}}]
     assert {k: made[k] for k in INVITATION} == INVITATION
 
 
@@ -174,10 +172,7 @@ def test_n_142_the_type_of_a_user_needs_its_own_permission(api):
 
 def test_a_password_is_accepted_and_never_kept(api):
     guest = api.guest()
-    assert (
-        api.call("PATCH", f"/users/{guest}", {"passwordProfile": {"password": "hunter2-hunter2"}}).status_code
-        == 204
-    )
+    assert api.call("PATCH", f"/users/{guest}", {"passwordProfile": {"password": "hunter2-hunter2"}}).status_code == 204
     with api.store.read() as r:
         assert "hunter2" not in str(r.users.by_id(guest))
 
@@ -185,9 +180,7 @@ def test_a_password_is_accepted_and_never_kept(api):
 def test_extension_attributes(api):
     guest = api.guest()
     for n in (1, 2):
-        api.call(
-            "PATCH", f"/users/{guest}", {"onPremisesExtensionAttributes": {f"extensionAttribute{n}": str(n)}}
-        )
+        api.call("PATCH", f"/users/{guest}", {"onPremisesExtensionAttributes": {f"extensionAttribute{n}": str(n)}})
     shown = api.get(f"/users/{guest}?$select=onPremisesExtensionAttributes")["onPremisesExtensionAttributes"]
     assert (shown["extensionAttribute1"], shown["extensionAttribute2"]) == ("1", "2")
 

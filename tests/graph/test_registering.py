@@ -19,9 +19,7 @@ ROLE = {
 
 
 def test_an_application_is_registered_with_graphs_properties(api):
-    made = api.made(
-        "/applications", {"displayName": "CRM", "web": {"redirectUris": ["https://crm.example/cb"]}}
-    )
+    made = api.made("/applications", {"displayName": "CRM", "web": {"redirectUris": ["https://crm.example/cb"]}})
     shown = api.get(f"/applications/{made['id']}")
     assert shown["web"]["redirectUris"] == ["https://crm.example/cb"] and shown["appId"] == made["appId"]
     assert (shown["identifierUris"], shown["passwordCredentials"], shown["signInAudience"]) == (
@@ -59,9 +57,7 @@ def test_the_graph_api_is_a_service_principal_with_its_permissions_as_roles(api)
 
 
 def test_nested_properties_are_changed_one_by_one(api):
-    application, _ = api.app(
-        web={"redirectUris": ["https://crm.example/cb"]}, api={"acceptMappedClaims": True}
-    )
+    application, _ = api.app(web={"redirectUris": ["https://crm.example/cb"]}, api={"acceptMappedClaims": True})
     path = f"/applications/{application['id']}"
     assert (
         api.call(
@@ -71,10 +67,7 @@ def test_nested_properties_are_changed_one_by_one(api):
     )
     assert api.call("PATCH", path, {"b2bIdp": {"subjectType": "public"}}).status_code == 204
     shown = api.get(path)
-    assert (
-        shown["web"]["redirectUris"] == ["https://crm.example/cb"]
-        and shown["api"]["acceptMappedClaims"] is True
-    )
+    assert shown["web"]["redirectUris"] == ["https://crm.example/cb"] and shown["api"]["acceptMappedClaims"] is True
     assert (shown["b2bIdp"]["requirePkce"], shown["b2bIdp"]["subjectType"]) == (False, "public")
 
 
@@ -138,9 +131,10 @@ def test_an_application_that_cannot_be_is_a_400(api, change):
 
 def test_an_identifier_uri_is_of_one_application(api):
     api.app(identifierUris=["api://crm"])
-    assert api.refused("POST", "/applications", {"displayName": "Other", "identifierUris": ["api://crm"]})[
-        0
-    ] in (400, 409)
+    assert api.refused("POST", "/applications", {"displayName": "Other", "identifierUris": ["api://crm"]})[0] in (
+        400,
+        409,
+    )
 
 
 def test_a_secret_is_told_once(api):
@@ -182,9 +176,7 @@ def test_a_secret_is_told_once(api):
 def test_a_secret_that_cannot_be_is_a_400(api, credential):
     application, _ = api.app()
     assert (
-        api.refused(
-            "POST", f"/applications/{application['id']}/addPassword", {"passwordCredential": credential}
-        )[0]
+        api.refused("POST", f"/applications/{application['id']}/addPassword", {"passwordCredential": credential})[0]
         == 400
     )
 
@@ -231,10 +223,7 @@ def test_a_user_is_assigned_and_seen_from_both_sides(api):
     ) == ("User", "Alice", "CRM")
     for path in (f"/servicePrincipals/{sp['id']}/appRoleAssignedTo", f"/users/{guest}/appRoleAssignments"):
         assert [a["id"] for a in api.get(path)["value"]] == [made.json["id"]]
-    assert (
-        api.call("DELETE", f"/servicePrincipals/{sp['id']}/appRoleAssignedTo/{made.json['id']}").status_code
-        == 204
-    )
+    assert api.call("DELETE", f"/servicePrincipals/{sp['id']}/appRoleAssignedTo/{made.json['id']}").status_code == 204
     assert api.get(f"/users/{guest}/appRoleAssignments")["value"] == []
 
 

@@ -33,10 +33,7 @@ def test_what_was_read_can_be_sent_back(api):
 def test_a_home_is_changed_in_what_is_named(api):
     id = api.made(HOMES, api.provider(domains=["fabrikam.example"]))["id"]
     assert (
-        api.call(
-            "PATCH", f"{HOMES}/{id}", {"b2bIdp": {"enabled": False}, "displayName": "Renamed"}
-        ).status_code
-        == 204
+        api.call("PATCH", f"{HOMES}/{id}", {"b2bIdp": {"enabled": False}, "displayName": "Renamed"}).status_code == 204
     )
     shown = api.get(f"{HOMES}/{id}")
     assert (shown["displayName"], shown["b2bIdp"]["enabled"], shown["b2bIdp"]["domains"]) == (
@@ -289,9 +286,7 @@ def test_a_mapping_is_assigned_once_and_cannot_be_deleted_while_it_is(api):
     assert api.call("DELETE", f"{MAPPINGS}/{policy['id']}").status_code == 204
 
 
-@pytest.mark.parametrize(
-    "claim", ["iss", "sub", "aud", "amr", "acr", "groups", "xms_x", "cnf", "oid", "OID", "Iss"]
-)
+@pytest.mark.parametrize("claim", ["iss", "sub", "aud", "amr", "acr", "groups", "xms_x", "cnf", "oid", "OID", "Iss"])
 def test_n_147_a_mapping_to_a_restricted_claim_is_a_400(api, claim):
     assert api.refused("POST", MAPPINGS, mapping(DEPARTMENT | {"JwtClaimType": claim}))[0] == 400
 

@@ -81,8 +81,7 @@ def test_the_metadata_stands_at_the_issuer(directory):
     elsewhere = "https://evil.example/.well-known/openid-configuration"
     assert refused(directory, wellKnownEndpoint=elsewhere) is Code.BAD_REQUEST
     assert (
-        home(directory, add(directory)).properties["wellKnownEndpoint"]
-        == ISSUER + "/.well-known/openid-configuration"
+        home(directory, add(directory)).properties["wellKnownEndpoint"] == ISSUER + "/.well-known/openid-configuration"
     )
 
 
@@ -90,9 +89,7 @@ def test_the_subject_comes_from_sub(directory):
     assert refused(directory, inboundClaimMapping={"sub": "email"}) is Code.BAD_REQUEST
 
 
-@pytest.mark.parametrize(
-    "member", ["b2bIdp", "clientAuthentication", "inboundClaimMapping", "issuer", "displayName"]
-)
+@pytest.mark.parametrize("member", ["b2bIdp", "clientAuthentication", "inboundClaimMapping", "issuer", "displayName"])
 @pytest.mark.parametrize("value", [[1], 7, True, [["a", "b"]]], ids=str)
 def test_a_member_of_another_type_is_refused(directory, member, value):
     assert refused(directory, **{member: value}) is Code.BAD_REQUEST

@@ -15,9 +15,7 @@ def with_session(directory):
     user = directory.invite(ALICE).user
     with directory.store.write() as w:
         w.signins.add_session(
-            SessionRow(
-                id="s", user_id=user.id, evidence={}, created_at=moment().at, expires_at=moment(hours=8).at
-            )
+            SessionRow(id="s", user_id=user.id, evidence={}, created_at=moment().at, expires_at=moment(hours=8).at)
         )
     return user
 

@@ -94,9 +94,7 @@ def test_a_guest_who_accepted_is_found_and_stays(directory):
 
 @pytest.mark.parametrize("found_by", ["mail", "userPrincipalName"])
 def test_n_072_a_member_is_not_invited(directory, found_by):
-    upn, mail = (
-        ("bob@contoso.example", None) if found_by != "mail" else ("x@contoso.example", "bob@contoso.example")
-    )
+    upn, mail = ("bob@contoso.example", None) if found_by != "mail" else ("x@contoso.example", "bob@contoso.example")
     with directory.store.write() as w:
         w.users.add(User(id=str(uuid.uuid4()), user_type="Member", upn=upn, mail=mail, created_at=AT))
     assert refused(directory, "Bob@contoso.example").code is Code.BAD_REQUEST

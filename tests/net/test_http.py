@@ -86,9 +86,10 @@ def test_an_answer_has_status_headers_in_lower_case_and_body(http):
 
 
 def test_a_chunked_answer_is_put_together(http):
-    with server(
-        says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n1\r\ni\r\n0\r\n\r\n")
-    ) as (url, _):
+    with server(says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n1\r\ni\r\n0\r\n\r\n")) as (
+        url,
+        _,
+    ):
         assert http.get(f"{url}/").body == b"hi"
 
 
@@ -137,9 +138,7 @@ def test_n_039_an_address_that_may_not_be_spoken_to_is_refused_by_its_text(url):
     assert code_of(lambda: http.get(url)) is Code.HOME_MISCONFIGURED
 
 
-@pytest.mark.parametrize(
-    "url", ["https://home.example/x?y=z", "https://home.example:8443", "https://8.8.8.8/"]
-)
+@pytest.mark.parametrize("url", ["https://home.example/x?y=z", "https://home.example:8443", "https://8.8.8.8/"])
 def test_a_public_https_address_passes(url):
     Http(Allowed.parse(False)).check_url(url)
 
@@ -223,9 +222,7 @@ def test_n_043_a_slow_home_holds_only_so_many_threads_and_no_other_home(http):
 
     with server(hang) as (slow, accepted), server(says(OK)) as (quick, _):
         codes = []
-        guests = [
-            threading.Thread(target=lambda: codes.append(code_of(lambda: http.get(slow)))) for _ in range(10)
-        ]
+        guests = [threading.Thread(target=lambda: codes.append(code_of(lambda: http.get(slow)))) for _ in range(10)]
         for guest in guests:
             guest.start()
         began = time.monotonic()
@@ -267,9 +264,7 @@ def test_a_post_on_a_fresh_connection_is_sent_once(http):
         assert len(accepted) == 1
 
 
-@pytest.mark.parametrize(
-    "answer", [b"", b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"]
-)
+@pytest.mark.parametrize("answer", [b"", b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"])
 def test_what_is_not_http_is_a_problem_and_no_other_exception(http, answer):
     with server(says(answer)) as (url, _):
         assert code_of(lambda: http.get(url)) is Code.HOME_UNAVAILABLE
@@ -303,9 +298,7 @@ def _certificate(folder):
     )
     pem = folder / "server.pem"
     pem.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         + certificate.public_bytes(serialization.Encoding.PEM)
     )
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

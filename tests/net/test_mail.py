@@ -20,12 +20,12 @@ class Postbox:
         self.taken = []
         self.to_recipient = "250 OK"
 
-    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
+    async def handle_RCPT(self, server, session, envelope, address, options):
         if self.to_recipient.startswith("250"):
             envelope.rcpt_tos.append(address)
         return self.to_recipient
 
-    async def handle_DATA(self, server, session, envelope):  # noqa: N802
+    async def handle_DATA(self, server, session, envelope):
         self.taken.append(envelope)
         return "250 OK"
 
@@ -43,9 +43,7 @@ def server(postbox):
 
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    controller = Controller(
-        postbox, hostname="127.0.0.1", port=port, authenticator=login, auth_require_tls=False
-    )
+    controller = Controller(postbox, hostname="127.0.0.1", port=port, authenticator=login, auth_require_tls=False)
     controller.start()
     yield f"127.0.0.1:{port}"
     controller.stop()
@@ -100,9 +98,7 @@ def test_without_a_url_mail_stays():
     assert not failure_of("").permanent
 
 
-@pytest.mark.parametrize(
-    "url", ["http://mail.example", "smtp://", "smtp://mail.example:port", "mail.example"]
-)
+@pytest.mark.parametrize("url", ["http://mail.example", "smtp://", "smtp://mail.example:port", "mail.example"])
 def test_another_url_is_a_bad_setting(url):
     with pytest.raises(Problem) as raised:
         Mailer(url)

@@ -18,9 +18,7 @@ MODES = {"pwd": "password", "otp": "softwareOath", "sms": "sms", "tel": "voice"}
 HERE = {"totp": "softwareOath", "recovery_code": "softwareOath", "passkey": "fido2", "email": "email"}
 
 
-def naive(
-    q: Requirement, e: Evidence, t: Trust, v: Vocabulary, h: History, at: datetime
-) -> tuple[str, list[str]]:
+def naive(q: Requirement, e: Evidence, t: Trust, v: Vocabulary, h: History, at: datetime) -> tuple[str, list[str]]:
     """(outcome, asked methods), for the plain RFC 8176 vocabulary and statements that we did not ask for."""
 
     def when(s: HomeStatement) -> float | None:
@@ -37,9 +35,7 @@ def naive(
         sound = young(when(s), q.not_before, q.second_not_before, oldest)
         sound = sound and (v.auth_time != "required" or when(s) is not None)
         at_home = t.mfa_accepted and sound and ("mfa" in said or len(kinds) > 1)
-        first_kind = (
-            "knowledge" if "pwd" in said else (min(kinds) if t.mfa_accepted and len(kinds) == 1 else None)
-        )
+        first_kind = "knowledge" if "pwd" in said else (min(kinds) if t.mfa_accepted and len(kinds) == 1 else None)
         modes = {MODES[x] for x in said if x in MODES}
         one_mode = min(modes) if t.mfa_accepted and len(modes) == 1 else "federatedSingleFactor"
         first_mode = "password" if "pwd" in said else one_mode
@@ -70,8 +66,6 @@ def naive(
     if wants and t.mfa_accepted and t.when_home_cannot == "block":
         return "Refuse", []
     would = [
-        m
-        for m in HERE
-        if m in h.local_methods and any(holds(s, [*local, LocalFactor(m, at)]) for s in e.statements)
+        m for m in HERE if m in h.local_methods and any(holds(s, [*local, LocalFactor(m, at)]) for s in e.statements)
     ]
     return ("AskHere", sorted(would)) if would else ("Refuse", [])

@@ -117,15 +117,11 @@ def evaluated(case: dict[str, Any]) -> Evaluation:
         ),
         Evidence(
             () if case.get("home") == "silent" else (statement(case),),
-            tuple(
-                LocalFactor(LocalMethod(m), AT - timedelta(seconds=ago)) for m, ago in case.get("local", ())
-            ),
+            tuple(LocalFactor(LocalMethod(m), AT - timedelta(seconds=ago)) for m, ago in case.get("local", ())),
         ),
         History(
             asked_home=case.get("asked", False),
-            local_methods=frozenset(
-                map(LocalMethod, case.get("methods", ("passkey", "totp", "recovery_code")))
-            ),
+            local_methods=frozenset(map(LocalMethod, case.get("methods", ("passkey", "totp", "recovery_code")))),
         ),
     )
 
@@ -144,9 +140,7 @@ def statement(case: dict[str, Any]) -> HomeStatement:
     )
 
 
-@pytest.mark.parametrize(
-    "case", [pytest.param(c, id=" ".join([*c.get("row", ()), c["says"]])) for c in CASES]
-)
+@pytest.mark.parametrize("case", [pytest.param(c, id=" ".join([*c.get("row", ()), c["says"]])) for c in CASES])
 def test_decision(case: dict[str, Any]) -> None:
     evaluation = evaluated(case)
     decision = evaluation.decision

@@ -29,9 +29,7 @@ WITH_EMAIL = Strength(
 
 ages = st.sampled_from(AGES)
 moments = st.none() | ages.map(lambda age: AT - timedelta(seconds=age))
-values = st.sampled_from(
-    ["pwd", "pin", "otp", "sms", "tel", "hwk", "fpt", "user", "kba", "mca", "mfa", "MFA", "x"]
-)
+values = st.sampled_from(["pwd", "pin", "otp", "sms", "tel", "hwk", "fpt", "user", "kba", "mca", "mfa", "MFA", "x"])
 statements = st.builds(
     HomeStatement,
     tenant_id=st.just("fabrikam"),
@@ -122,9 +120,7 @@ def test_nobody_is_asked_for_a_factor_that_valid_evidence_holds(
 
 
 @given(requirements, evidences, trusts, any_vocabulary, histories)
-def test_home_is_asked_for_more_at_most_once(
-    q: Requirement, e: Evidence, t: Trust, v: Vocabulary, h: History
-) -> None:
+def test_home_is_asked_for_more_at_most_once(q: Requirement, e: Evidence, t: Trust, v: Vocabulary, h: History) -> None:
     decision = decide(q, e, t, v, replace(h, asked_home=True), AT)
     assert not (isinstance(decision, AskHome) and (decision.step_up or e.statements))
 

@@ -87,9 +87,7 @@ def test_exclusion_beats_inclusion(excluded: dict[str, Any]) -> None:
 def test_kinds_of_guest(user_type: Any, external: bool, kind: str) -> None:
     ask = replace(GUEST, user_type=user_type, external=external)
     kinds = ("b2bCollaborationGuest", "b2bCollaborationMember", "internalGuest")
-    matching = [
-        k for k in kinds if applies(ask, include_users=frozenset(), include_guests=GuestKinds(frozenset({k})))
-    ]
+    matching = [k for k in kinds if applies(ask, include_users=frozenset(), include_guests=GuestKinds(frozenset({k})))]
     assert matching == [kind]
 
 

@@ -29,9 +29,7 @@ def test_no_shipped_profile_takes_a_key_or_phishing_resistance_for_two_factors(p
 @pytest.mark.parametrize("profile", PROFILES)
 def test_profiles_speak_of_known_modes_only(profile: str) -> None:
     vocabulary = PROFILES[profile]
-    assert {
-        m for words in (vocabulary.amr, vocabulary.acr) for modes in words.values() for m in modes
-    } <= MODES
+    assert {m for words in (vocabulary.amr, vocabulary.acr) for modes in words.values() for m in modes} <= MODES
 
 
 @pytest.mark.parametrize("profile", sorted(PROFILES.keys() - {"google", "none"}))

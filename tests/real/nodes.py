@@ -1,4 +1,4 @@
-"""Launchers of the parts nobody here wrote: a home tenant, a relying party and a browser, each a node process.
+"""Launchers of the parts nobody here wrote: a home tenant, a relying party, a browser; node processes.
 
 They speak JSON, a line each way. A missing part skips the test with the reason; with CI=true it fails.
 """
@@ -55,7 +55,7 @@ def node() -> str:
     said = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     major, minor = said.removeprefix("v").split(".")[:2]
     if (int(major), int(minor)) < OLDEST_NODE:
-        missing(f"node {said} is too old, {OLDEST_NODE[0]}.{OLDEST_NODE[1]} is needed")
+        missing(f"node {said} is too old, {OLDEST_NODE[0]}.{OLDEST_NODE[1]} is needed: run `make test`")
     if not (HERE / "node_modules").is_dir():
         missing("tests/real/node_modules is missing: run `make test`, or `npm ci` in tests/real")
     return path
@@ -187,7 +187,7 @@ class ForeignHome:
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        """What it was asked, in order: `kind` authorize (`params`, `pushed`) or challenge (`login`, `factor`)."""
+        """What it was asked, in order: authorize (`params`, `pushed`), challenge (`login`, `factor`)."""
         asked: list[dict[str, Any]] = _http.request("GET", f"{self.issuer}/_log").json()
         return asked
 
@@ -203,8 +203,9 @@ def foreign_home(
 ) -> Iterator[ForeignHome]:
     """A home tenant by npm oidc-provider.
 
-    `accounts`: login to `sub`, `factors` ("pwd" | "mfa" | "ask") and claims; password `password`, code `123456`.
-    `redirect_uri`: from the home's issuer to the provider's callback there. `config`: see home/home.mjs.
+    `accounts`: login to `sub`, `factors` ("pwd" | "mfa" | "ask") and claims; the password is `password`, the
+    code 123456. `redirect_uri`: from the home's issuer to the provider's callback there. `config`: see
+    home/home.mjs.
     """
     port = free_port()
     issuer = f"http://127.0.0.1:{port}"
@@ -233,7 +234,7 @@ class RelyingParty(NodeProcess):
         return url
 
     def finish(self, callback: str) -> dict[str, Any]:
-        """What came of the callback URL: claims, userinfo, refreshed, introspected, revoked (see rp/rp.mjs)."""
+        """What came of it: claims, userinfo, refreshed, introspected, revoked (see rp/rp.mjs)."""
         return self.ask("finish", url=callback)
 
 

@@ -93,7 +93,7 @@ def test_killed_between_any_two_steps(world):
 
 @pytest.mark.parametrize("first", [2, 3, 4, 5])
 def test_killed_in_the_middle_of_steps(world, first):
-    """Every fourth request, from another one each time, so that every step is met and what follows a kill is answered."""
+    """Every fourth request, from another one each time, so that every step is met and its sequel answered."""
     transport = Killing(world, set(range(first, 100, 4)), 0.002 * first)
     claims = walk_with(world, "sol@foreign.example", transport)
     check_whole(world, "sol@foreign.example", claims)

@@ -56,7 +56,10 @@ def test_just_in_time_the_first_sign_in_redeems(b2b_idp, fabrikam, crm):
     assert signed_in.id_token["email"] == "ada@fabrikam.example"
 
 
-@pytest.mark.parametrize("spoil", [lambda t: t[:-1], lambda t: t[:30] + ("A" if t[30] != "A" else "B") + t[31:], lambda t: "", lambda t: "x" * 60])
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda t: t[:-1], lambda t: t[:30] + ("A" if t[30] != "A" else "B") + t[31:], lambda t: "", lambda t: "x" * 60],
+)
 def test_n_060_every_bad_link_is_answered_alike(b2b_idp, fabrikam, spoil):
     ada = b2b_idp.invite("ada@fabrikam.example")
     base, _, ticket = ada.redeem_url.partition("ticket=")

@@ -33,9 +33,18 @@ def store(request, tmp_path):
 
 
 def guest(id="u1", mail="ada@fabrikam.example", **more):
-    return User(
-        id=id, user_type="Guest", upn=f"{id}#EXT#@contoso.example", mail=mail, state="PendingAcceptance", created_at=AT
-    ) if not more else User(id=id, user_type="Guest", upn=f"{id}@c", mail=mail, created_at=AT, **more)
+    return (
+        User(
+            id=id,
+            user_type="Guest",
+            upn=f"{id}#EXT#@contoso.example",
+            mail=mail,
+            state="PendingAcceptance",
+            created_at=AT,
+        )
+        if not more
+        else User(id=id, user_type="Guest", upn=f"{id}@c", mail=mail, created_at=AT, **more)
+    )
 
 
 def test_a_pending_guest_is_bound_once(store):

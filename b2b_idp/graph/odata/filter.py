@@ -15,9 +15,7 @@ MAX_TOKENS = 1000
 
 Predicate = Callable[[Mapping[str, Any]], bool]
 
-_TOKEN = re.compile(
-    r"\s*(?:(?P<string>'(?:[^']|'')*')|(?P<punct>[(),:])|(?P<word>[^\s'(),:]+(?::[0-9][^\s'(),]*)*))"
-)
+_TOKEN = re.compile(r"\s*(?:(?P<string>'(?:[^']|'')*')|(?P<punct>[(),:])|(?P<word>[^\s'(),:]+(?::[0-9][^\s'(),]*)*))")
 _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
     "eq": lambda a, b: _fold(a) == _fold(b),
     "ne": lambda a, b: _fold(a) != _fold(b),

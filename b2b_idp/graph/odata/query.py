@@ -86,11 +86,7 @@ def _order(text: str | None, properties: frozenset[str]) -> tuple[str, bool] | N
     if text is None:
         return None
     words = text.split() or [""]
-    if (
-        len(words) > 2
-        or words[0] not in properties
-        or words[-1].lower() not in (words[0].lower(), "asc", "desc")
-    ):
+    if len(words) > 2 or words[0] not in properties or words[-1].lower() not in (words[0].lower(), "asc", "desc"):
         raise unsupported("$orderby takes one property, then asc or desc.")
     return words[0], len(words) == 2 and words[1].lower() == "desc"
 
@@ -116,9 +112,7 @@ def page(
     kept = [r for r in rows if query.predicate is None or query.predicate(r)]
     if query.order is not None:
         name, descending = query.order
-        kept.sort(
-            key=lambda r: (r.get(name) is not None, str(r.get(name) or "").casefold()), reverse=descending
-        )
+        kept.sort(key=lambda r: (r.get(name) is not None, str(r.get(name) or "").casefold()), reverse=descending)
     shown = kept[query.after : query.after + query.top]
     suffix = f"({','.join(query.select)})" if query.select else ""
     answer: dict[str, Any] = {"@odata.context": context + suffix}

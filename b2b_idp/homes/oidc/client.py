@@ -111,9 +111,7 @@ class OidcHomes:
         )
         claims = verified.claims
         if home.claim_mapping.get("email", "email") not in claims and metadata.userinfo_endpoint:
-            claims = with_userinfo(
-                home, claims, self._userinfo(metadata.userinfo_endpoint, access_token, verified)
-            )
+            claims = with_userinfo(home, claims, self._userinfo(metadata.userinfo_endpoint, access_token, verified))
         statement = HomeStatement(
             tenant_id=home.tenant_id,
             issuer=home.issuer,
@@ -160,9 +158,7 @@ class OidcHomes:
             tuple(problems),
         )
 
-    def _exchange(
-        self, home: Home, metadata: Metadata, pending: Pending, code: str, moment: Moment
-    ) -> dict[str, Any]:
+    def _exchange(self, home: Home, metadata: Metadata, pending: Pending, code: str, moment: Moment) -> dict[str, Any]:
         form = {
             "grant_type": "authorization_code",
             "code": code,

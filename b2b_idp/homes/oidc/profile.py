@@ -22,9 +22,7 @@ def profile_of(home: Home, claims: Mapping[str, Any]) -> Profile:
     def claim(name: str) -> Any:
         return claims.get(home.claim_mapping.get(name, name))
 
-    verified = (
-        {"true": True, "false": False}.get(v, v) if isinstance(v := claim("email_verified"), str) else v
-    )
+    verified = {"true": True, "false": False}.get(v, v) if isinstance(v := claim("email_verified"), str) else v
     raw = {name: text for name in list(claims)[:MOST_CLAIMS] if (text := _text(claims[name])) is not None}
     raw |= {name: text for name in home.claim_mapping if (text := _text(claim(name))) is not None}
     return Profile(

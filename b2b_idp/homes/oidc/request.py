@@ -50,9 +50,7 @@ def _known_classes(home: Home, metadata: Metadata) -> tuple[str, ...]:
     """Those of the home's classes that mean more than one unexplained factor to us, else REFEDS' if it has
     it."""
     meant = tuple(
-        v
-        for v in metadata.acr_values
-        if set(home.vocabulary.acr.get(v, ())) - {"federatedSingleFactor", "password"}
+        v for v in metadata.acr_values if set(home.vocabulary.acr.get(v, ())) - {"federatedSingleFactor", "password"}
     )
     return meant or ((REFEDS_MFA,) if REFEDS_MFA in metadata.acr_values else ())
 

@@ -62,9 +62,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
         sa.UniqueConstraint("once", name=op.f("uq_outbox_once")),
     )
-    op.create_index(
-        "ix_outbox_recipient_key_created_at", "outbox", ["recipient_key", "created_at"], unique=False
-    )
+    op.create_index("ix_outbox_recipient_key_created_at", "outbox", ["recipient_key", "created_at"], unique=False)
     op.create_index("ix_outbox_status_next_at", "outbox", ["status", "next_at"], unique=False)
     op.create_table(
         "partners",
@@ -105,9 +103,7 @@ def upgrade() -> None:
             name=op.f("uq_role_assignments_principal_id_resource_sp_id_app_role_id"),
         ),
     )
-    op.create_index(
-        op.f("ix_role_assignments_resource_sp_id"), "role_assignments", ["resource_sp_id"], unique=False
-    )
+    op.create_index(op.f("ix_role_assignments_resource_sp_id"), "role_assignments", ["resource_sp_id"], unique=False)
     op.create_table(
         "signin_log",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -198,9 +194,7 @@ def upgrade() -> None:
         sa.Column("app_id", sa.String(length=36), nullable=False),
         sa.Column("scopes", sa.JSON(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["users.id"], name=op.f("fk_consents_user_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_consents_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("user_id", "app_id", name=op.f("pk_consents")),
     )
     op.create_table(
@@ -211,9 +205,7 @@ def upgrade() -> None:
         sa.Column("secret", sa.LargeBinary(), nullable=False),
         sa.Column("last_step", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["users.id"], name=op.f("fk_factors_user_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_factors_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_factors")),
     )
     op.create_index(op.f("ix_factors_user_id"), "factors", ["user_id"], unique=False)
@@ -230,9 +222,7 @@ def upgrade() -> None:
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("rotated_at", sa.BigInteger(), nullable=True),
         sa.Column("revoked_at", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["users.id"], name=op.f("fk_grants_user_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_grants_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_grants")),
     )
     op.create_index(op.f("ix_grants_app_id"), "grants", ["app_id"], unique=False)
@@ -274,9 +264,7 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("invited_by", sa.String(), nullable=False),
         sa.Column("revoked_at", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["users.id"], name=op.f("fk_invitations_user_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_invitations_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_invitations")),
     )
     op.create_index(op.f("ix_invitations_user_id"), "invitations", ["user_id"], unique=False)
@@ -285,9 +273,7 @@ def upgrade() -> None:
         sa.Column("user_id", sa.String(length=36), nullable=False),
         sa.Column("browser", sa.LargeBinary(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["users.id"], name=op.f("fk_known_browsers_user_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_known_browsers_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("user_id", "browser", name=op.f("pk_known_browsers")),
     )
     op.create_table(
@@ -295,9 +281,7 @@ def upgrade() -> None:
         sa.Column("user_id", sa.String(length=36), nullable=False),
         sa.Column("code_hash", sa.LargeBinary(), nullable=False),
         sa.Column("used_at", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["users.id"], name=op.f("fk_recovery_codes_user_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_recovery_codes_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("user_id", "code_hash", name=op.f("pk_recovery_codes")),
     )
     op.create_table(
@@ -308,9 +292,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["users.id"], name=op.f("fk_sessions_user_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_sessions_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sessions")),
     )
     op.create_index(op.f("ix_sessions_expires_at"), "sessions", ["expires_at"], unique=False)
@@ -319,9 +301,7 @@ def upgrade() -> None:
         "app_identifier_uris",
         sa.Column("uri", sa.String(), nullable=False),
         sa.Column("app", sa.String(length=36), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["app"], ["apps.id"], name=op.f("fk_app_identifier_uris_app"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["app"], ["apps.id"], name=op.f("fk_app_identifier_uris_app"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("uri", name=op.f("pk_app_identifier_uris")),
     )
     op.create_index(op.f("ix_app_identifier_uris_app"), "app_identifier_uris", ["app"], unique=False)
