@@ -9,7 +9,7 @@ import click
 
 from b2b_idp.cli.instance import data_option, json_option, open_instance, show
 from b2b_idp.extension import B2BIdp, system_moment
-from b2b_idp.model.problem import Problem
+from b2b_idp.model.problem import Code, Problem
 
 
 @click.command()
@@ -41,7 +41,10 @@ def _check(name: str, look: Any) -> dict[str, Any]:
 
 def _database(idp: B2BIdp) -> str:
     idp.store.ping()
-    return "schema current" if idp.store.schema_is_current() else "schema not current: run b2b-idp migrate"
+    if not idp.store.schema_is_current():
+        raise Problem(Code.UNAVAILABLE, "The schema is not current. Run: b2b-idp migrate")
+    with idp.store.read() as r:
+        return f"schema current, tenant {r.configuration.tenant.name}"
 
 
 def _homes(idp: B2BIdp) -> list[dict[str, Any]]:

@@ -6,13 +6,15 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from b2b_idp.extension import B2BIdp
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.settings import Settings
+
+if TYPE_CHECKING:
+    from b2b_idp.extension import B2BIdp
 
 SETTINGS_FILE = "settings.toml"
 
@@ -46,6 +48,9 @@ def settings_of(data: Path) -> Settings:
 
 
 def open_instance(data: Path) -> B2BIdp:
+    """The instance in `data`, its parts made as they are used."""
+    from b2b_idp.extension import B2BIdp
+
     return B2BIdp(settings=settings_of(data))
 
 

@@ -8,7 +8,10 @@ from urllib.parse import urlsplit
 
 import click
 
-from b2b_idp.cli.instance import data_option, open_instance, settings_of
+from b2b_idp.cli.instance import data_option, settings_of
+from b2b_idp.keys.files import load_or_create_master
+from b2b_idp.keys.ring import KeyRing
+from b2b_idp.model.problem import Code, Problem
 
 
 @click.command()
@@ -24,11 +27,14 @@ def serve(data: Path, host: str, port: int | None, workers: int, threads: int) -
     from granian.log import LogLevels
 
     settings = settings_of(data)
-    idp = open_instance(data)
-    _ = idp.vault, idp.keys  # a bad key file stops the server here, with a sentence
-    if not idp.store.schema_is_current():
-        raise click.ClickException(f"the database's schema is not current; run: b2b-idp migrate --data {data}")
-    idp.store.close()
+    # a bad key file or a missing database stops the server here, with a sentence
+    load_or_create_master(Path(settings.keys_dir))
+    KeyRing.load(Path(settings.keys_dir))
+    file = settings.database_url.removeprefix("sqlite:///")
+    if file != settings.database_url and not Path(file).is_file():
+        raise Problem(
+            Code.BAD_SETTING, f"DATABASE_URL: there is no database {file}. Run: b2b-idp migrate --data {data}"
+        )
     os.environ["B2B_IDP_DATA"] = str(data.resolve())
     Granian(
         "b2b_idp.cli.wsgi:application",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from base64 import urlsafe_b64encode
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -31,11 +33,15 @@ Alg = Literal["RS256", "ES256"]
 ALGORITHMS: tuple[Alg, ...] = ("RS256", "ES256")
 
 JWKS_MAX_AGE = timedelta(minutes=10)
-"""How long clients may cache the key set; a new key signs no sooner than this after it was published."""
+"""How long clients may cache the key set."""
+PUBLISHED_BEFORE = JWKS_MAX_AGE + timedelta(seconds=30)
+"""How long a new key is published before it signs: as long as any cache, and a little for a server that sees the
+folder late or a clock that is ahead."""
 LONGEST_TOKEN = timedelta(hours=1)
 """How long a token can outlive the moment it was signed; a key that signs no more stays published as long."""
 
 _LOOK_EVERY = 1.0
+_log = logging.getLogger(__name__)
 _PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
@@ -143,7 +149,7 @@ class KeyRing:
         try:
             header = jwt.get_unverified_header(token)
             key = self._by_kid.get(header.get("kid", ""))
-            if key is None or header.get("typ", "").lower() != typ.lower() or header.get("alg") != key.alg:
+            if key is None or header.get("alg") != key.alg or str(header.get("typ")).lower() != typ.lower():
                 raise _invalid("not signed by a key of ours, or of another type")
             if "crit" in header:
                 raise _invalid("critical header")
@@ -155,9 +161,8 @@ class KeyRing:
             )
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as e:
             raise _invalid(type(e).__name__) from None
-        now = at.timestamp()
         expires = claims.get("exp")
-        if not isinstance(expires, int) or (not expired_too and now >= expires):
+        if not isinstance(expires, int) or (not expired_too and at.timestamp() >= expires):
             raise _invalid("expired")
         return claims
 
@@ -176,7 +181,7 @@ class KeyRing:
 
     def rotate(self, moment: Moment, *, now: bool = False) -> Sequence[SigningKey]:
         """Publishes a new key of each algorithm, which signs once every cache has it, or `now`."""
-        signs_from = moment.at if now else moment.at + JWKS_MAX_AGE
+        signs_from = moment.at if now else moment.at + PUBLISHED_BEFORE
         made = [_new_key(a, moment.at, signs_from) for a in ALGORITHMS]
         self._add(made)
         return made
@@ -227,18 +232,25 @@ class KeyRing:
         files.write(self._folder / f"{key.alg}-{key.kid}.json", json.dumps(document, indent=1).encode())
 
     def _look(self) -> None:
-        """Reads the folder again when it changed; looks at most once a second."""
+        """Reads the folder again when it changed; looks at most once a second. What cannot be read then stops nobody:
+        the keys in memory go on."""
         if self._folder is None or time.monotonic() - self._looked_at < _LOOK_EVERY:
             return
         with self._lock:
             self._looked_at = time.monotonic()
-            if self._folder.stat().st_mtime_ns != self._stamp:
-                self._read()
+            try:
+                if self._folder.stat().st_mtime_ns != self._stamp:
+                    self._read()
+            except (OSError, Problem) as e:
+                _log.error("the key folder cannot be read, going on with the keys in memory: %s", e)
 
     def _read(self) -> None:
         assert self._folder is not None
-        self._stamp = self._folder.stat().st_mtime_ns
+        stamp = self._folder.stat().st_mtime_ns
+        # a second change within the same tick of the file system's clock would not show: look again while it is young
+        settled = time.time_ns() - stamp > 1_000_000_000
         self._set([_key_of(path) for path in sorted(self._folder.glob("?S256-*.json"))])
+        self._stamp = stamp if settled else 0
 
 
 def _age(key: SigningKey) -> tuple[datetime, str]:
@@ -265,10 +277,17 @@ def _key_of(path: Path) -> SigningKey:
     try:
         d = json.loads(content)
         private = load_pem_private_key(d["pem"].encode(), None)
-        if not isinstance(private, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) or d["alg"] not in ALGORITHMS:
-            raise ValueError("unknown kind of key")
+        if isinstance(private, rsa.RSAPrivateKey):
+            fits = d["alg"] == "RS256" and private.key_size >= 2048
+        elif isinstance(private, ec.EllipticCurvePrivateKey):
+            fits = d["alg"] == "ES256" and private.curve.name == "secp256r1"
+        else:
+            fits = False
+        if not fits:
+            raise ValueError("a key of another kind than the file says")
+        assert isinstance(private, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
         retired = d["retiredAt"]
-        return SigningKey(
+        key = SigningKey(
             d["kid"],
             d["alg"],
             private,
@@ -276,7 +295,10 @@ def _key_of(path: Path) -> SigningKey:
             datetime.fromtimestamp(d["signsFrom"], UTC),
             None if retired is None else datetime.fromtimestamp(retired, UTC),
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
+        if key.kid != _thumbprint(key.public_jwk()):
+            raise ValueError("kid is not the key's thumbprint")
+        return key
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, UnsupportedAlgorithm):
         raise Problem(
             Code.BAD_SETTING,
             f"{path}: is truncated or no signing key; restore it from your backup or delete it.",

@@ -19,7 +19,7 @@ from b2b_idp.store.engine import Database, ping
 from b2b_idp.store.factors import FactorsReader, FactorsWriter
 from b2b_idp.store.grants import GrantsReader, GrantsWriter
 from b2b_idp.store.logs import LogsReader, LogsWriter
-from b2b_idp.store.migrate import create_all, head, migrate, revision
+from b2b_idp.store.migrate import HEAD, create_all, migrate, revision
 from b2b_idp.store.outbox import OutboxReader, OutboxWriter
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.signins import SigninsReader, SigninsWriter
@@ -143,10 +143,10 @@ class Store:
     def migrate(self) -> str:
         """Brings the schema to the newest revision, whose name it returns."""
         migrate(self._database.engine)
-        return head()
+        return HEAD
 
     def schema_is_current(self) -> bool:
-        return revision(self._database.engine) == head()
+        return revision(self._database.engine) == HEAD
 
     def close(self) -> None:
         self._database.close()

@@ -1,19 +1,26 @@
-"""Schema migrations: Alembic, with its scripts inside the package."""
+"""Schema migrations: Alembic, with its scripts inside the package. Alembic is imported only when it is used."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from b2b_idp.store.tables import metadata
 
+if TYPE_CHECKING:
+    from alembic.config import Config
 
-def _config() -> Config:
+HEAD = "0001"
+"""The newest revision; a test compares it with the scripts."""
+
+
+def config() -> Config:
+    """Alembic's configuration of this package's scripts."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     return config
@@ -26,25 +33,27 @@ def create_all(engine: Engine) -> None:
 
 def migrate(engine: Engine, to: str = "head") -> None:
     """Upgrades to revision `to` in one transaction."""
-    config = _config()
+    from alembic import command
+
+    settings = config()
     with engine.execution_options(b2b_write=True).begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, to)
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, to)
 
 
 def downgrade(engine: Engine, to: str) -> None:
-    config = _config()
+    from alembic import command
+
+    settings = config()
     with engine.execution_options(b2b_write=True).begin() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, to)
-
-
-def head() -> str:
-    """The newest revision's name."""
-    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+        settings.attributes["connection"] = connection
+        command.downgrade(settings, to)
 
 
 def revision(engine: Engine) -> str | None:
     """The database's revision, None when it has no schema."""
-    with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+    try:
+        with engine.connect() as connection:
+            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    except DBAPIError:
+        return None

@@ -41,8 +41,9 @@ class Account:
 
 @dataclass(frozen=True, kw_only=True)
 class HomeRequest:
-    """What an authorization request asked of the home. `pushed`: it came by RFC 9126."""
+    """What an authorization request asked of the home: its `parameters`, and those read that the home acts on."""
 
+    parameters: Mapping[str, str]
     redirect_uri: str
     state: str
     nonce: str
@@ -52,8 +53,6 @@ class HomeRequest:
     max_age: int | None = None
     prompt: str | None = None
     login_hint: str | None = None
-    ui_locales: str | None = None
-    pushed: bool = False
 
     @property
     def wants_mfa(self) -> bool:
@@ -78,24 +77,25 @@ def parse_request(parameters: Mapping[str, str], client_id: str, *, pushed: bool
     except ValueError:
         return "The app's request cannot be read."
     return HomeRequest(
+        parameters=parameters,
         **{name: parameters[name] for name in needed},
         acr_values=tuple(parameters.get("acr_values", "").split()),
         claims=claims,
         max_age=max_age,
         prompt=parameters.get("prompt"),
         login_hint=parameters.get("login_hint"),
-        ui_locales=parameters.get("ui_locales"),
-        pushed=pushed,
     )
 
 
 def evidence_claims(amr: Sequence[str] | None, acr: str | None, auth_time: int | None) -> dict[str, Any]:
+    """id_token claims of how somebody signed in; `auth_time` None: now."""
     said = {"amr": None if amr is None else list(amr), "acr": acr}
     known = {name: value for name, value in said.items() if value is not None}
     return {**known, "auth_time": now() if auth_time is None else auth_time}
 
 
 def proves_mfa(asked: HomeRequest, amr: Sequence[str] | None, acr: str | None) -> bool:
+    """Whether the home itself would call this MFA."""
     kinds = {kind for value in amr or () for kind in VALUE_KINDS.get(value, ())}
     return "mfa" in (amr or ()) or len(kinds) > 1 or acr == MFA_ACR or (acr is not None and acr in asked.acr_values)
 

@@ -31,7 +31,7 @@ from b2b_idp.testing.home_script import (
     proves_mfa,
 )
 
-__all__ = ["MFA_ACR", "SFA_ACR", "Account", "HomeRequest", "ScriptedHome", "Tamper", "compact_jws"]
+__all__ = ["MFA_ACR", "SFA_ACR", "Account", "HomeRequest", "ScriptedHome", "compact_jws"]
 
 _PWD = ("pwd",)
 _MFA = ("pwd", "otp", "mfa")
@@ -49,23 +49,6 @@ def _shared_key() -> rsa.RSAPrivateKey:
 
 
 Spoil = Callable[[dict[str, Any]], Any]
-
-
-@dataclass
-class Tamper:
-    """How a test spoils what the home sends. Each hook gets what would be sent and gives what is sent
-    instead; those of whole answers may give bytes or a Flask Response too."""
-
-    sign: Callable[[dict[str, Any], dict[str, Any]], str] | None = None
-    """(header, claims) → the id_token."""
-    header: Spoil | None = None
-    claims: Spoil | None = None
-    token_answer: Spoil | None = None
-    metadata: Spoil | None = None
-    jwks: Spoil | None = None
-    userinfo: Spoil | None = None
-    callback: Spoil | None = None
-    """The parameters of the redirect back."""
 
 
 @dataclass
@@ -87,8 +70,13 @@ class _Session:
 class ScriptedHome:
     """The provider. Without a script it shows pages to its `accounts`; with one it answers at once.
 
-    `requests` are all authorization requests, `asked` those of them for which it had to ask the guest for
-    MFA; `hits` counts requests by path, `token_requests` are the forms that the token endpoint was sent.
+    `requests` are the parameters of all authorization requests, `asked` of those for which it had to ask the guest
+    for MFA; `hits` counts requests by path, `token_requests` are the forms that the token endpoint was sent.
+
+    `tamper` holds functions by what they spoil; each gets what would be sent and gives what is sent instead:
+    `id_token` ({"header", "claims", "key"}, which it may change → a compact JWT, or None: signed as it is then),
+    `token`, `metadata`, `jwks`, `userinfo` (the document → a document, bytes or a Flask Response), `redirect` (the
+    parameters of the way back).
     """
 
     def __init__(
@@ -102,19 +90,18 @@ class ScriptedHome:
         client_key: Any = None,
         metadata_overrides: Mapping[str, Any] | None = None,
     ) -> None:
-        """`client_key`: the public key of a client that authenticates by private_key_jwt instead of the
-        secret."""
+        """`client_key`: the public key of a client that authenticates by private_key_jwt, not by the secret."""
         self.domain = domain
         self.client_id = client_id
         self.client_secret = client_secret or secrets.token_urlsafe(24)
         self.client_key = client_key
         self.metadata_overrides = dict(metadata_overrides or {})
         self.accounts = {a.email.lower(): a for a in accounts}
-        self.requests: list[HomeRequest] = []
-        self.asked: list[HomeRequest] = []
+        self.requests: list[Mapping[str, str]] = []
+        self.asked: list[Mapping[str, str]] = []
         self.token_requests: list[dict[str, str]] = []
         self.hits: Counter[str] = Counter()
-        self.tamper = Tamper()
+        self.tamper: dict[str, Spoil] = {}
         self.kid: str | None = "k1"
         self.key = _shared_key()
         self.respond: Callable[[HomeRequest], Mapping[str, Any]] | None = None
@@ -133,8 +120,7 @@ class ScriptedHome:
     def issuer(self) -> str:
         return f"http://127.0.0.1:{self._port}"
 
-    # --- its life
-    # ----------------------------------------------------------------------------------------------------
+    # --- its life -------------------------------------------------------------------------------------------
 
     def start(self) -> ScriptedHome:
         """Serves in a thread; after `stop`, again on the same port."""
@@ -163,8 +149,7 @@ class ScriptedHome:
     def _listen(self, port: int) -> BaseWSGIServer:
         return make_server("127.0.0.1", port, self._app(), threaded=True, request_handler=_Quiet)
 
-    # --- what a test says
-    # --------------------------------------------------------------------------------------------
+    # --- what a test says -----------------------------------------------------------------------------------
 
     def next(
         self,
@@ -191,7 +176,7 @@ class ScriptedHome:
         """From now on answers at once for `account`, with this evidence (`auth_time` None: now).
 
         `step_up` is the amr it answers with, done now, when it is asked for MFA or freshness that the
-        evidence is not; None: it cannot, and answers the same.
+        evidence is not; None: it cannot, and answers the same. A claim that is None is not said.
         """
 
         def respond(asked: HomeRequest) -> dict[str, Any]:
@@ -199,10 +184,11 @@ class ScriptedHome:
             old = asked.max_age is not None and evidence["auth_time"] < now() - asked.max_age
             lacking = asked.wants_mfa and not proves_mfa(asked, amr, acr)
             if asked.wants_mfa and (lacking or old):
-                self.asked.append(asked)
+                self.asked.append(asked.parameters)
             if step_up is not None and (lacking or old):
                 evidence = evidence_claims(step_up, acr, None)
-            return {**account.claims(), **evidence, **claims}
+            said = {**account.claims(), **evidence, **claims}
+            return {name: value for name, value in said.items() if value is not None}
 
         self.respond = respond
 
@@ -216,8 +202,7 @@ class ScriptedHome:
         jwk.pop("key_ops", None)
         return jwk | {"use": "sig", "alg": "RS256"} | ({} if self.kid is None else {"kid": self.kid})
 
-    # --- the provider
-    # ------------------------------------------------------------------------------------------------
+    # --- the provider ---------------------------------------------------------------------------------------
 
     def _app(self) -> Flask:
         app = Flask(f"home_{self.domain}", static_folder=None)
@@ -248,10 +233,10 @@ class ScriptedHome:
             "claims_parameter_supported": True,
             "authorization_response_iss_parameter_supported": True,
         }
-        return _answer(document | self.metadata_overrides, self.tamper.metadata)
+        return _answer(document | self.metadata_overrides, self.tamper.get("metadata"))
 
     def _jwks(self) -> Response:
-        return _answer({"keys": [self.public_jwk()]}, self.tamper.jwks)
+        return _answer({"keys": [self.public_jwk()]}, self.tamper.get("jwks"))
 
     def _par(self) -> Response:
         if not self._is_our_client():
@@ -269,7 +254,7 @@ class ScriptedHome:
         asked = pushed or parse_request(request.args.to_dict(), self.client_id)
         if isinstance(asked, str):
             return problem_page(self.domain, asked)
-        self.requests.append(asked)
+        self.requests.append(asked.parameters)
         if self._next:
             return self._send_back(asked, self._next.popleft())
         if self.respond is not None:
@@ -284,14 +269,12 @@ class ScriptedHome:
             self._codes[code] = (asked, dict(claims))
             answer = {"code": code}
         answer |= {"state": asked.state, "iss": self.issuer}
-        if self.tamper.callback is not None:
-            answer = self.tamper.callback(answer)
+        answer = self.tamper.get("redirect", dict)(answer)
         joint = "&" if "?" in asked.redirect_uri else "?"
         location = f"{asked.redirect_uri}{joint}{urlencode(answer)}"
         return Response(status=302, headers={"Location": location, "Cache-Control": "no-store"})
 
-    # --- its pages
-    # ---------------------------------------------------------------------------------------------------
+    # --- its pages ------------------------------------------------------------------------------------------
 
     def _greet(self, asked: HomeRequest) -> Response:
         """Single sign-on where the session is enough, else the page for what lacks."""
@@ -324,7 +307,7 @@ class ScriptedHome:
         if not account.can_mfa or not (account.mfa_always or wants_mfa or volunteered):
             return self._signed_in(id, login, account, None)
         if wants_mfa and not account.mfa_always:
-            self.asked.append(login.request)
+            self.asked.append(login.request.parameters)
         why = "The app that you go to wants a second factor." if wants_mfa else "Your second factor, please."
         return second_factor_page(self.domain, id, account.email, why)
 
@@ -357,8 +340,7 @@ class ScriptedHome:
         # cookies ignore ports, and all homes of a demo live on one host
         return "home_" + "".join(c if c.isalnum() else "_" for c in self.domain)
 
-    # --- the back channel
-    # --------------------------------------------------------------------------------------------
+    # --- the back channel -----------------------------------------------------------------------------------
 
     def _token(self) -> Response:
         form = request.form.to_dict()
@@ -385,24 +367,20 @@ class ScriptedHome:
         } | person
         self._access[access_token] = person
         answer = {"access_token": access_token, "token_type": "Bearer", "expires_in": 300}
-        return _answer(answer | {"id_token": self._id_token(claims)}, self.tamper.token_answer)
+        return _answer(answer | {"id_token": self._id_token(claims)}, self.tamper.get("token"))
 
     def _id_token(self, claims: dict[str, Any]) -> str:
-        named = {} if self.kid is None else {"kid": self.kid}
-        header: dict[str, Any] = {"typ": "JWT", "alg": "RS256"} | named
-        t = self.tamper
-        header = t.header(header) if t.header else header
-        claims = t.claims(claims) if t.claims else claims
-        if t.sign is not None:
-            return t.sign(header, claims)
-        return compact_jws(header, claims, self.key)
+        header = {"typ": "JWT", "alg": "RS256"} | ({} if self.kid is None else {"kid": self.kid})
+        made: dict[str, Any] = {"header": header, "claims": claims, "key": self.key}
+        spoilt = self.tamper["id_token"](made) if "id_token" in self.tamper else None
+        return spoilt if isinstance(spoilt, str) else compact_jws(made["header"], made["claims"], made["key"])
 
     def _userinfo(self) -> Response:
         person = self._access.get(request.headers.get("Authorization", "").removeprefix("Bearer "))
         if person is None:
             return _oauth_error("invalid_token", 401)
         evidence = ("amr", "acr", "auth_time")
-        return _answer({k: v for k, v in person.items() if k not in evidence}, self.tamper.userinfo)
+        return _answer({k: v for k, v in person.items() if k not in evidence}, self.tamper.get("userinfo"))
 
     def _is_our_client(self) -> bool:
         form = request.form

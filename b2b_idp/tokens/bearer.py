@@ -39,17 +39,20 @@ def read_bearer(r: Reader, keys: KeyRing, token: str, issuer: str, moment: Momen
 
 def standing(r: Reader, claims: Mapping[str, Any]) -> Caller:
     """The caller of verified claims, if app, user and grant still stand. Raises Problem(INVALID_TOKEN)."""
-    if r.grants.is_revoked(claims["jti"]):
+    jti, client_id = claims.get("jti"), claims.get("client_id")
+    if not isinstance(jti, str) or not isinstance(client_id, str):
+        raise _invalid("no jti or client_id")
+    if r.grants.is_revoked(jti):
         raise _invalid("revoked")
-    app = r.apps.by_client_id(claims["client_id"])
+    app = r.apps.by_client_id(client_id)
     if app is None or not app.enabled:
         raise _invalid("the app is gone or disabled")
     if claims.get("idtyp") == "app":
         return Caller(app.app_id, app.sp_id, None, frozenset(claims.get("roles", ())), frozenset(), None, claims)
-    grant = r.grants.by_id(claims["jti"].partition(".")[0])
-    if grant is None or grant.revoked_at is not None:
-        raise _invalid("the grant is revoked or gone")
-    user = r.users.by_id(claims["oid"])
+    grant = r.grants.by_id(jti.partition(".")[0])
+    if grant is None or grant.revoked_at is not None or grant.app_id != client_id:
+        raise _invalid("the grant is revoked or gone, or another app's")
+    user = r.users.by_id(grant.user_id)
     if user is None or not user.account_enabled:
         raise _invalid("the user is gone or disabled")
     if user.sessions_valid_from is not None and grant.created_at < user.sessions_valid_from:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
@@ -11,7 +11,7 @@ from typing import Any
 
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.access import Counted
-from b2b_idp.model.directory import App, User
+from b2b_idp.model.directory import App, ClientAuth, User
 from b2b_idp.model.moment import Moment
 from b2b_idp.tokens.gather import Subject
 
@@ -19,9 +19,6 @@ ID_TOKEN_LIFETIME = timedelta(hours=1)
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=10)
 GROUPS_LIMIT = 200
 """Above so many groups a JWT carries a link instead (Entra)."""
-
-_BASIC = frozenset({"name", "preferred_username", "given_name", "family_name"})
-"""Claims that a policy with IncludeBasicClaimSet false leaves out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +54,14 @@ def half_hash(token: str) -> str:
     return urlsafe_b64encode(sha256(token.encode()).digest()[:16]).decode().rstrip("=")
 
 
-def _identity(made: Made, subject: Subject, counted: Counted, vault: Vault) -> None:
+def _identity(
+    made: Made, subject: Subject, client: App, counted: Counted, vault: Vault, scope: Collection[str]
+) -> None:
     user = subject.user
-    made.put("sub", pairwise(vault, subject.app, user), f"subject type {subject.app.subject_type}")
-    made.put("oid", user.id, "user.id")
+    made.put("sub", pairwise(vault, client, user), f"subject type {client.subject_type}")
+    if "profile" in scope:
+        # the same for all apps: who asks for less than the profile gets the pairwise subject alone
+        made.put("oid", user.id, "user.id")
     made.put("tid", subject.tenant.id, "resource tenant")
     made.put("acct", 1 if user.is_guest else 0, "user.userType")
     if user.is_guest:
@@ -70,7 +71,7 @@ def _identity(made: Made, subject: Subject, counted: Counted, vault: Vault) -> N
     made.put("auth_time", counted.auth_time, "the oldest factor that counted")
 
 
-def _person(made: Made, subject: Subject, scope: Sequence[str]) -> None:
+def _person(made: Made, subject: Subject, scope: Collection[str]) -> None:
     user = subject.user
     basic = subject.mapping is None or subject.mapping.include_basic
     if "profile" in scope and basic:
@@ -93,16 +94,17 @@ def _directory(made: Made, subject: Subject, issuer: str) -> None:
     made.put("roles", subject.roles, "app roles assigned to the user or to a group that has the user")
 
 
-def _mapped(made: Made, subject: Subject) -> None:
+def _mapped(made: Made, subject: Subject, client: App) -> None:
     if subject.mapping is None:
         return
-    for claim in subject.mapping.apply(sources_of(subject)):
+    for claim in subject.mapping.apply(sources_of(subject, client)):
         made.put(claim.name, claim.value, claim.origin)
 
 
-def sources_of(subject: Subject) -> dict[str, Mapping[str, Any]]:
-    """The attributes that claims mapping policies read, by source and ID in folded case."""
-    user, app = subject.user, subject.app
+def sources_of(subject: Subject, client: App) -> dict[str, Mapping[str, Any]]:
+    """The attributes that claims mapping policies read, by source and ID in folded case. `application` is the client,
+    `resource` and `audience` the app that the token is for."""
+    user, resource = subject.user, _service_principal(subject.app)
     attributes = {name.casefold(): value for name, value in user.properties.items()}
     phones = user.properties.get("businessPhones") or []
     extension = user.properties.get("onPremisesExtensionAttributes") or {}
@@ -120,18 +122,17 @@ def sources_of(subject: Subject) -> dict[str, Mapping[str, Any]]:
         "facsimiletelephonenumber": user.properties.get("faxNumber"),
         "assignedroles": list(subject.roles),
     }
-    application = {
-        "displayname": app.display_name,
-        "objectid": app.sp_id,
-        "tags": app.sp_properties.get("tags"),
-    }
     return {
         "user": attributes,
-        "application": application,
-        "resource": application,
-        "audience": application,
+        "application": _service_principal(client),
+        "resource": resource,
+        "audience": resource,
         "company": {"tenantcountry": None},
     }
+
+
+def _service_principal(app: App) -> Mapping[str, Any]:
+    return {"displayname": app.display_name, "objectid": app.sp_id, "tags": app.sp_properties.get("tags")}
 
 
 def id_token(
@@ -150,11 +151,11 @@ def id_token(
     made = Made()
     _person(made, subject, scope)
     _directory(made, subject, issuer)
-    _mapped(made, subject)
+    _mapped(made, subject, subject.app)
     # last: nothing above may stand in for what the protocol says
     made.put("iss", issuer, "issuer")
     made.put("aud", subject.app.app_id, "the app's client id")
-    _identity(made, subject, counted, vault)
+    _identity(made, subject, subject.app, counted, vault, scope)
     made.put("ver", "2.0", "token format")
     made.put("nonce", nonce, "the app's request")
     if session_id is not None:
@@ -175,6 +176,7 @@ def _times(made: Made, moment: Moment, lifetime: timedelta) -> None:
 
 def access_token(
     subject: Subject,
+    client: App,
     counted: Counted,
     *,
     issuer: str,
@@ -182,22 +184,27 @@ def access_token(
     audience: str,
     scope: Sequence[str],
     grant_id: str,
-    client_auth: str,
+    client_auth: ClientAuth,
     moment: Moment,
 ) -> Made:
-    """The access token's claims (RFC 9068 §2.2). Mapped claims are for an app's own API only, never for ours."""
+    """The access token's claims (RFC 9068 §2.2) of `client` for a person. `subject` is the person as the API's own
+    application sees them, whose groups, roles and mapping count. For ourselves as audience (userinfo, Graph) there are
+    none of these: `subject` is then for the client.
+    """
     made = Made()
     if audience != issuer:
         _directory(made, subject, issuer)
-        _mapped(made, subject)
+        _mapped(made, subject, client)
     made.put("iss", issuer, "issuer")
     made.put("aud", audience, "the API that the scopes are of")
-    _identity(made, subject, counted, vault)
-    made.put("client_id", subject.app.app_id, "the app")
-    made.put("azp", subject.app.app_id, "the app")
+    _identity(made, subject, client, counted, vault, scope)
+    made.put("client_id", client.app_id, "the app")
+    made.put("azp", client.app_id, "the app")
     made.put("azpacr", _AZPACR[client_auth], "how the app authenticated")
-    made.put("scp", " ".join(scope), "granted scopes")
-    made.put("scope", " ".join(scope), "granted scopes (RFC 9068)")
+    # API scopes go by their bare name, the API itself is the audience
+    names = [s.rpartition("/")[2] for s in scope]
+    made.put("scp", " ".join(names), "granted scopes")
+    made.put("scope", " ".join(names), "granted scopes (RFC 9068)")
     made.put("ver", "2.0", "token format")
     _times(made, moment, ACCESS_TOKEN_LIFETIME)
     jti = f"{grant_id}.{moment.new_id()}"
@@ -206,7 +213,7 @@ def access_token(
     return made
 
 
-_AZPACR: Mapping[str, str] = {"none": "0", "client_secret": "1", "private_key_jwt": "2"}
+_AZPACR: Mapping[ClientAuth, str] = {"none": "0", "client_secret": "1", "private_key_jwt": "2"}
 
 
 def app_token(
@@ -216,7 +223,7 @@ def app_token(
     tenant_id: str,
     audience: str,
     roles: Sequence[str],
-    client_auth: str,
+    client_auth: ClientAuth,
     moment: Moment,
 ) -> Made:
     """The access token's claims of an app that acts for itself (client credentials)."""
@@ -239,12 +246,13 @@ def app_token(
     return made
 
 
-def userinfo(subject: Subject, vault: Vault, scope: Sequence[str]) -> dict[str, Any]:
+def userinfo(subject: Subject, vault: Vault, scope: Collection[str]) -> dict[str, Any]:
     """The claims of the userinfo endpoint (OpenID Connect Core §5.3), by scope and mapping."""
     made = Made()
     _person(made, subject, scope)
-    _mapped(made, subject)
+    _mapped(made, subject, subject.app)
     made.put("sub", pairwise(vault, subject.app, subject.user), "subject")
-    made.put("oid", subject.user.id, "user.id")
+    if "profile" in scope:
+        made.put("oid", subject.user.id, "user.id")
     made.put("tid", subject.tenant.id, "resource tenant")
     return made.claims

@@ -23,12 +23,15 @@ class Subject:
     roles: tuple[str, ...]
     """Values of the app roles that the person, or a group that has the person directly, holds."""
     mapping: ClaimsMapping | None
+    assigned: bool
+    """Whether the app may be used: no assignment is required, or the person or such a group has one."""
 
 
 def subject_of(r: Reader, user: User, app: App, home: Home | None) -> Subject:
     """The subject as the store has it now."""
     member_of = r.apps.groups_of(user.id)
-    held = set(r.apps.role_ids(app.sp_id, [user.id, *member_of])) if app.roles else set()
+    ask = bool(app.roles) or app.assignment_required
+    held = set(r.apps.role_ids(app.sp_id, [user.id, *member_of])) if ask else set()
     configuration = r.configuration
     mapping = configuration.claims_mappings.get(app.claims_policy_id) if app.claims_policy_id else None
     return Subject(
@@ -39,6 +42,7 @@ def subject_of(r: Reader, user: User, app: App, home: Home | None) -> Subject:
         groups=_emitted(r, app, member_of),
         roles=tuple(x.value for x in app.roles if x.enabled and x.value and x.id in held),
         mapping=mapping if app.accept_mapped_claims else None,
+        assigned=bool(held) or not app.assignment_required,
     )
 
 

@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.directory import HomeIdentity, Tenant, User
 from b2b_idp.store import Store
 from b2b_idp.store.grants import Grant
-from b2b_idp.store.migrate import downgrade
+from b2b_idp.store.migrate import HEAD, config, downgrade
 from b2b_idp.store.signins import SigninRow
 from b2b_idp.store.tables import metadata
 
@@ -189,6 +190,10 @@ def test_migrations_make_the_schema_of_the_tables_and_take_it_away_again(tmp_pat
             "alembic_version"
         }
     store.close()
+
+
+def test_the_newest_revision_is_the_one_that_the_code_expects():
+    assert ScriptDirectory.from_config(config()).get_current_head() == HEAD
 
 
 def test_n_162_a_lock_held_by_another_process_is_an_honest_refusal(tmp_path, monkeypatch):
