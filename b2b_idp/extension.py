@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import threading
+import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
@@ -17,6 +20,7 @@ from werkzeug.exceptions import HTTPException
 
 from b2b_idp.factors.outbox import OutboxRunner
 from b2b_idp.graph import GraphParts, beta_blueprint, graph_blueprint
+from b2b_idp.guests.apps import create_admin_app
 from b2b_idp.homes.oidc import OidcHomes
 from b2b_idp.keys.files import load_or_create_master
 from b2b_idp.keys.ring import KeyRing
@@ -38,6 +42,20 @@ from b2b_idp.signin.whatif import WhatIf
 from b2b_idp.store import Store
 
 BROWSER_COOKIE_DAYS = 365
+
+
+SWEEP_SECONDS = 600
+KEPT_AFTERWARDS = timedelta(days=1)
+"""How long sign-ins, sessions and grants stay after they are over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A new instance's tenant and its first administrator app; the secret is told this once."""
+
+    tenant: Tenant
+    client_id: str
+    client_secret: str = field(repr=False)
 
 
 def system_moment() -> Moment:
@@ -120,6 +138,7 @@ class B2BIdp:
             self.vault,
             self.homes,
             SignInSettings(self.settings.issuer, timedelta(seconds=self.settings.home_recheck)),
+            self.metrics.observe,
         )
 
     @cached_property
@@ -148,6 +167,39 @@ class B2BIdp:
             return self.settings.mail_from
         with self.store.read() as r:
             return f"no-reply@{r.configuration.tenant.default_domain}"
+
+    def create(self, tenant_name: str, default_domain: str) -> Created:
+        """Makes the schema, the tenant and the first administrator app, which holds every application permission.
+
+        Raises Problem(CONFLICT) when the database has a tenant already.
+        """
+        moment = self.moment()
+        if not self.in_memory:
+            self.store.migrate()
+        with self.store.write() as w:
+            if not self.in_memory:
+                if w.documents.has_tenant():
+                    raise Problem(Code.CONFLICT, "This database holds a tenant already.")
+                w.documents.create_tenant(Tenant(moment.new_id(), tenant_name, default_domain, moment.at))
+            row, secret = create_admin_app(w, self.vault, moment)
+            return Created(w.configuration.tenant, row.app_id, secret)
+
+    def start_background(self) -> None:
+        """Starts what runs beside requests: mail from the outbox, and the removal of what is long over."""
+        if self.settings.mail_url:
+            self.outbox.start()
+        threading.Thread(target=self._sweep, name="b2b-idp-sweep", daemon=True).start()
+
+    def _sweep(self) -> None:
+        while True:
+            try:
+                with self.store.write() as w:
+                    before = self.moment().at - KEPT_AFTERWARDS
+                    w.signins.sweep(before)
+                    w.grants.sweep(before)
+            except Problem as p:
+                log.warning("sweep", why=p.why or p.say)
+            time.sleep(SWEEP_SECONDS)
 
     # --- mounting ----------------------------------------------------------------------------------------------------
 

@@ -8,9 +8,6 @@ from urllib.parse import urlsplit
 import click
 
 from b2b_idp.cli.instance import SETTINGS_FILE, json_option, open_instance, show
-from b2b_idp.extension import system_moment
-from b2b_idp.guests.apps import create_admin_app
-from b2b_idp.model.directory import Tenant
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.url import domain_of
 from b2b_idp.settings import Settings, template
@@ -34,28 +31,23 @@ def init(data: Path, issuer: str, tenant_name: str, default_domain: str | None, 
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     toml.write_text(template(issuer), encoding="utf-8")
     idp = open_instance(data)
-    moment = system_moment()
-    idp.store.migrate()
-    with idp.store.write() as w:
-        tenant = Tenant(moment.new_id(), tenant_name.strip(), domain, moment.at)
-        w.documents.create_tenant(tenant)
-        row, secret = create_admin_app(w, idp.vault, moment)
+    made = idp.create(tenant_name.strip(), domain)
     _ = idp.keys  # makes the signing keys
     data.chmod(0o700)
-    admin = {"clientId": row.app_id, "clientSecret": secret, "tokenEndpoint": f"{issuer}/token"}
+    admin = {"clientId": made.client_id, "clientSecret": made.client_secret, "tokenEndpoint": f"{issuer}/token"}
     show(
         {
             "issuer": issuer,
-            "tenantId": tenant.id,
+            "tenantId": made.tenant.id,
             "defaultDomain": domain,
             "graph": f"{issuer}/v1.0",
             "admin": admin,
         },
         [
-            f"Made {data} for {issuer} (tenant {tenant.id}, {domain}).",
+            f"Made {data} for {issuer} (tenant {made.tenant.id}, {domain}).",
             f"Graph API:     {issuer}/v1.0",
-            f"Administrator: client id {row.app_id}",
-            f"               client secret {secret}",
+            f"Administrator: client id {made.client_id}",
+            f"               client secret {made.client_secret}",
             "               (shown this once)",
             f"Next: b2b-idp serve --data {data}",
         ],

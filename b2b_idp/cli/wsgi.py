@@ -22,8 +22,7 @@ def make() -> Flask:
     app = Flask("b2b_idp_server", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     idp.init_app(app)
-    if idp.settings.mail_url:
-        idp.outbox.start()
+    idp.start_background()
     return app
 
 

@@ -18,9 +18,7 @@ from flask import Flask, Response
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from b2b_idp.demo.mailbox import mailbox_blueprint
-from b2b_idp.extension import B2BIdp, system_moment
-from b2b_idp.guests.apps import create_admin_app
-from b2b_idp.model.directory import Tenant
+from b2b_idp.extension import B2BIdp
 from b2b_idp.testing.home_tenant import Account, ScriptedHome
 from sample_app import create_app
 
@@ -80,12 +78,8 @@ class World:
             keys_dir=str(data / "keys"),
             allow_private_upstreams=True,
         )
-        self.idp.store.migrate()
-        moment = system_moment()
-        with self.idp.store.write() as w:
-            w.documents.create_tenant(Tenant(moment.new_id(), "Contoso", "contoso.example", moment.at))
-            row, self._secret = create_admin_app(w, self.idp.vault, moment)
-        self._client_id = row.app_id
+        made = self.idp.create("Contoso", "contoso.example")
+        self._client_id, self._secret = made.client_id, made.client_secret
         provider = Flask("b2b_idp_demo", static_folder=None)
         self.idp.init_app(provider)
         provider.register_blueprint(mailbox_blueprint(self.idp))

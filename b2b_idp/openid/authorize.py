@@ -3,37 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, redirect, request
 
+from b2b_idp.model.directory import App
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.request import AuthorizeRequest
 from b2b_idp.openid.errors import REDIRECT
-from b2b_idp.openid.parts import OpenIdParts
+from b2b_idp.openid.parts import OpenIdParts, form_pairs
 from b2b_idp.openid.request import Bad, client_of, parse, redirect_uri_of
 from b2b_idp.openid.responses import ascii_of
 from b2b_idp.signin.values import Granted, Landed, Refused, Show
+from b2b_idp.store import Reader
+from b2b_idp.tokens.claims import pairwise
+from b2b_idp.tokens.hint import read_hint
+
+NOBODY = "nobody"
+"""The user id that nobody has."""
 
 
 def authorize_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
     @blueprint.route("/authorize", methods=["GET", "POST"])
     def authorize() -> Response:
         moment = parts.moment()
-        pairs = list((request.form if request.method == "POST" else request.args).items(multi=True))
+        pairs = form_pairs(request) if request.method == "POST" else list(request.args.items(multi=True))
         with parts.store.read() as r:
             app = client_of(r, pairs)
             redirect_uri = redirect_uri_of(app, pairs)
-            asked = parse(r, app, redirect_uri, pairs, parts.issuer, parts.keys, parts.vault, moment)
+            asked = parse(r, app, redirect_uri, pairs, parts.issuer, partial(_hinted, parts, r, app))
         if isinstance(asked, Bad):
-            if asked.to is None:
-                raise asked.problem
             return _error(parts, asked.to, asked.problem)
         return _respond(parts, parts.signin.begin(asked, parts.browser(), moment))
 
     @blueprint.get("/resume/<uuid:id>")
     def resume(id: object) -> Response:
         return _respond(parts, parts.signin.conclude(str(id), parts.browser(), parts.moment()))
+
+
+def _hinted(parts: OpenIdParts, r: Reader, app: App, hint: str) -> str | None:
+    """The user whom an id_token_hint names. A hint that is not ours, or another app's, names nobody who could be signed
+    in; one without `oid` can only be held against the browser's session."""
+    claims = read_hint(parts.keys, hint, parts.issuer, parts.moment().at)
+    if claims is None or claims["aud"] != app.app_id:
+        return NOBODY
+    if "oid" in claims:
+        return str(claims["oid"])
+    session_id = parts.browser().session_id
+    session = r.signins.session(session_id) if session_id else None
+    user = r.users.by_id(session.user_id) if session else None
+    if user is None:
+        return None
+    return user.id if pairwise(parts.vault, app, user) == claims["sub"] else NOBODY
 
 
 def _respond(parts: OpenIdParts, answer: Show | Granted | Landed) -> Response:

@@ -15,13 +15,12 @@ import jwt
 from flask import Request
 
 from b2b_idp.keys.vault import Vault, is_client_secret
-from b2b_idp.model.directory import App
+from b2b_idp.model.directory import App, ClientAuth
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.openid.parts import once, repeated
+from b2b_idp.openid.parts import form_pairs, once, repeated
 from b2b_idp.store import Reader, Writer
 
-MAX_FORM = 64 * 1024
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_ALGORITHMS = ("RS256", "PS256", "ES256")
 _SKEW = 30
@@ -30,19 +29,17 @@ _LONGEST_ASSERTION = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """An authenticated client, and how: `client_secret`, `private_key_jwt` or `none`."""
+    """An authenticated client, and how."""
 
     app: App
-    method: str
+    method: ClientAuth
 
 
 def form_of(request: Request) -> dict[str, str]:
     """The form of a token-like request: a form, no larger than 64 KB, no parameter twice."""
-    if (request.content_length or 0) > MAX_FORM:
-        raise Problem(Code.BODY_TOO_LARGE, "The form is larger than 64 KB.")
     if request.mimetype != "application/x-www-form-urlencoded":
         raise Problem(Code.INVALID_REQUEST, "Send the parameters as application/x-www-form-urlencoded.")
-    pairs = list(request.form.items(multi=True))
+    pairs = form_pairs(request)
     twice = repeated(pairs)
     if twice:
         raise Problem(Code.INVALID_REQUEST, f"Each parameter stands once; {sorted(twice)[0][:40]} is repeated.")
@@ -157,6 +154,8 @@ def _number(value: Any) -> bool:
 def _verified(app: App, assertion: str, kid: object, alg: str) -> dict[str, Any]:
     for jwk in app.jwks:
         if kid is not None and jwk.get("kid", kid) != kid:
+            continue
+        if jwk.get("alg", alg) != alg or jwk.get("use", "sig") != "sig":
             continue
         try:
             key = jwt.PyJWK.from_json(json.dumps(dict(jwk)), algorithm=alg)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from flask import Response
+from flask import Request, Response
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from b2b_idp.keys.ring import KeyRing
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.moment import Moment
-from b2b_idp.model.problem import Problem
+from b2b_idp.model.problem import Code, Problem
 from b2b_idp.signin import SignIn
 from b2b_idp.signin.values import Browser, Landed, Show
 from b2b_idp.store import Store
@@ -44,17 +46,27 @@ class OpenIdParts:
     set_session: Callable[[Response, str | None], None]
 
 
+MAX_FORM = 64 * 1024
+
 Pairs = Sequence[tuple[str, str]]
 """Parameters as they were sent, repeated ones and all."""
 
 
+def form_pairs(request: Request) -> Pairs:
+    """The parameters of a form. Raises Problem(BODY_TOO_LARGE) for one over 64 KB, declared or not."""
+    request.max_content_length = MAX_FORM
+    try:
+        return list(request.form.items(multi=True))
+    except RequestEntityTooLarge:
+        raise Problem(Code.BODY_TOO_LARGE, "The form is larger than 64 KB.") from None
+
+
 def once(pairs: Pairs) -> dict[str, str]:
     """Parameters by name, the empty ones left out (RFC 6749 §3.1); repeated ones are missing here: see `repeated`."""
-    names = [k for k, _ in pairs]
-    return {k: v for k, v in pairs if v and names.count(k) == 1}
+    twice = repeated(pairs)
+    return {k: v for k, v in pairs if v and k not in twice}
 
 
 def repeated(pairs: Pairs) -> set[str]:
     """Names that stand more than once, which RFC 6749 §3.1 forbids."""
-    seen: set[str] = set()
-    return {k for k, _ in pairs if k in seen or seen.add(k)}  # type: ignore[func-returns-value]
+    return {name for name, n in Counter(k for k, _ in pairs).items() if n > 1}

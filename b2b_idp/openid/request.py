@@ -5,14 +5,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from b2b_idp.keys.ring import KeyRing
-from b2b_idp.keys.vault import Vault
 from b2b_idp.model.directory import App
-from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.request import AuthorizeRequest
 from b2b_idp.openid.parts import Pairs, once, repeated
@@ -21,18 +18,28 @@ from b2b_idp.store import Reader
 
 OIDC_SCOPES = ("openid", "profile", "email", "offline_access")
 GRAPH_SCOPES = ("User.Read",)
+GRAPH_URI = "https://graph.microsoft.com"
+"""Another name of ourselves as an API, as Graph's SDKs say it."""
+_WITHOUT_CLAIMS = ("address", "phone")
+"""Scopes of OpenID Connect Core §5.4 for which we hold no claims: no error, and not granted."""
+_SCOPE_OF = dict.fromkeys(("name", "given_name", "family_name", "preferred_username", "oid"), "profile") | {
+    "email": "email"
+}
+"""Claims that can be asked for one by one, and the scope that the guest is asked to consent to for them."""
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]|localhost))(?::[0-9]{1,5})?((?:[/?].*)?)")
 _PROMPTS = frozenset({"none", "login", "consent", "select_account"})
-_LONGEST = 2048
+_LONG = 2048
+_LONGEST = {"claims": 8192, "id_token_hint": 16384}
 
 
 @dataclass(frozen=True, slots=True)
 class Bad:
-    """A request that is refused; `to` is set when the app is to be told at its registered redirect URI."""
+    """A request that is refused; the app is told at the registered redirect URI of `to`."""
 
     problem: Problem
-    to: AuthorizeRequest | None = None
+    to: AuthorizeRequest
 
 
 def client_of(r: Reader, pairs: Pairs) -> App:
@@ -52,8 +59,12 @@ def redirect_uri_of(app: App, pairs: Pairs) -> str:
     """The redirect URI, byte for byte one of the app's (RFC 9700 §2.1); the port of a loopback address is free
     (RFC 8252 §7.3) for public clients only. Raises Problem(UNREGISTERED_REDIRECT_URI)."""
     uri = once(pairs).get("redirect_uri", "")
-    if uri in app.redirect_uris and "redirect_uri" not in repeated(pairs):
-        return uri
+    if "redirect_uri" not in repeated(pairs):
+        if uri in app.redirect_uris:
+            return uri
+        portless = _portless(uri) if app.public else None
+        if portless is not None and portless in map(_portless, app.redirect_uris):
+            return uri
     raise Problem(
         Code.UNREGISTERED_REDIRECT_URI,
         "The app that sent you here gave an address that is not registered for it. Tell the people who run it.",
@@ -61,17 +72,16 @@ def redirect_uri_of(app: App, pairs: Pairs) -> str:
     )
 
 
+def _portless(uri: str) -> str | None:
+    """A loopback address without its port; None for any other address."""
+    found = _LOOPBACK.fullmatch(uri)
+    return None if found is None else found[1] + found[2]
+
+
 def parse(
-    r: Reader,
-    app: App,
-    redirect_uri: str,
-    pairs: Pairs,
-    issuer: str,
-    keys: KeyRing,
-    vault: Vault,
-    moment: Moment,
+    r: Reader, app: App, redirect_uri: str, pairs: Pairs, issuer: str, hinted: Callable[[str], str | None]
 ) -> AuthorizeRequest | Bad:
-    """The rest of the request, every parameter checked."""
+    """The rest of the request, every parameter checked. `hinted` tells the user whom an id_token_hint names."""
     given = once(pairs)
     mode = given.get("response_mode", "query")
     answer_to = AuthorizeRequest(
@@ -82,7 +92,7 @@ def parse(
         response_mode="form_post" if mode == "form_post" else "query",
     )
     try:
-        return _checked(r, app, answer_to, pairs, given, issuer, keys, vault, moment)
+        return _checked(r, app, answer_to, pairs, given, issuer, hinted)
     except Problem as problem:
         return Bad(problem, answer_to)
 
@@ -98,9 +108,7 @@ def _checked(
     pairs: Pairs,
     given: Mapping[str, str],
     issuer: str,
-    keys: KeyRing,
-    vault: Vault,
-    moment: Moment,
+    hinted: Callable[[str], str | None],
 ) -> AuthorizeRequest:
     twice = repeated(pairs)
     if twice:
@@ -116,8 +124,8 @@ def _checked(
     if given.get("response_mode", "query") not in ("query", "form_post"):
         raise _bad("response_mode is query or form_post.")
     for name, value in given.items():
-        if len(value) > _LONGEST and name != "claims":
-            raise _bad(f"{name[:40]} is longer than {_LONGEST} characters.")
+        if len(value) > _LONGEST.get(name, _LONG):
+            raise _bad(f"{name[:40]} is longer than {_LONGEST.get(name, _LONG)} characters.")
         if "\x00" in value:
             raise _bad(f"{name[:40]} holds a NUL.")
     prompt = frozenset(given.get("prompt", "").split())
@@ -125,10 +133,12 @@ def _checked(
         raise _bad("prompt is none, or some of login, consent and select_account.")
     claims = _claims(given.get("claims"))
     acr_values, essential = _acr(given, claims)
+    scope = dict.fromkeys(scopes_of(r, app, given.get("scope", ""), issuer)) | dict.fromkeys(_scopes_for(claims))
+    hint = given.get("id_token_hint")
     return AuthorizeRequest(
         client_id=to.client_id,
         redirect_uri=to.redirect_uri,
-        scope=scopes_of(r, app, given.get("scope", ""), issuer),
+        scope=tuple(scope),
         state=to.state,
         nonce=given.get("nonce"),
         code_challenge=_pkce(app, given),
@@ -141,7 +151,7 @@ def _checked(
         login_hint=given.get("login_hint"),
         domain_hint=given.get("domain_hint"),
         ui_locales=given.get("ui_locales"),
-        hinted_user_id=_hinted(r, app, given.get("id_token_hint"), keys, vault, moment),
+        hinted_user_id=None if hint is None else hinted(hint),
     )
 
 
@@ -172,10 +182,9 @@ def _claims(text: str | None) -> Mapping[str, Any]:
     """The `claims` parameter (OpenID Connect Core §5.5)."""
     if text is None:
         return {}
-    if len(text) > 8192:
-        raise _bad("claims is longer than 8192 characters.")
     try:
         claims = json.loads(text)
+        json.dumps(claims, allow_nan=False)
     except (ValueError, RecursionError):
         raise _bad("claims is not JSON.") from None
     if not isinstance(claims, dict) or not all(
@@ -202,31 +211,42 @@ def _acr(given: Mapping[str, str], claims: Mapping[str, Any]) -> tuple[tuple[str
     return tuple(given.get("acr_values", "").split()), False
 
 
+def _scopes_for(claims: Mapping[str, Any]) -> list[str]:
+    """The scopes that the single claims asked for are of: nothing is given that the guest did not consent to."""
+    asked = [name for part in ("id_token", "userinfo") for name in claims.get(part, {})]
+    return [_SCOPE_OF[name] for name in asked if name in _SCOPE_OF]
+
+
 def scopes_of(r: Reader, app: App, text: str, issuer: str) -> tuple[str, ...]:
-    """The scopes asked for, each known: OpenID's, User.Read, or `{identifier URI}/{scope}` of one API."""
-    scopes = tuple(dict.fromkeys(text.split()))
+    """The scopes asked for, each known: OpenID's, Graph's, or `{identifier URI}/{scope}` of one API, where `.default`
+    stands for exactly what an administrator granted this app there."""
+    scopes: dict[str, None] = {}
+    for word in text.split():
+        if word in OIDC_SCOPES or word in GRAPH_SCOPES:
+            scopes[word] = None
+        elif word not in _WITHOUT_CLAIMS:
+            scopes |= dict.fromkeys(_of_api(r, app, word, issuer))
     if "openid" not in scopes:
         raise Problem(Code.INVALID_SCOPE, "scope must contain openid.")
-    audiences = set()
-    for scope in scopes:
-        if scope in OIDC_SCOPES or scope in GRAPH_SCOPES:
-            continue
-        uri, _, name = scope.rpartition("/")
-        api = r.apps.by_identifier_uri(uri) if uri else None
-        if api is None or (name not in api.scopes and name != ".default"):
-            raise Problem(Code.INVALID_SCOPE, f"The scope {scope[:100]} is not known.")
-        audiences.add(api.app_id)
-    if len(audiences) > 1 or (audiences and set(scopes) & set(GRAPH_SCOPES)):
+    apis = {"" if s in GRAPH_SCOPES else s.rpartition("/")[0] for s in scopes if s not in OIDC_SCOPES}
+    if len(apis) > 1:
         raise Problem(Code.INVALID_SCOPE, "The scopes of one request belong to one API.")
-    return scopes
+    return tuple(scopes)
 
 
-def _hinted(r: Reader, app: App, hint: str | None, keys: KeyRing, vault: Vault, moment: Moment) -> str | None:
-    """The user whom an id_token_hint of ours names; one that is not ours names nobody who could be signed in."""
-    if hint is None:
-        return None
-    try:
-        claims = keys.verify(hint, "JWT", moment.at, expired_too=True)
-    except Problem:
-        return "nobody"
-    return str(claims.get("oid") or "nobody") if claims.get("aud") == app.app_id else "nobody"
+def _of_api(r: Reader, app: App, word: str, issuer: str) -> list[str]:
+    uri, _, name = word.rpartition("/")
+    known: tuple[str, ...]
+    if uri in (issuer, GRAPH_URI):
+        prefix, known = "", GRAPH_SCOPES
+    else:
+        api = r.apps.by_identifier_uri(uri) if uri else None
+        prefix, known = uri + "/", api.scopes if api is not None and api.enabled else ()
+    if name == ".default":
+        granted = [prefix + s for s in known if prefix + s in app.consent_granted]
+        if granted:
+            return granted
+        raise Problem(Code.INVALID_SCOPE, f"Nothing was granted to this app for {word[:100]}.")
+    if name not in known:
+        raise Problem(Code.INVALID_SCOPE, f"The scope {word[:100]} is not known.")
+    return [prefix + name]

@@ -9,8 +9,9 @@ from flask import Blueprint, Response, request
 
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.openid.client import Client, authenticate, form_of
-from b2b_idp.openid.parts import OpenIdParts
+from b2b_idp.openid.parts import OpenIdParts, form_pairs
 from b2b_idp.openid.responses import bearer_error, cors, json_response, token_error
+from b2b_idp.signin import reconsider
 from b2b_idp.store import Reader, Writer
 from b2b_idp.store.grants import Grant
 from b2b_idp.tokens.bearer import ACCESS_TOKEN_TYPE, read_bearer, standing
@@ -34,14 +35,14 @@ def resource_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
         try:
             return json_response(_introspect(parts))
         except Problem as problem:
-            return token_error(problem, request)
+            return token_error(problem)
 
     @blueprint.post("/revoke")
     def revoke() -> Response:
         try:
             _revoke(parts)
         except Problem as problem:
-            return token_error(problem, request)
+            return token_error(problem)
         return json_response({})
 
 
@@ -51,7 +52,7 @@ def _bearer() -> str:
     if "access_token" in request.args:
         raise Problem(Code.INVALID_REQUEST, "An access token is not sent in the address.")
     if request.method == "POST" and request.mimetype == "application/x-www-form-urlencoded":
-        sent = request.form.getlist("access_token")
+        sent = [value for name, value in form_pairs(request) if name == "access_token"]
         if sent and (header is not None or len(sent) > 1):
             raise Problem(Code.INVALID_REQUEST, "Send the access token in one way only.")
         if sent:
@@ -109,22 +110,18 @@ def _introspect(parts: OpenIdParts) -> dict[str, Any]:
 def _refresh_state(
     r: Reader, parts: OpenIdParts, client: Client, grant: Grant | None, generation: int
 ) -> dict[str, Any]:
-    alive = (
-        grant is not None
-        and grant.app_id == client.app.app_id
-        and grant.revoked_at is None
-        and parts.moment().at < grant.expires_at
-        and generation == grant.generation
-        and grant.code_used_at is not None
-    )
-    user = r.users.by_id(grant.user_id) if grant is not None and alive else None
-    if grant is None or user is None or not user.account_enabled:
+    """A refresh token is active if it would be taken now."""
+    if grant is None or grant.app_id != client.app.app_id or generation != grant.generation:
+        return {"active": False}
+    try:
+        now = reconsider(r, grant, parts.moment(), refresh=True)
+    except Problem:
         return {"active": False}
     return {
         "active": True,
         "token_type": "refresh_token",
         "client_id": grant.app_id,
-        "sub": pairwise(parts.vault, client.app, user),
+        "sub": pairwise(parts.vault, client.app, now.user),
         "scope": " ".join(grant.document["scope"]),
         "exp": int(grant.expires_at.timestamp()),
         "iss": parts.issuer,
@@ -134,10 +131,10 @@ def _refresh_state(
 def _revoke(parts: OpenIdParts) -> None:
     """An unknown token, or another client's, changes nothing and is no error (RFC 7009 §2.2)."""
     form, moment = form_of(request), parts.moment()
+    if "token" not in form:
+        raise Problem(Code.INVALID_REQUEST, "token is missing.")
     with parts.store.write() as w:
         client = _client(w, parts, form, "revoke")
-        if "token" not in form:
-            raise Problem(Code.INVALID_REQUEST, "token is missing.")
         handle = parts.vault.read_handle("refresh", form["token"])
         if handle is not None:
             grant = w.grants.by_id(handle.id)

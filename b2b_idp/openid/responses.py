@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Request, Response
+from flask import Response
 
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.openid.errors import BEARER, TOKEN
@@ -23,7 +23,7 @@ def json_response(document: Mapping[str, Any] | bytes, status: int = 200, max_ag
     return response
 
 
-def token_error(problem: Problem, request: Request) -> Response:
+def token_error(problem: Problem) -> Response:
     """RFC 6749 §5.2."""
     status, error = TOKEN[problem.code]
     response = json_response({"error": error, "error_description": ascii_of(problem.say)}, status)

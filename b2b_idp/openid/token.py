@@ -1,7 +1,7 @@
 """The token endpoint (RFC 6749 §3.2): authorization_code, refresh_token, client_credentials.
 
-Everything is in one writing transaction: what is consumed and what is handed out land together. A refusal that must
-be remembered (a code used twice, a refresh token reused) is a value, not an exception, so that it is committed.
+Everything is in one writing transaction: what is consumed and what is handed out land together. What a refusal did is
+kept too (a family revoked, an assertion spent); only a failure of ours undoes it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import hmac
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
@@ -23,7 +22,7 @@ from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.request import AuthorizeRequest
 from b2b_idp.openid.client import Client, authenticate, form_of
 from b2b_idp.openid.parts import OpenIdParts
-from b2b_idp.openid.request import GRAPH_SCOPES, OIDC_SCOPES
+from b2b_idp.openid.request import GRAPH_SCOPES, GRAPH_URI, OIDC_SCOPES
 from b2b_idp.openid.responses import cors, json_response, token_error
 from b2b_idp.signin import reconsider
 from b2b_idp.signin.values import Standing
@@ -31,7 +30,7 @@ from b2b_idp.store import Writer
 from b2b_idp.store.grants import Grant
 from b2b_idp.tokens import claims
 from b2b_idp.tokens.bearer import ACCESS_TOKEN_TYPE
-from b2b_idp.tokens.gather import app_roles, subject_of
+from b2b_idp.tokens.gather import Subject, app_roles, subject_of
 
 CODE_LIFETIME = timedelta(seconds=60)
 SUCCESSOR_WINDOW = timedelta(seconds=10)
@@ -40,11 +39,7 @@ SUCCESSOR_WINDOW = timedelta(seconds=10)
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
 
-@dataclass(frozen=True, slots=True)
-class Denied:
-    """A refusal whose effects are kept."""
-
-    problem: Problem
+_OUR_FAULT = (Code.UNAVAILABLE, Code.INTERNAL, Code.BAD_SETTING)
 
 
 def token_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
@@ -55,21 +50,21 @@ def token_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
         if request.method == "OPTIONS":
             return cors(Response(status=204))
         try:
-            form = form_of(request)
+            form, moment = form_of(request), parts.moment()
             with parts.store.write() as w:
-                moment = parts.moment()
                 client = authenticate(w, parts.vault, request, form, (parts.issuer, endpoint), moment)
-                answer = _grant(parts, w, client, form, moment)
-            if isinstance(answer, Denied):
-                return cors(token_error(answer.problem, request))
+                try:
+                    answer = _grant(parts, w, client, form, moment)
+                except Problem as refused:
+                    if refused.code in _OUR_FAULT:
+                        raise
+                    return cors(token_error(refused))
             return cors(json_response(answer))
         except Problem as problem:
-            return cors(token_error(problem, request))
+            return cors(token_error(problem))
 
 
-def _grant(
-    parts: OpenIdParts, w: Writer, client: Client, form: Mapping[str, str], moment: Moment
-) -> dict[str, Any] | Denied:
+def _grant(parts: OpenIdParts, w: Writer, client: Client, form: Mapping[str, str], moment: Moment) -> dict[str, Any]:
     match form.get("grant_type"):
         case "authorization_code":
             return _code(parts, w, client, form, moment)
@@ -90,18 +85,14 @@ def _invalid_grant(why: str) -> Problem:
     return Problem(Code.INVALID_GRANT, "The code or token is not valid, or not valid any more. Sign in again.", why)
 
 
-def _code(
-    parts: OpenIdParts, w: Writer, client: Client, form: Mapping[str, str], moment: Moment
-) -> dict[str, Any] | Denied:
+def _code(parts: OpenIdParts, w: Writer, client: Client, form: Mapping[str, str], moment: Moment) -> dict[str, Any]:
     """RFC 6749 §4.1.3 and RFC 7636 §4.6."""
     handle = parts.vault.read_handle("code", form.get("code", ""))
     grant = w.grants.by_id(handle.id) if handle else None
     if grant is None or grant.app_id != client.app.app_id:
         raise _invalid_grant("unknown code, or another client's")
     if grant.code_used_at is not None:
-        # whoever uses a code twice may have stolen it: what it gave is taken back (RFC 6749 §4.1.2)
-        w.grants.revoke(grant.id, moment.at)
-        return Denied(_invalid_grant("the code was used before; its tokens are revoked"))
+        raise _used_twice(w, grant, moment)
     if moment.at >= grant.created_at + CODE_LIFETIME:
         raise _invalid_grant("the code is too old")
     asked = AuthorizeRequest.from_json(grant.document["request"])
@@ -110,8 +101,14 @@ def _code(
     _check_verifier(asked.code_challenge, form.get("code_verifier"))
     standing = reconsider(w, grant, moment)
     if not w.grants.use_code(grant.id, moment.at):
-        raise _invalid_grant("the code was used before")
+        raise _used_twice(w, grant, moment)
     return _issue(parts, w, client, grant, standing, standing.scope, moment, nonce=standing.nonce, generation=0)
+
+
+def _used_twice(w: Writer, grant: Grant, moment: Moment) -> Problem:
+    """Whoever uses a code twice may have stolen it: what it gave is taken back (RFC 6749 §4.1.2)."""
+    w.grants.revoke(grant.id, moment.at)
+    return _invalid_grant("the code was used before; its tokens are revoked")
 
 
 def _check_verifier(challenge: str | None, verifier: str | None) -> None:
@@ -126,9 +123,7 @@ def _check_verifier(challenge: str | None, verifier: str | None) -> None:
         raise _invalid_grant("code_verifier does not fit")
 
 
-def _refresh(
-    parts: OpenIdParts, w: Writer, client: Client, form: Mapping[str, str], moment: Moment
-) -> dict[str, Any] | Denied:
+def _refresh(parts: OpenIdParts, w: Writer, client: Client, form: Mapping[str, str], moment: Moment) -> dict[str, Any]:
     """RFC 6749 §6, with rotation and reuse detection (RFC 9700 §4.14.2)."""
     handle = parts.vault.read_handle("refresh", form.get("refresh_token", ""))
     grant = w.grants.by_id(handle.id) if handle else None
@@ -145,7 +140,7 @@ def _refresh(
     elif not _lost_answer(grant, handle.generation, moment):
         w.grants.revoke(grant.id, moment.at)
         w.logs.add_audit(_reuse_audit(grant, client.app, moment), moment.at)
-        return Denied(_invalid_grant("the refresh token was used before; its family is revoked"))
+        raise _invalid_grant("the refresh token was used before; its family is revoked")
     return _issue(parts, w, client, grant, standing, scope, moment, nonce=None, generation=handle.generation + 1)
 
 
@@ -186,14 +181,15 @@ def _issue(
     generation: int,
 ) -> dict[str, Any]:
     subject = subject_of(w, standing.user, standing.app, standing.home)
-    audience = _audience(w, parts.issuer, scope)
+    audience = _audience(parts.issuer, scope)
     access = claims.access_token(
-        subject,
+        subject if audience == parts.issuer else _for_api(w, audience, standing),
+        standing.app,
         standing.counted,
         issuer=parts.issuer,
         vault=parts.vault,
         audience=audience,
-        scope=[s if s in (*OIDC_SCOPES, *GRAPH_SCOPES) else s.rpartition("/")[2] for s in scope],
+        scope=scope,
         grant_id=grant.id,
         client_auth=client.method,
         moment=moment,
@@ -223,7 +219,18 @@ def _issue(
     return answer
 
 
-def _audience(w: Writer, issuer: str, scope: Sequence[str]) -> str:
+def _for_api(w: Writer, audience: str, standing: Standing) -> Subject:
+    """The person as the API sees them: its own application's roles, groups and assignments count."""
+    api = w.apps.by_identifier_uri(audience)
+    if api is None or not api.enabled:
+        raise _invalid_grant("the API is gone or disabled")
+    subject = subject_of(w, standing.user, api, standing.home)
+    if not subject.assigned:
+        raise _invalid_grant("the API requires an assignment, which the person does not have")
+    return subject
+
+
+def _audience(issuer: str, scope: Sequence[str]) -> str:
     """The API that the scopes are of: its identifier URI, or ourselves for userinfo and Graph."""
     for s in scope:
         if s not in OIDC_SCOPES and s not in GRAPH_SCOPES:
@@ -241,7 +248,7 @@ def _for_itself(
     uri, _, default = scope.rpartition("/")
     if default != ".default" or " " in scope:
         raise Problem(Code.INVALID_SCOPE, f"scope is {{API}}/.default, such as {parts.issuer}/.default.")
-    ours = uri in (parts.issuer, "https://graph.microsoft.com")
+    ours = uri in (parts.issuer, GRAPH_URI)
     api = w.apps.by_client_id(GRAPH_APP_ID) if ours else w.apps.by_identifier_uri(uri)
     if api is None or not api.enabled:
         raise Problem(Code.INVALID_SCOPE, "The API in scope is not known.")

@@ -7,7 +7,7 @@ from them again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -56,11 +56,21 @@ class SignInSettings:
 class SignIn:
     """The use case. `homes` speaks to home tenants."""
 
-    def __init__(self, store: Store, vault: Vault, homes: OidcHomes, settings: SignInSettings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        vault: Vault,
+        homes: OidcHomes,
+        settings: SignInSettings,
+        observe: Callable[[str, str, bool], None],
+    ) -> None:
+        """`observe` is told of each sign-in that ended: home tenantId or `none`, outcome, whether MFA was done twice.
+        """
         self._store = store
         self._vault = vault
         self._homes = homes
         self._settings = settings
+        self._observe = observe
 
     # --- beginnings --------------------------------------------------------------------------------------------------
 
@@ -458,6 +468,7 @@ class SignIn:
             ),
             moment.at,
         )
+        self._observe(step.home.tenant_id, "allowed", _double_mfa(known))
         if known.request is None:
             return Landed(known.landing if view.app else None, session_id)
         assert grant_id is not None
@@ -504,6 +515,7 @@ class SignIn:
             ),
             moment.at,
         )
+        self._observe(view.home.tenant_id if view.home else "none", problem.code.value, False)
         _log.info("sign-in refused: %s (%s)", problem.code, problem.why)
         if row is not None and tell_app:
             return Conclude(row.id)
@@ -524,6 +536,12 @@ class SignIn:
 def redirect_uri(issuer: str, tenant_id: str) -> str:
     """Our redirect URI at a home tenant: its own for each home (RFC 9700 §4.4)."""
     return f"{issuer}/federation/{tenant_id}/callback"
+
+
+def _double_mfa(known: Known) -> bool:
+    """Whether home said MFA in this sign-in and the guest was challenged here as well."""
+    here = any(f.at >= known.began_at for f in known.evidence.local)
+    return here and any("mfa" in (s.amr or ()) for s in known.evidence.statements)
 
 
 def _asked(known: Known) -> bool:

@@ -114,6 +114,9 @@ class ConfigurationReader:
     def __init__(self, connection: Connection) -> None:
         self._c = connection
 
+    def has_tenant(self) -> bool:
+        return self._c.execute(select(tenant.c.id)).first() is not None
+
     def home_issuer_taken(self, issuer: str, tenant_id: str) -> bool:
         """Whether an identityProvider, deleted ones included, has this issuer or this tenantId."""
         return (

@@ -126,7 +126,7 @@ class ScriptedHome:
         """Serves in a thread; after `stop`, again on the same port."""
         if self._server is None:
             self._server = self._listen(self._port)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
         return self
 

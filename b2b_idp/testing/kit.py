@@ -18,7 +18,6 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from b2b_idp.extension import B2BIdp, system_moment
-from b2b_idp.guests.apps import create_admin_app
 from b2b_idp.keys.ring import KeyRing
 from b2b_idp.testing.guest import GuestDriver
 from b2b_idp.testing.home_tenant import Account, ScriptedHome
@@ -143,9 +142,8 @@ class Kit:
         now = datetime.now(UTC).timestamp()
         if self._token is None or now > self._token[1]:
             if self._admin is None:
-                with self.idp.store.write() as w:
-                    row, secret = create_admin_app(w, self.idp.vault, self.idp.moment())
-                self._admin = (row.app_id, secret)
+                made = self.idp.create("Contoso", "contoso.example")
+                self._admin = (made.client_id, made.client_secret)
             answer = self._token_request(
                 self._admin, {"grant_type": "client_credentials", "scope": f"{self.issuer}/.default"}
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
 
 import pytest
@@ -165,7 +164,7 @@ def test_doctor_names_what_is_wrong(data, fabrikam):
 
 
 def test_migrate_makes_the_schema(data):
-    os.unlink(data / "b2b-idp.sqlite3")
+    (data / "b2b-idp.sqlite3").unlink()
     assert "Run: b2b-idp migrate" in run("serve", "--data", data, code=2)
     run("migrate", "--data", data)
     said = run("doctor", "--data", data, code=1)

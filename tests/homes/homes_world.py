@@ -19,6 +19,7 @@ from b2b_idp.net.http import Http
 from b2b_idp.testing.home_tenant import Account, ScriptedHome
 
 ADA = Account("ada-1", "ada@fabrikam.example", "Ada Alder", "Ada", "Alder")
+HTTP = Http(Allowed.parse(True))
 CALLBACK = "https://idp.contoso.example/federation/1/callback"
 
 
@@ -33,7 +34,7 @@ class World:
     def __init__(self, sign_assertion=None, **provider):
         self.provider = ScriptedHome("fabrikam.example", **provider).start()
         self.provider.script(ADA, amr=["pwd", "otp"])
-        self.homes = OidcHomes(Http(Allowed.parse(True)), sign_assertion)
+        self.homes = OidcHomes(HTTP, sign_assertion)
         self.home = self.configured()
 
     def configured(self, **different):

@@ -271,7 +271,7 @@ def test_n_017_an_encrypted_and_compressed_token_is_not_unpacked(world):
 @pytest.mark.parametrize(
     ("spoil", "because"),
     [
-        (lambda t: "A" * 100_000 + ".e30.AA", "too large"),
+        (lambda t: "A" * 140_000 + ".e30.AA", "too large"),
         (lambda t: t["header"].update(kid="k" * 1_000_000), ""),
         (lambda t: compact_jws(t["header"], b'{"a":' + b"[" * 10_000 + b"]" * 10_000 + b"}", t["key"]), "nested"),
         (lambda t: compact_jws(t["header"], b'{"a":' + b'{"a":' * 40 + b"1" + b"}" * 41, t["key"]), "nested"),
@@ -300,9 +300,10 @@ def test_n_019_a_member_that_stands_twice(world, where):
 
 
 @pytest.mark.parametrize(
-    "kid", ["../../etc/passwd", "' OR 1=1--", "http://169.254.169.254/", "k" * 10_000, "K1", "", 1, ["k1"], {"k1": 1}, True],
+    "kid",
+    ["../../etc/passwd", "' OR 1=1--", "http://169.254.169.254/", "k" * 10_000, "K1", "", 1, ["k1"], {"k1": 1}, True],
     ids=lambda v: repr(v)[:20],
-)  # fmt: skip
+)
 def test_n_020_a_kid_is_compared_and_nothing_else(world, kid):
     world.spoil_header(kid=kid)
     refused(world, "")
@@ -433,8 +434,10 @@ def test_a_token_answer_that_is_none(world, answer):
 
 
 @pytest.mark.parametrize(
-    "amr", ["mfa", ["pwd", ["mfa"]], [{"v": "mfa"}], None, [1], ["mfa"] * 10_000, {"mfa": 1}, ["m" * 300], True], ids=lambda v: repr(v)[:20]
-)  # fmt: skip
+    "amr",
+    ["mfa", ["pwd", ["mfa"]], [{"v": "mfa"}], None, [1], ["mfa"] * 10_000, {"mfa": 1}, ["m" * 300], True],
+    ids=lambda v: repr(v)[:20],
+)
 def test_n_081_an_amr_that_is_no_list_of_texts_is_as_if_absent(world, amr):
     world.spoil_claims(amr=amr)
     assert world.sign_in().statement.amr is None
@@ -448,8 +451,17 @@ def test_an_amr_is_kept_as_it_was_said(world, amr):
 
 @pytest.mark.parametrize(
     ("said", "heard"),
-    [(1.7e9, 1_700_000_000), (0, 0), (1.5, None), ("1700000000", None), (True, None), (-5, None), (10**30, None), (None, None)],
-)  # fmt: skip
+    [
+        (1.7e9, 1_700_000_000),
+        (0, 0),
+        (1.5, None),
+        ("1700000000", None),
+        (True, None),
+        (-5, None),
+        (10**30, None),
+        (None, None),
+    ],
+)
 def test_n_085_auth_time_is_a_whole_number_or_unknown(world, said, heard):
     world.spoil_claims(auth_time=said)
     assert world.sign_in().statement.auth_time == heard

@@ -177,9 +177,10 @@ def test_plain_http_to_a_named_host_goes_to_loopback_only(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "head", [b"Content-Length: 5000\r\n\r\n", b"\r\n", b"Transfer-Encoding: chunked\r\n\r\nFFFFFF\r\n"],
+    "head",
+    [b"Content-Length: 5000\r\n\r\n", b"\r\n", b"Transfer-Encoding: chunked\r\n\r\nFFFFFF\r\n"],
     ids=["announced", "endless", "chunked"],
-)  # fmt: skip
+)
 def test_n_042_a_body_is_cut_off(http, head):
     def pour(connection, number):
         connection.recv(65536)

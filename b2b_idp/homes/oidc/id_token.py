@@ -18,7 +18,8 @@ from b2b_idp.homes.oidc.metadata import Metadata
 from b2b_idp.homes.oidc.strict import refused, strict_json
 from b2b_idp.model.home import Home
 
-MAX_TOKEN = 64 * 1024
+MAX_TOKEN = 128 * 1024
+"""Characters. Room for an absurd claim, which proves nothing and fails nothing."""
 SKEW = 60
 """Seconds that a home's clock may be off."""
 LONGEST_AGE = 3600
