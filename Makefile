@@ -6,7 +6,7 @@ ARGS   ?=
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit check bench clean system-parts
+.PHONY: help demo test unit check docs bench clean system-parts
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name says; do \

@@ -17,7 +17,7 @@ import click
 def demo(port: int, once: bool, as_json: bool) -> None:
     """Run a provider, two home tenants and a SaaS app, and walk three guests through."""
     from b2b_idp.demo.story import tell, walk_all
-    from b2b_idp.demo.world import PASSWORD, PEOPLE, World
+    from b2b_idp.demo.world import NEWCOMER, PASSWORD, PEOPLE, World
 
     with tempfile.TemporaryDirectory(prefix="b2b-idp-demo-") as folder:
         try:
@@ -32,9 +32,12 @@ def demo(port: int, once: bool, as_json: bool) -> None:
             if not once:
                 click.echo(f"The SaaS app:     {world.app_url}")
                 click.echo(f"The mailbox:      {world.issuer}/demo/mailbox")
+                click.echo(f"The phone:        {world.issuer}/demo/phone (authenticator codes)")
                 click.echo(f"The provider:     {world.issuer}/.well-known/openid-configuration")
                 for person in PEOPLE:
                     click.echo(f"Sign in as        {person.email}, password: {PASSWORD}")
+                click.echo(f"Or begin as       {NEWCOMER.email}, who {NEWCOMER.habit}:")
+                click.echo(f"                  {world.redeem_links[NEWCOMER.email]}")
                 click.echo("Second factors at home: any six digits. Stop with Ctrl-C.")
             if as_json:
                 ways_json = {"ways": [w.to_json() for w in ways]}

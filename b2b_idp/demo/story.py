@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from b2b_idp.demo.phone import Authenticator
 from b2b_idp.demo.world import PASSWORD, PEOPLE, Person, World
 from b2b_idp.testing.guest import GuestDriver
 from b2b_idp.testing.kit import code_in
@@ -51,6 +52,8 @@ def _walk(world: World, person: Person) -> Way:
     before = len(home.asked)
     invited = driver.walk(world.redeem_links[person.email])
     signed_in = driver.walk(f"{world.app_url}/sign-in")
+    if driver.authenticator is not None:
+        world.phone.append(Authenticator(person.email, driver.authenticator.secret, driver.last_step))
     asked = [{"where": "home", "method": "mfa"} for _ in home.asked[before:]]
     asked += [{"where": "here", "method": m} for m in (*invited.challenges, *signed_in.challenges)]
     entry = _log_entry(world, person)

@@ -18,6 +18,7 @@ from flask import Flask, Response
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from b2b_idp.demo.mailbox import mailbox_blueprint
+from b2b_idp.demo.phone import Authenticator, phone_blueprint
 from b2b_idp.extension import B2BIdp
 from b2b_idp.testing.home_tenant import Account, ScriptedHome
 from sample_app import create_app
@@ -42,6 +43,10 @@ PEOPLE = (
     Person("fabrikam", "ben@fabrikam.example", "Ben Birch", "signs in with a password only"),
     Person("northwind", "nora@northwind.example", "Nora Nut", "does MFA at home", mfa_always=True),
 )
+"""The guests that the demo walks through by itself."""
+
+NEWCOMER = Person("northwind", "nils@northwind.example", "Nils Nord", "has not opened his invitation yet")
+"""The guest left to whoever tries the demo: everything of a first time is still before him."""
 
 
 class _Quiet(WSGIRequestHandler):
@@ -83,6 +88,8 @@ class World:
         provider = Flask("b2b_idp_demo", static_folder=None)
         self.idp.init_app(provider)
         provider.register_blueprint(mailbox_blueprint(self.idp))
+        self.phone: list[Authenticator] = []
+        provider.register_blueprint(phone_blueprint(self.idp, self.phone))
         self._start_page(provider)
         self._servers = [_Server(provider, port)]
         for home in self.homes.values():
@@ -137,13 +144,13 @@ class World:
                 can_mfa=True,
                 mfa_always=p.mfa_always,
             )
-            for p in PEOPLE
+            for p in (*PEOPLE, NEWCOMER)
             if p.email.endswith("@" + domain)
         ]
         return ScriptedHome(domain, port=port, accounts=accounts)
 
     def _furnish(self, app_port: int) -> None:
-        """Connects the homes, trusts one of them, registers the app, and invites the three guests."""
+        """Connects the homes, trusts one of them, registers the app, and invites the guests."""
         for name, home in self.homes.items():
             made = self.graph("POST", "/identity/identityProviders", _provider_of(name, home))
             self.tenant_ids[name] = made["b2bIdp"]["tenantId"]
@@ -166,7 +173,7 @@ class World:
         secret = self.graph("POST", f"/applications/{app['id']}/addPassword", {"passwordCredential": {}})
         self._map_claims(sp["id"])
         self.graph("POST", "/identity/conditionalAccess/policies", _mfa_policy(app["appId"]))
-        for person in PEOPLE:
+        for person in (*PEOPLE, NEWCOMER):
             invited = self.graph(
                 "POST",
                 "/invitations",

@@ -193,7 +193,7 @@ class KeyRing:
             raise Problem(Code.NOT_FOUND, f"No key is called {kid}.")
         if self.signer(key.alg, moment.at).kid == kid:
             raise Problem(Code.CONFLICT, "This key signs. Rotate first, and retire it when its tokens are over.")
-        younger = [k for k in self._keys if k.alg == key.alg and k.signs_from > key.signs_from]
+        younger = [k for k in self._keys if k.alg == key.alg and _age(k) > _age(key)]
         if younger and moment.at < min(k.signs_from for k in younger) + LONGEST_TOKEN:
             raise Problem(Code.CONFLICT, "Tokens that this key signed may still be alive. Retire it in an hour.")
         self._replace(replace(key, retired_at=moment.at))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -13,14 +14,7 @@ class Pages:
     def __init__(self, *, tenant_name: Callable[[], str], static_prefix: Callable[[], str]) -> None:
         self._tenant_name = tenant_name
         self._static_prefix = static_prefix
-        self._templates = Environment(
-            loader=PackageLoader("b2b_idp.pages"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.filters["in_fours"] = in_fours
+        self._templates = _environment()
 
     def page(self, name: str, **context: object) -> str:
         """The document of the page `name`, which names its template and, but for form-post, its `data-page`.
@@ -31,6 +25,20 @@ class Pages:
         return self._templates.get_template(f"{name}.html").render(
             context, page=name, tenant_name=self._tenant_name(), static=self._static_prefix()
         )
+
+
+@cache
+def _environment() -> Environment:
+    """Our templates, compiled once a process."""
+    environment = Environment(
+        loader=PackageLoader("b2b_idp.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["in_fours"] = in_fours
+    return environment
 
 
 def content_security_policy(name: str, form_action: Sequence[str]) -> str:

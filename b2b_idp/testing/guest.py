@@ -26,7 +26,8 @@ class Walk:
 
 class GuestDriver:
     """Drives a Walker through our pages. `mailbox` gives the newest mailed code; `at_home` acts on a home's page,
-    and answers None for a page that is nobody's to act on."""
+    and answers None for a page that is nobody's to act on. `authenticator` is what it set up on the way, `last_step`
+    the time step of the last code it used."""
 
     def __init__(
         self,
@@ -37,8 +38,8 @@ class GuestDriver:
         self._walker = walker
         self._mailbox = mailbox
         self._at_home = at_home
-        self._totp: pyotp.TOTP | None = None
-        self._last_step = -1
+        self.authenticator: pyotp.TOTP | None = None
+        self.last_step = -1
         self.recovery_codes: list[str] = []
 
     def walk(self, url: str) -> Walk:
@@ -70,10 +71,10 @@ class GuestDriver:
                 return None if code is None else self._walker.submit(page, code=code)
             case "register-totp":
                 uri = next(link for link in page.links if link.startswith("otpauth://"))
-                self._totp = pyotp.TOTP(parse_qs(urlsplit(uri).query)["secret"][0])
+                self.authenticator = pyotp.TOTP(parse_qs(urlsplit(uri).query)["secret"][0])
                 walk.challenges.append("totp")
                 return self._walker.submit(page, code=self._code())
-            case "challenge-totp" if self._totp is not None:
+            case "challenge-totp" if self.authenticator is not None:
                 walk.challenges.append("totp")
                 return self._walker.submit(page, code=self._code())
             case _:
@@ -81,8 +82,8 @@ class GuestDriver:
 
     def _code(self) -> str:
         """A code not used before: within one time step the next step's code, which a server accepts for drift."""
-        assert self._totp is not None
+        assert self.authenticator is not None
         now = int(datetime.now(UTC).timestamp())
-        step = max(now // 30, self._last_step + 1)
-        self._last_step = step
-        return self._totp.at(step * 30)
+        step = max(now // 30, self.last_step + 1)
+        self.last_step = step
+        return self.authenticator.at(step * 30)

@@ -97,7 +97,7 @@ def test_n_165_a_new_key_is_published_at_once_and_signs_when_every_cache_has_it(
 
 def test_n_165_the_old_key_stays_published_after_the_new_one_signs(ring):
     old = ring.signer("RS256", AT).kid
-    ring.rotate(moment(), now=True)
+    ring.rotate(moment(timedelta(seconds=1)), now=True)
     assert ring.signer("RS256", AT + timedelta(seconds=1)).kid != old
     assert old in published(ring)
 
@@ -122,9 +122,9 @@ def test_the_key_that_signs_is_not_retired(ring):
 
 def test_a_key_is_not_retired_while_its_tokens_may_be_alive(ring):
     old = ring.signer("ES256", AT).kid
-    ring.rotate(moment(), now=True)
+    ring.rotate(moment(timedelta(seconds=1)), now=True)
     with pytest.raises(Problem) as refused:
-        ring.retire(old, moment(LONGEST_TOKEN - timedelta(seconds=1)))
+        ring.retire(old, moment(LONGEST_TOKEN))
     assert refused.value.code is Code.CONFLICT
     assert old in published(ring)
 
@@ -257,8 +257,8 @@ def test_a_running_server_sees_within_a_second_what_the_command_line_rotated(fol
 def test_retirement_is_kept(folder):
     ring = KeyRing.load(folder)
     old = ring.signer("ES256", AT).kid
-    ring.rotate(moment(), now=True)
-    ring.retire(old, moment(LONGEST_TOKEN))
+    ring.rotate(moment(timedelta(seconds=1)), now=True)
+    ring.retire(old, moment(timedelta(seconds=1) + LONGEST_TOKEN))
     assert old not in published(KeyRing.load(folder))
 
 

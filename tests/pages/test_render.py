@@ -68,6 +68,7 @@ def contexts(value: str) -> Mapping[str, Mapping[str, object]]:
             "sign_out_link": link,
         },
         "form-post": {"action": "https://app.example/callback", "fields": {"code": value, "iss": value}},
+        "phone": {"accounts": [(value, "123456", 7)], "key": value, "error": None},
         "mailbox": {"mails": [SimpleNamespace(recipient=value, subject=value, body=value)]},
     }
 

@@ -264,3 +264,8 @@ class Browser(NodeProcess):
         """What a person reads there."""
         said: str = self.ask("text", selector=selector)["text"]
         return said
+
+    def complaints(self) -> list[str]:
+        """The errors in its console since last asked, each with the page's address."""
+        said: list[str] = self.ask("complaints")["complaints"]
+        return said

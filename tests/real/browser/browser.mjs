@@ -1,10 +1,12 @@
 // A browser for tests: Debian's chromium through playwright-core.
 //
 // argv[2]: JSON {executable, javascript?: bool}
-// goto {url} | click {selector, stays?} | press {keys} | back | wait {selector} | where
-//   -> {url, status?, page}: `page` is the data-page of <main>, or null; click waits for the next page unless `stays`
-// fill {selector, value} | text {selector?} | html | cookies | screenshot {path} | evaluate {script}
-// new: forgets everything (a fresh profile)
+// goto {url} | click {selector, stays?} | press {keys, moves?} | back | wait {selector} | where
+//   -> {url, status?, page}: `page` is the data-page of <main>, or null; click waits for the next page unless
+//      `stays`, press only if it `moves`
+// type {text} | fill {selector, value} | text {selector?} | html | cookies | screenshot {path} | evaluate {script}
+// complaints -> {complaints}: what the console was told of errors since last asked, a broken CSP among them
+// new {options?}: forgets everything (a fresh profile); `options` are Playwright's of a context
 import { chromium } from 'playwright-core';
 
 import { serve } from '../lines.mjs';
@@ -21,12 +23,15 @@ const browser = await chromium.launch({
 });
 let context;
 let page;
+const complaints = [];
 
-async function fresh() {
+async function fresh({ options = {} } = {}) {
   await context?.close();
-  context = await browser.newContext({ javaScriptEnabled: javascript });
+  context = await browser.newContext({ javaScriptEnabled: javascript, ...options });
   context.setDefaultTimeout(TIMEOUT);
   page = await context.newPage();
+  page.on('console', (said) => { if (said.type() === 'error') complaints.push(`${page.url()}: ${said.text()}`); });
+  page.on('pageerror', (error) => complaints.push(`${page.url()}: ${error.message}`));
 }
 
 async function where(response) {
@@ -39,9 +44,17 @@ async function where(response) {
   };
 }
 
+async function moving(act) {
+  await Promise.all([page.waitForEvent('framenavigated', { predicate: (frame) => frame === page.mainFrame() }), act()]);
+}
+
 async function click({ selector, stays = false }) {
-  const moved = stays ? undefined : page.waitForEvent('framenavigated', { predicate: (frame) => frame === page.mainFrame() });
-  await Promise.all([moved, page.click(selector)]);
+  await (stays ? page.click(selector) : moving(() => page.click(selector)));
+  return where();
+}
+
+async function press({ keys, moves = false }) {
+  await (moves ? moving(() => page.keyboard.press(keys)) : page.keyboard.press(keys));
   return where();
 }
 
@@ -51,7 +64,9 @@ await serve({
   fill: async ({ selector, value }) => { await page.fill(selector, value); },
   click,
   where: () => where(),
-  press: async ({ keys }) => { await page.keyboard.press(keys); return where(); },
+  press,
+  type: async ({ text }) => { await page.keyboard.type(text); },
+  complaints: async () => ({ complaints: complaints.splice(0) }),
   back: async () => where(await page.goBack()),
   wait: async ({ selector }) => { await page.waitForSelector(selector); return where(); },
   text: async ({ selector = 'body' }) => ({ text: await page.innerText(selector) }),

@@ -1,0 +1,78 @@
+"""What the manual shows: its fenced blocks, its marks, its links."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "keys" / "README.md"])
+NOT_RUN = re.compile(r"<!-- not run:(.*?)-->", re.DOTALL)
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block; `line` is where its fence opens. `not_run`: the reason of its mark."""
+
+    line: int
+    language: str
+    text: str
+    not_run: str | None
+
+
+def blocks(page: Path) -> list[Block]:
+    text = page.read_text(encoding="utf-8")
+    found = []
+    for fence in _FENCE.finditer(text):
+        before = text[: fence.start()].rstrip()
+        mark = next((m for m in NOT_RUN.finditer(before) if m.end() == len(before)), None)
+        line = text.count("\n", 0, fence.start()) + 1
+        found.append(Block(line, fence[1], fence[2], mark[1].strip() if mark else None))
+    return found
+
+
+def links(page: Path) -> list[str]:
+    """Links to files of the project, with their anchors."""
+    return [x for x in _LINK.findall(page.read_text(encoding="utf-8")) if not re.match(r"[a-z]+:", x)]
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that a page's headings make."""
+    text = _FENCE.sub("", page.read_text(encoding="utf-8"))
+    heads = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", h).strip().lower().replace(" ", "-") for h in heads}
+
+
+def script(page: Path) -> str:
+    """The page as one bash script: its blocks from top to bottom, as a reader would type them.
+
+    A Python block whose first line names a file is written there, then run; a file of tests is run by pytest. A command that
+    is left running ends with ` &` in the page; the script goes on once its port answers.
+    """
+    lines = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"]
+    for block in blocks(page):
+        if block.not_run is not None or block.language not in ("sh", "python"):
+            continue
+        lines.append(f"echo '=== {page.name}:{block.line}' >&2")
+        lines.append(_python(block.text) if block.language == "python" else _shell(block.text))
+    return "\n".join(lines)
+
+
+def _python(text: str) -> str:
+    name = text.partition("\n")[0].removeprefix("# ")
+    run = f"python -m pytest -q -p no:cacheprovider {name}" if name.startswith("test_") else f"python {name}"
+    return f"cat > {name} <<'END-OF-BLOCK'\n{text}END-OF-BLOCK\n{run}"
+
+
+def _shell(text: str) -> str:
+    lines = []
+    for line in text.splitlines():
+        lines.append(line)
+        if line.endswith(" &"):
+            port = re.search(r"--port (\d+)", line)
+            address = f"http://127.0.0.1:{port[1]}/" if port else "http://127.0.0.1:8000/readyz"
+            lines.append(f"curl -sS -o /dev/null --retry 100 --retry-connrefused --retry-delay 1 {address}")
+    return "\n".join(lines)
