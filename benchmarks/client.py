@@ -21,12 +21,13 @@ class WrongAnswer(Exception):
 
 @dataclass
 class Client:
-    """An app at `issuer`: registered as `client_id` with `client_secret` and `redirect_uri`."""
+    """An app at `issuer`, registered as `client_id` with `client_secret` and `redirect_uri`; it asks for `scope`."""
 
     issuer: str
     client_id: str
     client_secret: str
     redirect_uri: str
+    scope: str
     authorize_url: str = field(init=False)
     token_url: str = field(init=False)
 
@@ -57,7 +58,7 @@ class Client:
         tokens: dict[str, Any] = answer.json()
         return tokens
 
-    def begin(self, scope: str, login_hint: str) -> tuple[str, str]:
+    def begin(self, login_hint: str) -> tuple[str, str]:
         """An authorization request's URL and its PKCE verifier."""
         verifier = secrets.token_urlsafe(32)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
@@ -65,7 +66,7 @@ class Client:
             "response_type": "code",
             "client_id": self.client_id,
             "redirect_uri": self.redirect_uri,
-            "scope": scope,
+            "scope": self.scope,
             "state": secrets.token_urlsafe(16),
             "nonce": secrets.token_urlsafe(16),
             "code_challenge": challenge,
@@ -83,9 +84,9 @@ class Client:
             grant_type="authorization_code", code=code[0], redirect_uri=self.redirect_uri, code_verifier=verifier
         )
 
-    def sign_in(self, scope: str, login_hint: str) -> dict[str, Any]:
+    def sign_in(self, login_hint: str) -> dict[str, Any]:
         """The tokens of a sign-in in which nobody has to type: redirects from the app back to the app."""
-        url, verifier = self.begin(scope, login_hint)
+        url, verifier = self.begin(login_hint)
         for _ in range(MAX_REDIRECTS):
             answer = self._browse(url)
             location = answer.headers.get("Location")

@@ -68,8 +68,8 @@ class Contender(ABC):
         """Registers the app and the guests."""
 
     @abstractmethod
-    def client(self) -> Client:
-        """The app with a browser of its own."""
+    def client(self, *, offline: bool = False) -> Client:
+        """The app with a browser of its own. Refresh tokens are made, and stored, only for an `offline` one."""
 
 
 class B2bIdp(Contender):
@@ -144,19 +144,19 @@ class B2bIdp(Contender):
         back = CALLBACK.removesuffix("/callback")
         invited = self._graph("/invitations", {"invitedUserEmailAddress": guest, "inviteRedirectUrl": back})
         driver = GuestDriver(Walker(stop_at=back), lambda: None)
-        asked, _ = self.client().begin(f"{SCOPE} offline_access", guest)
+        asked, _ = self.client(offline=True).begin(guest)
         for start in (invited["inviteRedeemUrl"], asked):
             walk = driver.walk(start)
             if not walk.finished:
                 raise RuntimeError(f"{guest} stopped at {walk.end.url}: {walk.end.text[-500:]}")
 
-    def client(self) -> Client:
-        return Client(self.issuer, *self._app, CALLBACK)
+    def client(self, *, offline: bool = False) -> Client:
+        return Client(self.issuer, *self._app, CALLBACK, f"{SCOPE} offline_access" if offline else SCOPE)
 
     def _graph(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         if not self._token:
             admin = self._init["admin"]
-            client = Client(self.issuer, admin["clientId"], admin["clientSecret"], CALLBACK)
+            client = Client(self.issuer, admin["clientId"], admin["clientSecret"], CALLBACK, SCOPE)
             self._token = client.token(grant_type="client_credentials", scope=self.client_credentials_scope)[
                 "access_token"
             ]
@@ -182,20 +182,24 @@ class Peer(Contender):
         self._secret = secrets.token_urlsafe(24)
 
     def start(self, core: int) -> None:
-        app = {
-            "client_id": "app",
-            "client_secret": self._secret,
-            "redirect_uris": [CALLBACK],
-            "grant_types": ["authorization_code", "refresh_token", "client_credentials"],
-        }
+        # oidc-provider drops offline_access without prompt=consent: here the app's registration says it.
+        apps = [
+            {
+                "client_id": client_id,
+                "client_secret": self._secret,
+                "redirect_uris": [CALLBACK],
+                "grant_types": ["authorization_code", "client_credentials", *more],
+            }
+            for client_id, more in (("app", []), ("offline-app", ["refresh_token"]))
+        ]
         home = {"issuer": self.home.issuer, "clientId": "peer", "clientSecret": self.home.clients["peer"]}
-        config = {"port": self.port, "data": str(self.data), "clients": [app], "home": home}
+        config = {"port": self.port, "data": str(self.data), "clients": apps, "home": home}
         probe = f"{self.issuer}/.well-known/openid-configuration"
         self.server = Server(["node", str(PEER / "peer.mjs"), json.dumps(config)], probe, core)
 
     def furnish(self, guests: list[str]) -> None:
         for guest in guests:
-            self.client().sign_in(SCOPE, guest)
+            self.client().sign_in(guest)
 
-    def client(self) -> Client:
-        return Client(self.issuer, "app", self._secret, CALLBACK)
+    def client(self, *, offline: bool = False) -> Client:
+        return Client(self.issuer, "offline-app" if offline else "app", self._secret, CALLBACK, SCOPE)

@@ -36,7 +36,7 @@ def check(r: Reader, user_id: str, browser: bytes, at: datetime) -> None:
         return
     left = guesses.last_at + wait(guesses.failures) - at
     if left > timedelta(0):
-        minutes = max(1, round(left.total_seconds() / 60))
+        minutes = -(-left // timedelta(minutes=1))  # rounded up: who waits that long is not refused again
         raise Problem(
             Code.TOO_MANY_ATTEMPTS,
             f"Too many wrong codes. Please try again in {minutes} minute{'s' if minutes > 1 else ''}.",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from email.headerregistry import Address
 from email.message import EmailMessage
 
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
+from b2b_idp.net.mail import MailFailed
 from b2b_idp.store import Reader
 from b2b_idp.store.outbox import Letter
 
@@ -65,13 +67,39 @@ def factor_registered_letter(vault: Vault, address: str, organisation: str, fact
     return _letter(vault, f"factor:{factor_id}", address, subject, body, moment)
 
 
-def message(letter: Letter, sender: str) -> EmailMessage:
-    """The letter as a mail. The policy of EmailMessage refuses line breaks in headers."""
+def checked_sender(sender: str) -> str:
+    """`sender` as given, `address` or `name <address>`. Raises Problem(BAD_SETTING) unless it is one mail address."""
+    try:
+        _domain_of_sender(sender)
+    except ValueError:
+        raise Problem(
+            Code.BAD_SETTING, "MAIL_FROM is one mail address, such as no-reply@contoso.example."
+        ) from None
+    return sender
+
+
+def _domain_of_sender(sender: str) -> str:
     mail = EmailMessage()
     mail["From"] = sender
-    mail["To"] = letter.recipient
+    addresses = mail["From"].addresses
+    if len(addresses) != 1 or not addresses[0].domain:
+        raise ValueError("not one mail address")
+    return str(addresses[0].domain)
+
+
+def message(letter: Letter, sender: str) -> EmailMessage:
+    """The letter as a mail. The policy of EmailMessage refuses line breaks in headers.
+
+    Raises MailFailed(permanent) when the recipient is not exactly one mail address.
+    """
+    mail = EmailMessage()
+    mail["From"] = sender
+    try:
+        mail["To"] = Address(addr_spec=letter.recipient)
+    except (ValueError, IndexError):  # IndexError: the parser's answer to an empty text
+        raise MailFailed("the recipient is not one mail address", permanent=True) from None
     mail["Subject"] = " ".join(letter.subject.split())
-    mail["Message-ID"] = f"<{letter.id}@{sender.rpartition('@')[2]}>"
+    mail["Message-ID"] = f"<{letter.id}@{_domain_of_sender(sender)}>"
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(letter.body)
     return mail

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
-from b2b_idp.factors.letters import message
+from b2b_idp.factors.letters import checked_sender, message
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Problem
 from b2b_idp.net.mail import Mailer, MailFailed
@@ -22,25 +22,31 @@ _log = logging.getLogger(__name__)
 
 
 class OutboxRunner:
-    """Sends what is due. Several may run over one database: a letter is claimed by one conditional UPDATE."""
+    """Sends what is due. Several may run over one database: a letter is claimed by one conditional UPDATE.
+
+    Raises Problem(BAD_SETTING) for a URL that `net.mail.Mailer` refuses and a sender that is not one mail address.
+    """
 
     def __init__(self, store: Store, mail_url: str, sender: str, moment: Callable[[], Moment]) -> None:
         self._store = store
         self._mailer = Mailer(mail_url)
-        self._sender = sender
+        self._sender = checked_sender(sender)
         self._moment = moment
-        self._stop = threading.Event()
+        self._stopping = False
+        self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
     def run_once(self) -> int:
         """Tries every letter that is due; how many were sent."""
-        at = self._moment().at
         with self._store.read() as r:
-            due = r.outbox.due(at)
+            due = r.outbox.due(self._moment().at)
         sent = 0
         for letter in due:
+            if self._stopping:
+                break
             with self._store.write() as w:
-                if not w.outbox.claim(letter.id, letter.attempts, at + _CLAIM):
+                # the clock is read again: slow letters before this one must not eat up its claim
+                if not w.outbox.claim(letter.id, letter.attempts, self._moment().at + _CLAIM):
                     continue
             try:
                 self._mailer.send(message(letter, self._sender))
@@ -59,16 +65,26 @@ class OutboxRunner:
     def start(self) -> None:
         """Begins to send in the background."""
         if self._thread is None:
+            self._stopping = False
             self._thread = threading.Thread(target=self._run, name="b2b-idp-outbox", daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
-        self._stop.set()
+        """Returns when the letter at hand, if any, is done."""
+        self._stopping = True
+        self._wake.set()
         if self._thread is not None:
             self._thread.join()
+            self._thread = None
+
+    def poke(self) -> None:
+        """Looks for due letters now instead of at the next poll."""
+        self._wake.set()
 
     def _run(self) -> None:
-        while not self._stop.wait(POLL_SECONDS):
+        while not self._stopping:
+            self._wake.wait(POLL_SECONDS)
+            self._wake.clear()
             try:
                 self.run_once()
             except Problem as p:

@@ -14,9 +14,11 @@ import segno
 
 from b2b_idp.model.moment import Moment
 
+DIGITS = 6
 STEP_SECONDS = 30
 DRIFT = 1
 _SECRET_BYTES = 20
+_NAME_LENGTH = 64
 
 
 def new_secret(moment: Moment) -> bytes:
@@ -30,14 +32,15 @@ def text_of(secret: bytes) -> str:
 
 
 def uri(secret: bytes, account: str, organisation: str) -> str:
-    """The `otpauth://` URI of the key URI format."""
-    label = quote(f"{organisation}:{account}", safe="@:")
+    """The `otpauth://` URI of the key URI format. Long names are cut, so that a QR code can hold it."""
+    organisation, account = organisation[:_NAME_LENGTH], account[:_NAME_LENGTH]
+    label = f"{quote(organisation, safe='')}:{quote(account, safe='@')}"
     parameters = {
         "secret": text_of(secret),
         "issuer": organisation,
         "algorithm": "SHA1",
-        "digits": 6,
-        "period": 30,
+        "digits": DIGITS,
+        "period": STEP_SECONDS,
     }
     return f"otpauth://totp/{label}?{urlencode(parameters, quote_via=quote)}"
 
@@ -45,7 +48,7 @@ def uri(secret: bytes, account: str, organisation: str) -> str:
 def qr_svg(text: str) -> str:
     """A QR code as an `<svg>` element without inline style, so that it passes a strict CSP."""
     out = io.BytesIO()
-    segno.make(text, error="m").save(
+    segno.make(text, error="l").save(
         out, kind="svg", xmldecl=False, svgns=False, omitsize=True, border=4, svgclass="qr", lineclass=None
     )
     return out.getvalue().decode()
@@ -57,7 +60,7 @@ def matching_step(secret: bytes, typed: str, at: datetime) -> int | None:
     Blanks are no part of a code; only ASCII digits are, exactly six.
     """
     code = "".join(typed.split())
-    if len(code) != 6 or not code.isascii() or not code.isdigit():
+    if len(code) != DIGITS or not code.isascii() or not code.isdigit():
         return None
     generator = pyotp.HOTP(text_of(secret))
     now = int(at.timestamp()) // STEP_SECONDS

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from flask import Blueprint
 
-from b2b_idp.graph import apps, groups, policies, reports, users
+from b2b_idp.graph import apps, assignments, cross_tenant, groups, homes, policies, reports, users
 from b2b_idp.graph.api import GraphParts, frame, mount
 from b2b_idp.model.problem import Code, Problem
 
@@ -16,7 +16,7 @@ __all__ = ["GraphParts", "beta_blueprint", "graph_blueprint"]
 def graph_blueprint(parts: GraphParts, name: str) -> Blueprint:
     """The API, to be mounted at `{issuer}/v1.0`."""
     blueprint = Blueprint(f"{name}_graph", __name__)
-    tables = (users, groups, apps, policies, reports)
+    tables = (users, groups, apps, assignments, homes, cross_tenant, policies, reports)
     mount(blueprint, parts, [route for table in tables for route in table.ROUTES])
     return blueprint
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "keys" / "README.md"])
+THE_END = "=== the end of the page"
 NOT_RUN = re.compile(r"<!-- not run:(.*?)-->", re.DOTALL)
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -50,7 +51,8 @@ def script(page: Path) -> str:
     """The page as one bash script: its blocks from top to bottom, as a reader would type them.
 
     A Python block whose first line names a file is written there, then run; a file of tests is run by pytest. A command that
-    is left running ends with ` &` in the page; the script goes on once its port answers.
+    is left running ends with ` &` in the page; the script goes on once its port answers. At the end the script says so, and
+    leaves everything running until its input ends.
     """
     lines = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"]
     for block in blocks(page):
@@ -58,6 +60,7 @@ def script(page: Path) -> str:
             continue
         lines.append(f"echo '=== {page.name}:{block.line}' >&2")
         lines.append(_python(block.text) if block.language == "python" else _shell(block.text))
+    lines += [f"echo '{THE_END}'", "read -r _ || true"]
     return "\n".join(lines)
 
 
@@ -74,5 +77,5 @@ def _shell(text: str) -> str:
         if line.endswith(" &"):
             port = re.search(r"--port (\d+)", line)
             address = f"http://127.0.0.1:{port[1]}/" if port else "http://127.0.0.1:8000/readyz"
-            lines.append(f"curl -sS -o /dev/null --retry 100 --retry-connrefused --retry-delay 1 {address}")
+            lines.append(f"for _ in $(seq 200); do curl -sf -o /dev/null {address} && break; sleep 0.1; done")
     return "\n".join(lines)

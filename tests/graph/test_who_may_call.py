@@ -8,10 +8,11 @@ from datetime import timedelta
 import pytest
 from graph_world import NOBODY
 
-from b2b_idp.graph import apps, groups, policies, reports, users
+from b2b_idp.graph import apps, assignments, cross_tenant, groups, homes, policies, reports, users
 from b2b_idp.guests.permissions import PERMISSIONS
 
-ROUTES = [r for table in (users, groups, apps, policies, reports) for r in table.ROUTES]
+TABLES = (users, groups, apps, assignments, homes, cross_tenant, policies, reports)
+ROUTES = [r for table in TABLES for r in table.ROUTES]
 EVERY_ROUTE = pytest.mark.parametrize("route", ROUTES, ids=lambda r: f"N-140 {r.method} {r.path}")
 
 

@@ -79,7 +79,13 @@ class World:
     def api(self, **more):
         """An app that is an API, api://pay, with a scope and two roles."""
         roles = [
-            {"id": _guid(n), "value": n, "displayName": n, "isEnabled": True, "allowedMemberTypes": ["User", "Application"]}
+            {
+                "id": _guid(n),
+                "value": n,
+                "displayName": n,
+                "isEnabled": True,
+                "allowedMemberTypes": ["User", "Application"],
+            }
             for n in ("Approver", "Reader")
         ]
         return self.app(
@@ -167,7 +173,7 @@ class World:
         } | parameters
         sent = [(k, x) for k, v in query.items() if k not in without for x in (v if isinstance(v, list) else [v])]
         if consent and isinstance(query["scope"], str):
-            scopes = frozenset({*query["scope"].split(), "profile", "email"})
+            scopes = frozenset({*query["scope"].split(), "profile", "email", "User.Read"})
             self.change(lambda w: w.grants.consent(self.user.id, app.app_id, scopes, self.at))
         if method == "POST":
             return self.http.post("/idp/authorize", data=urlencode(sent), content_type=FORM)
@@ -236,7 +242,12 @@ def claims_of(token):
     """A token's claims, verified with the published keys."""
     kid = jwt.get_unverified_header(token)["kid"]
     key = next(k for k in jwt.PyJWKSet.from_json(KEYS.jwks().decode()).keys if k.key_id == kid)
-    return jwt.decode(token, key, algorithms=[key.algorithm_name], options={"verify_exp": False, "verify_aud": False, "verify_iat": False, "verify_nbf": False})
+    return jwt.decode(
+        token,
+        key,
+        algorithms=[key.algorithm_name],
+        options={"verify_exp": False, "verify_aud": False, "verify_iat": False, "verify_nbf": False},
+    )
 
 
 def refused(response):

@@ -1,0 +1,268 @@
+"""appRoleAssignments, and the claims mapping policy of a service principal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
+from b2b_idp.graph.apps import find_app, guard
+from b2b_idp.graph.body import bad, without_annotations
+from b2b_idp.graph.users import find_user
+from b2b_idp.guests.permissions import PERMISSIONS, TIER_ZERO
+from b2b_idp.model.directory import DEFAULT_APP_ROLE, GRAPH_APP_ID, RoleAssignment
+from b2b_idp.model.problem import Code, Problem
+from b2b_idp.signin.log import iso
+from b2b_idp.store.apps import AppRow
+from b2b_idp.store.configuration import CLAIMS_MAPPING
+
+_ASSIGNMENT_PROPERTIES = frozenset(
+    "id appRoleId createdDateTime principalDisplayName principalId principalType resourceDisplayName resourceId".split()
+)
+
+
+def _assignment_row(call: Call, a: RoleAssignment) -> dict[str, Any]:
+    resource = call.w.apps.row(a.resource_sp_id)
+    return {
+        "id": a.id,
+        "deletedDateTime": None,
+        "appRoleId": a.app_role_id,
+        "createdDateTime": iso(a.created_at),
+        "principalDisplayName": _principal(call, a.principal_id)[1],
+        "principalId": a.principal_id,
+        "principalType": a.principal_type,
+        "resourceDisplayName": resource.application["displayName"] if resource else None,
+        "resourceId": a.resource_sp_id,
+    }
+
+
+def _principal(call: Call, id: str) -> tuple[Any, str | None]:
+    """(type, name) of the user, group or service principal with this id; (None, None) when there is none."""
+    user = call.w.users.by_id(id)
+    if user is not None:
+        return "User", user.display_name
+    group = call.w.apps.group(id)
+    if group is not None:
+        return "Group", group.display_name
+    row = call.w.apps.row(id)
+    if row is not None and row.sp_id == id:
+        return "ServicePrincipal", row.application["displayName"]
+    return None, None
+
+
+def _assign(call: Call, **named: str) -> Answer:
+    """POST of an assignment at the resource, or at the principal."""
+    body = without_annotations(call.body())
+    wanted = {}
+    for name in ("principalId", "resourceId", "appRoleId"):
+        value = body.pop(name, named.get(name))
+        if not isinstance(value, str):
+            raise bad(f"{name} is missing.")
+        wanted[name] = value.lower()
+    if body:
+        raise bad(f"There is no property {sorted(body)[0][:60]} that can be set here.")
+    for name, value in named.items():
+        if wanted[name] != value.lower():
+            raise bad(f"{name} differs from the one in the address.")
+    resource = find_app(call, wanted["resourceId"], sp=True)
+    kind, name_of = _principal(call, wanted["principalId"])
+    if kind is None:
+        raise bad("principalId names no user, group or service principal.")
+    _check_role(call, resource, wanted["appRoleId"], kind)
+    w = writer(call)
+    same = w.apps.assignments(resource_sp_id=resource.sp_id, principal_id=wanted["principalId"])
+    if any(a.app_role_id == wanted["appRoleId"] for a in same):
+        raise bad("Permission being assigned already exists on the object.")
+    assignment = RoleAssignment(
+        call.moment.new_id(), wanted["principalId"], kind, resource.sp_id, wanted["appRoleId"], call.moment.at
+    )
+    w.apps.assign(assignment)
+    call.target(kind, wanted["principalId"], name_of)
+    return call.entity("appRoleAssignments", _assignment_row(call, assignment)), 201
+
+
+def _check_role(call: Call, resource: AppRow, role: str, kind: str) -> None:
+    roles = {r["id"].lower(): r for r in resource.application.get("appRoles") or [] if r.get("isEnabled", True)}
+    wanted = "Application" if kind == "ServicePrincipal" else "User"
+    if role == DEFAULT_APP_ROLE:
+        if any(wanted in r["allowedMemberTypes"] for r in roles.values()):
+            raise bad("This application declares roles: assign one of them.")
+        return
+    if role not in roles or wanted not in roles[role]["allowedMemberTypes"]:
+        raise bad(f"appRoleId is no role of this application for a {kind}.")
+    if resource.app_id == GRAPH_APP_ID:
+        permission = roles[role]["value"]
+        if permission not in call.caller.roles and permission in PERMISSIONS:
+            tier = " It is tier 0." if permission in TIER_ZERO else ""
+            raise Problem(Code.FORBIDDEN, f"Only a holder of {permission} can grant it.{tier}")
+
+
+def _assigned_to(call: Call, id: str) -> Answer:
+    row = find_app(call, id, sp=True)
+    rows = [_assignment_row(call, a) for a in call.w.apps.assignments(resource_sp_id=row.sp_id)]
+    return call.collection("appRoleAssignments", rows, call.query(_ASSIGNMENT_PROPERTIES))
+
+
+def _unassign_at_resource(call: Call, id: str, assignment: str) -> Answer:
+    row = find_app(call, id, sp=True)
+    found = call.w.apps.assignment(assignment.lower())
+    if found is None or found.resource_sp_id != row.sp_id:
+        raise not_found(assignment)
+    return _unassign(call, found)
+
+
+def _unassign(call: Call, found: RoleAssignment) -> Answer:
+    writer(call).apps.unassign(found.id)
+    call.target(found.principal_type, found.principal_id, None)
+    return None
+
+
+def _of_principal(call: Call, id: str) -> Answer:
+    if _principal(call, id.lower())[0] is None:
+        raise not_found(id)
+    rows = [_assignment_row(call, a) for a in call.w.apps.assignments(principal_id=id.lower())]
+    return call.collection("appRoleAssignments", rows, call.query(_ASSIGNMENT_PROPERTIES))
+
+
+def _of_user(call: Call, key: str) -> Answer:
+    return _of_principal(call, find_user(call, key).id)
+
+
+def _assign_user(call: Call, key: str) -> Answer:
+    return _assign(call, principalId=find_user(call, key).id)
+
+
+def _unassign_user(call: Call, key: str, assignment: str) -> Answer:
+    return _unassign_of_principal(call, find_user(call, key).id, assignment)
+
+
+def _unassign_of_principal(call: Call, id: str, assignment: str) -> Answer:
+    found = call.w.apps.assignment(assignment.lower())
+    if found is None or found.principal_id != id.lower():
+        raise not_found(assignment)
+    return _unassign(call, found)
+
+
+# --- claims mapping policies of a service principal ------------------------------------------------------------------
+
+
+def _mapping_of(call: Call, id: str) -> Answer:
+    row = find_app(call, id, sp=True)
+    policy = call.w.documents.policy(CLAIMS_MAPPING, row.claims_policy_id) if row.claims_policy_id else None
+    rows = [{"id": policy.id, **policy.document}] if policy else []
+    properties = frozenset({"id", "displayName", "definition"})
+    return call.collection("policies/claimsMappingPolicies", rows, call.query(properties))
+
+
+def _set_mapping(call: Call, id: str) -> Answer:
+    row = find_app(call, id, sp=True)
+    guard(call, row)
+    reference = call.body().get("@odata.id")
+    policy_id = reference.rstrip("/").rpartition("/")[2].lower() if isinstance(reference, str) else ""
+    if call.w.documents.policy(CLAIMS_MAPPING, policy_id) is None:
+        raise bad("@odata.id names no claims mapping policy.")
+    if row.claims_policy_id is not None:
+        raise Problem(Code.CONFLICT, "This service principal has a claims mapping policy. Take it off first.")
+    writer(call).apps.save(replace(row, claims_policy_id=policy_id))
+    call.target("ServicePrincipal", row.sp_id, row.application["displayName"])
+    return None
+
+
+def _unset_mapping(call: Call, id: str, policy: str) -> Answer:
+    row = find_app(call, id, sp=True)
+    if row.claims_policy_id != policy.lower():
+        raise not_found(policy)
+    writer(call).apps.save(replace(row, claims_policy_id=None))
+    call.target("ServicePrincipal", row.sp_id, row.application["displayName"])
+    return None
+
+
+_READ_ASSIGNED = (
+    "Application.Read.All",
+    "Application.ReadWrite.All",
+    "Directory.Read.All",
+    "AppRoleAssignment.ReadWrite.All",
+)
+_ASSIGN = ("AppRoleAssignment.ReadWrite.All",)
+_MAP = ("Policy.ReadWrite.ApplicationConfiguration",)
+_SP = "/servicePrincipals"
+_APPS = "ApplicationManagement"
+
+
+def _assignments_of(collection: str, kind: str) -> list[Route]:
+    """appRoleAssignments as seen from a principal."""
+    path = f"/{collection}/<id>/appRoleAssignments"
+    return [
+        Route("GET", path, _READ_ASSIGNED, _of_principal),
+        Route(
+            "POST",
+            path,
+            _ASSIGN,
+            lambda call, id: _assign(call, principalId=id),
+            f"Add app role assignment to {kind}",
+            _APPS,
+        ),
+        Route(
+            "DELETE",
+            f"{path}/<assignment>",
+            _ASSIGN,
+            _unassign_of_principal,
+            f"Remove app role assignment from {kind}",
+            _APPS,
+        ),
+    ]
+
+
+ROUTES = [
+    Route("GET", f"{_SP}/<id>/appRoleAssignedTo", _READ_ASSIGNED, _assigned_to),
+    Route(
+        "POST",
+        f"{_SP}/<id>/appRoleAssignedTo",
+        _ASSIGN,
+        lambda call, id: _assign(call, resourceId=id),
+        "Add app role assignment",
+        _APPS,
+    ),
+    Route(
+        "DELETE",
+        f"{_SP}/<id>/appRoleAssignedTo/<assignment>",
+        _ASSIGN,
+        _unassign_at_resource,
+        "Remove app role assignment",
+        _APPS,
+    ),
+    *_assignments_of("servicePrincipals", "service principal"),
+    *_assignments_of("groups", "group"),
+    Route("GET", "/users/<key>/appRoleAssignments", _READ_ASSIGNED, _of_user),
+    Route(
+        "POST",
+        "/users/<key>/appRoleAssignments",
+        _ASSIGN,
+        _assign_user,
+        "Add app role assignment to user",
+        _APPS,
+    ),
+    Route(
+        "DELETE",
+        "/users/<key>/appRoleAssignments/<assignment>",
+        _ASSIGN,
+        _unassign_user,
+        "Remove app role assignment from user",
+        _APPS,
+    ),
+    Route("GET", f"{_SP}/<id>/claimsMappingPolicies", ("Policy.Read.All", *_MAP), _mapping_of),
+    Route(
+        "POST",
+        f"{_SP}/<id>/claimsMappingPolicies/$ref",
+        _MAP,
+        _set_mapping,
+        "Add policy to service principal",
+    ),
+    Route(
+        "DELETE",
+        f"{_SP}/<id>/claimsMappingPolicies/<policy>/$ref",
+        _MAP,
+        _unset_mapping,
+        "Remove policy from service principal",
+    ),
+]

@@ -1,0 +1,118 @@
+"""identityProviders: how home tenants speak."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
+from b2b_idp.graph.body import bad
+from b2b_idp.guests.homes import add_home, change_home
+from b2b_idp.model.home import Home
+from b2b_idp.policy.documents import OIDC_PROVIDER
+from b2b_idp.signin.flow import redirect_uri
+
+
+def _home_row(call: Call, home: Home) -> dict[str, Any]:
+    document = dict(home.properties)
+    extension = dict(document.get("b2bIdp") or {})
+    extension |= {
+        "tenantId": home.tenant_id,
+        "domains": list(home.domains),
+        "own": home.own,
+        "redirectUri": redirect_uri(call.parts.issuer, home.tenant_id),
+    }
+    row = {
+        "@odata.type": OIDC_PROVIDER,
+        "id": home.tenant_id,
+        "displayName": home.display_name,
+        "clientId": home.client_id,
+        "issuer": home.issuer,
+        "wellKnownEndpoint": home.well_known,
+        "responseType": "code",
+        "scope": home.scope,
+        "clientAuthentication": document.get("clientAuthentication"),
+        "inboundClaimMapping": document.get("inboundClaimMapping"),
+    }
+    return row | {"b2bIdp": extension}
+
+
+_HOME_PROPERTIES = frozenset(
+    "id displayName clientId issuer wellKnownEndpoint responseType scope clientAuthentication "
+    "inboundClaimMapping b2bIdp".split()
+)
+
+
+def _home(call: Call, id: str) -> Home:
+    home: Home | None = call.w.configuration.homes.get(id.lower())
+    if home is None:
+        raise not_found(id)
+    return home
+
+
+def _homes(call: Call) -> Answer:
+    rows = [_home_row(call, h) for h in call.w.configuration.homes.values()]
+    return call.collection("identity/identityProviders", rows, call.query(_HOME_PROPERTIES))
+
+
+def _get_home(call: Call, id: str) -> Answer:
+    row = _home_row(call, _home(call, id))
+    return call.entity("identity/identityProviders", row, call.query(_HOME_PROPERTIES).select)
+
+
+def _add_home(call: Call) -> Answer:
+    document = call.body()
+    if document.get("@odata.type", OIDC_PROVIDER) not in (OIDC_PROVIDER, OIDC_PROVIDER.lstrip("#")):
+        raise bad("Only #microsoft.graph.oidcIdentityProvider can be added.")
+    document.pop("id", None)
+    if isinstance(document.get("issuer"), str):
+        call.parts.check_issuer(document["issuer"])
+    tenant_id = add_home(writer(call), document, call.moment)
+    call.target("IdentityProvider", tenant_id, str(document.get("displayName"))[:256])
+    return call.entity("identity/identityProviders", _home_row(call, _fresh_home(call, tenant_id))), 201
+
+
+def _fresh_home(call: Call, tenant_id: str) -> Home:
+    """The home as the store has it after the change in this same transaction."""
+    call.w.__dict__.pop("configuration", None)
+    return _home(call, tenant_id)
+
+
+def _change_home(call: Call, id: str) -> Answer:
+    home = _home(call, id)
+    change = call.body()
+    merged = _merged(dict(home.properties), change)
+    merged.pop("id", None)
+    change_home(writer(call), home.tenant_id, merged)
+    call.target("IdentityProvider", home.tenant_id, home.display_name)
+    return None
+
+
+def _delete_home(call: Call, id: str) -> Answer:
+    home = _home(call, id)
+    writer(call).documents.delete_home(home.tenant_id, call.moment.at)
+    call.target("IdentityProvider", home.tenant_id, home.display_name)
+    return None
+
+
+def _merged(document: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """PATCH changes only what it names: complex values are merged, lists and simple ones replaced."""
+    merged = dict(document)
+    for name, value in change.items():
+        before = merged.get(name)
+        if name in ("b2bIdp", "clientAuthentication") and isinstance(before, dict) and isinstance(value, dict):
+            merged[name] = before | value
+        else:
+            merged[name] = value
+    return merged
+
+
+_READ_HOMES = ("IdentityProvider.Read.All", "IdentityProvider.ReadWrite.All")
+_WRITE_HOMES = ("IdentityProvider.ReadWrite.All",)
+
+ROUTES = [
+    Route("GET", "/identity/identityProviders", _READ_HOMES, _homes),
+    Route("POST", "/identity/identityProviders", _WRITE_HOMES, _add_home, "Add identity provider"),
+    Route("GET", "/identity/identityProviders/<id>", _READ_HOMES, _get_home),
+    Route("PATCH", "/identity/identityProviders/<id>", _WRITE_HOMES, _change_home, "Update identity provider"),
+    Route("DELETE", "/identity/identityProviders/<id>", _WRITE_HOMES, _delete_home, "Delete identity provider"),
+]
