@@ -26,6 +26,8 @@ WHY: Mapping[str, str] = {
     "acr": "The level that this amounts to",
     "auth_time": "When: the oldest proof that counted",
     "name": "Your name, as the directory has it",
+    "given_name": "Your first name, as the directory has it",
+    "family_name": "Your last name, as the directory has it",
     "email": "The address you proved when you took up the invitation",
     "preferred_username": "For display only; it can change",
     "groups": "The groups you are in that this app wants to know",

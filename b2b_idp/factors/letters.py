@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 
@@ -72,9 +73,7 @@ def checked_sender(sender: str) -> str:
     try:
         _domain_of_sender(sender)
     except ValueError:
-        raise Problem(
-            Code.BAD_SETTING, "MAIL_FROM is one mail address, such as no-reply@contoso.example."
-        ) from None
+        raise Problem(Code.BAD_SETTING, "MAIL_FROM is one mail address, such as no-reply@contoso.example.") from None
     return sender
 
 
@@ -96,7 +95,7 @@ def message(letter: Letter, sender: str) -> EmailMessage:
     mail["From"] = sender
     try:
         mail["To"] = Address(addr_spec=letter.recipient)
-    except (ValueError, IndexError):  # IndexError: the parser's answer to an empty text
+    except (ValueError, IndexError, MessageError):  # the parser's three ways to say no
         raise MailFailed("the recipient is not one mail address", permanent=True) from None
     mail["Subject"] = " ".join(letter.subject.split())
     mail["Message-ID"] = f"<{letter.id}@{_domain_of_sender(sender)}>"

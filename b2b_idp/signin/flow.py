@@ -9,27 +9,27 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from b2b_idp.homes.oidc import HomeAnswer, OidcHomes, Pending
+from b2b_idp.homes.oidc import OidcHomes, Pending
 from b2b_idp.keys.vault import Vault
-from b2b_idp.model.directory import HomeIdentity, User
-from b2b_idp.model.evidence import Evidence
-from b2b_idp.model.home import Home
+from b2b_idp.model.directory import User
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.request import AuthorizeRequest
-from b2b_idp.model.url import domain_of
+from b2b_idp.policy.evaluate import Evaluation
 from b2b_idp.signin.answers import Answer, prepare
 from b2b_idp.signin.answers import read as read_answer
-from b2b_idp.signin.attributes import refreshed
-from b2b_idp.signin.facts import HomeProfile, Known, Waiting, evidence_from_json
-from b2b_idp.signin.grants import session_is_good, write_grant
+from b2b_idp.signin.beginnings import facts_of_link, facts_of_request
+from b2b_idp.signin.facts import Known, Waiting
+from b2b_idp.signin.grants import write_grant
+from b2b_idp.signin.learning import bind, learn, was_asked
 from b2b_idp.signin.log import signin_document
+from b2b_idp.signin.refusals import stranger, used
 from b2b_idp.signin.showing import page_of
 from b2b_idp.signin.steps import Ask, Bind, Depart, Issue, Step, Stop, next_step
 from b2b_idp.signin.values import AtStep, Browser, Conclude, GoTo, Granted, Landed, Refused, Show, ShowPage
-from b2b_idp.signin.view import View, is_good, load_view
+from b2b_idp.signin.view import View, load_view
 from b2b_idp.store import Reader, Store, Writer
 from b2b_idp.store.signins import SigninRow
 
@@ -64,8 +64,7 @@ class SignIn:
         settings: SignInSettings,
         observe: Callable[[str, str, bool], None],
     ) -> None:
-        """`observe` is told of each sign-in that ended: home tenantId or `none`, outcome, whether MFA was done twice.
-        """
+        """`observe` is told of each sign-in that ended: its home's tenantId or `none`, outcome, whether MFA was double."""
         self._store = store
         self._vault = vault
         self._homes = homes
@@ -78,7 +77,7 @@ class SignIn:
         """A sign-in for an app's checked request. With a live session it may be granted at once."""
         id, correlation_id = moment.new_id(), moment.new_id()
         with self._store.read() as r:
-            known = self._first_facts(r, request, browser, moment)
+            known = facts_of_request(r, request, browser, moment)
             view = load_view(r, known, moment.at)
         step = next_step(known, view, moment.at)
         if isinstance(step, Issue):
@@ -87,65 +86,11 @@ class SignIn:
 
     def begin_redemption(self, ticket: str, browser: Browser, moment: Moment) -> Show:
         """A sign-in from an invitation's link. Raises Problem(INVITATION_INVALID), the same for every bad link."""
-        handle = self._vault.read_handle("ticket", ticket)
         with self._store.read() as r:
-            invitation = r.users.invitation(handle.id) if handle else None
-            if handle is None or invitation is None or handle.generation != invitation.generation:
-                raise _bad_link("unknown, altered or superseded link")
-            if not is_good(invitation, moment.at):
-                raise _bad_link("expired or revoked invitation")
-            home = r.configuration.homes_by_domain.get(domain_of(invitation.email))
-            known = Known(
-                began_at=moment.at,
-                invitation_id=invitation.id,
-                landing=invitation.redirect_url,
-                email=invitation.email,
-                mail_proved_at=moment.at,
-                tenant_id=home.tenant_id if home else None,
-            )
+            known = facts_of_link(r, self._vault, ticket, moment)
             view = load_view(r, known, moment.at)
-        if home is None:
-            raise Problem(
-                Code.NO_HOME,
-                "Your organisation's sign-in is not connected here yet. Ask the person who invited you to connect it; "
-                "this invitation stays good.",
-                f"no home tenant is authoritative for the domain {domain_of(invitation.email)}",
-            )
-        return self._start(
-            moment.new_id(), moment.new_id(), known, view, next_step(known, view, moment.at), browser, moment
-        )
-
-    def _first_facts(self, r: Reader, request: AuthorizeRequest, browser: Browser, moment: Moment) -> Known:
-        known = Known(began_at=moment.at, request=request, email=request.login_hint)
-        configuration = r.configuration
-        hint = (request.domain_hint or "").strip().lower()
-        hinted = configuration.homes.get(hint) or configuration.homes_by_domain.get(domain_of("@" + hint))
-        if hinted is None and request.login_hint:
-            hinted = configuration.homes_by_domain.get(domain_of(request.login_hint))
-        session = r.signins.session(browser.session_id) if browser.session_id else None
-        user = r.users.by_id(session.user_id) if session else None
-        usable = (
-            session is not None
-            and user is not None
-            and user.identity is not None
-            and session_is_good(session, user, moment.at)
-            and "select_account" not in request.prompt
-            and (hinted is None or hinted.tenant_id == user.home_tenant_id)
-            and not _hints_at_another(request, user)
-        )
-        if usable:
-            assert session is not None and user is not None
-            evidence = evidence_from_json(session.evidence)
-            proved = session.evidence.get("mailProvedAt")
-            return replace(
-                known,
-                session_id=session.id,
-                tenant_id=user.home_tenant_id,
-                identity=user.identity,
-                evidence=evidence,
-                mail_proved_at=None if proved is None else datetime.fromtimestamp(proved, moment.at.tzinfo),
-            )
-        return replace(known, tenant_id=hinted.tenant_id if hinted else None)
+        step = next_step(known, view, moment.at)
+        return self._start(moment.new_id(), moment.new_id(), known, view, step, browser, moment)
 
     def _grant_at_once(
         self, id: str, correlation_id: str, known: Known, browser: Browser, moment: Moment
@@ -260,15 +205,15 @@ class SignIn:
         """The home's answer at the redirect URI of home `tenant_id`. The code is sent upstream once, whatever comes."""
         handle = self._vault.read_handle("state", query.get("state", ""))
         if handle is None:
-            raise _stranger("callback without a state of ours")
+            raise stranger("callback without a state of ours")
         with self._store.write() as w:
             row = self._row(w, handle.id, browser, moment)
             known = Known.from_json(row.known)
             if known.tenant_id != tenant_id or known.departures != handle.generation or known.pending is None:
-                raise _used("the state belongs to another departure or home")
+                raise used("the state belongs to another departure or home")
             if row.waiting != Waiting.HOME:
                 # taken by another request, or by a server that was killed over it: the guest may begin again at home
-                return Refused(_used("the home's answer was already taken"), row.correlation_id, None, row.id)
+                return Refused(used("the home's answer was already taken"), row.correlation_id, None, row.id)
             home = w.configuration.homes.get(tenant_id)
             self._move(w, row, Waiting.EXCHANGE, known)
         row = replace(row, version=row.version + 1, waiting=Waiting.EXCHANGE.value)
@@ -283,38 +228,14 @@ class SignIn:
         except Problem as problem:
             return self._home_failed(row, known, problem, browser, moment)
         with self._store.write() as w:
-            return self._proceed(w, row, self._learn(w, known, home, answer, moment), browser, moment)
-
-    def _learn(self, w: Writer, known: Known, home: Home, answer: HomeAnswer, moment: Moment) -> Known:
-        identity = HomeIdentity(answer.statement.issuer, answer.statement.subject)
-        other = known.identity is not None and known.identity != identity
-        # another person at the home than the session's: nothing that was known of the first one holds
-        evidence = Evidence() if other else known.evidence
-        p = answer.profile
-        profile = HomeProfile(
-            p.email, p.email_verified, p.name, p.given_name, p.family_name, p.locale, p.preferred_username
-        )
-        user = w.users.by_identity(identity)
-        if user is not None:
-            newer = refreshed(user, profile, w.configuration.trust(home), answer.profile.raw)
-            if newer is not None:
-                w.users.save(newer)
-        return replace(
-            known,
-            identity=identity,
-            profile=profile,
-            pending=None,
-            asked_home=known.asked_home or _asked(known),
-            session_id=None if other else known.session_id,
-            evidence=replace(evidence, statements=(*evidence.statements, answer.statement)),
-        )
+            return self._proceed(w, row, learn(w, known, home, answer), browser, moment)
 
     def _home_failed(self, row: SigninRow, known: Known, problem: Problem, browser: Browser, moment: Moment) -> Show:
         """The answer is refused: nothing was learned. The guest may try again from the sign-in's page; only the
         home's own error is passed on to the app."""
         tell_app = problem.code is Code.HOME_SAID_ERROR and known.request is not None
         with self._store.write() as w:
-            asked = _asked(known)
+            asked = was_asked(known)
             known = replace(known, pending=None)
             if problem.code is Code.HOME_SAID_ERROR and asked and known.identity is not None:
                 # the step-up failed at home: what the home proved before still stands
@@ -332,7 +253,7 @@ class SignIn:
         view = load_view(w, known, moment.at)
         step = next_step(known, view, moment.at)
         if isinstance(step, Bind):
-            self._bind(w, known, view, step, moment)
+            bind(w, known, view, step, moment)
             view = load_view(w, known, moment.at)
             step = next_step(known, view, moment.at)
         if isinstance(step, Stop):
@@ -385,16 +306,16 @@ class SignIn:
     def _row(self, r: Reader, id: str, browser: Browser, moment: Moment) -> SigninRow:
         row = r.signins.by_id(id)
         if row is None or row.browser != browser.key:
-            raise _stranger("no such sign-in in this browser")
+            raise stranger("no such sign-in in this browser")
         if row.waiting == Waiting.DONE:
-            raise _used("the sign-in is over")
+            raise used("the sign-in is over")
         if moment.at >= row.expires_at:
             raise Problem(Code.SIGNIN_EXPIRED, "This sign-in took too long. Please start again at the app.")
         return row
 
     def _move(self, w: Writer, row: SigninRow, waiting: Waiting, known: Known) -> None:
         if not w.signins.move(row.id, row.version, waiting.value, known.to_json()):
-            raise _used("another request took this step")
+            raise used("another request took this step")
 
     def _departure(self, id: str, known: Known, step: Depart, moment: Moment) -> tuple[Known, str]:
         departures = known.departures + 1
@@ -424,23 +345,6 @@ class SignIn:
             case _:
                 raise AssertionError(step)
 
-    def _bind(self, w: Writer, known: Known, view: View, step: Bind, moment: Moment) -> None:
-        assert known.identity is not None and view.home is not None
-        bound = w.users.bind(step.candidate.user, known.identity, view.home.tenant_id, step.proved_mail, moment.at)
-        if bound is None:
-            raise Problem(
-                Code.INVITATION_TAKEN,
-                "This invitation has just been redeemed by another account. "
-                "Ask the person who invited you for a new one.",
-                "the user was bound, or the identity taken, by another request",
-            )
-        if known.profile is not None:
-            newer = refreshed(bound, known.profile, view.trust, {})
-            if newer is not None:
-                w.users.save(newer)
-        w.users.set_invitation_status(step.candidate.invitation.id, "Completed")
-        w.logs.add_audit(redemption_audit(bound, moment), moment.at)
-
     def _issue(
         self,
         w: Writer,
@@ -453,22 +357,7 @@ class SignIn:
         moment: Moment,
     ) -> Granted | Landed:
         session_id, grant_id = write_grant(w, known, step, view, moment, self._settings.home_recheck)
-        w.logs.add_signin(
-            signin_document(
-                moment=moment,
-                correlation_id=correlation_id,
-                browser=browser,
-                tenant_id=view.configuration.tenant.id,
-                user=step.user,
-                app=view.app,
-                home=step.home,
-                evidence=known.evidence,
-                evaluation=step.evaluation,
-                problem=None,
-            ),
-            moment.at,
-        )
-        self._observe(step.home.tenant_id, "allowed", _double_mfa(known))
+        self._log(w, correlation_id, known, view, browser, moment, user=step.user, evaluation=step.evaluation)
         if known.request is None:
             return Landed(known.landing if view.app else None, session_id)
         assert grant_id is not None
@@ -500,22 +389,9 @@ class SignIn:
                 waiting,
                 replace(known, refusal=(problem.code.value, problem.say)) if tell_app else known,
             )
-        w.logs.add_signin(
-            signin_document(
-                moment=moment,
-                correlation_id=correlation_id,
-                browser=browser,
-                tenant_id=view.configuration.tenant.id,
-                user=view.user,
-                app=view.app,
-                home=view.home,
-                evidence=known.evidence,
-                evaluation=stop.evaluation,
-                problem=stop.problem,
-            ),
-            moment.at,
+        self._log(
+            w, correlation_id, known, view, browser, moment, user=view.user, evaluation=stop.evaluation, problem=problem
         )
-        self._observe(view.home.tenant_id if view.home else "none", problem.code.value, False)
         _log.info("sign-in refused: %s (%s)", problem.code, problem.why)
         if row is not None and tell_app:
             return Conclude(row.id)
@@ -525,6 +401,36 @@ class SignIn:
             known.request if tell_app else None,
             row.id if row and may_retry else None,
         )
+
+    def _log(
+        self,
+        w: Writer,
+        correlation_id: str,
+        known: Known,
+        view: View,
+        browser: Browser,
+        moment: Moment,
+        *,
+        user: User | None,
+        evaluation: Evaluation | None,
+        problem: Problem | None = None,
+    ) -> None:
+        """One line of the sign-in log, in the transaction of what it tells."""
+        document = signin_document(
+            moment=moment,
+            correlation_id=correlation_id,
+            browser=browser,
+            tenant_id=view.configuration.tenant.id,
+            user=user,
+            app=view.app,
+            home=view.home,
+            evidence=known.evidence,
+            evaluation=evaluation,
+            problem=problem,
+        )
+        w.logs.add_signin(document, moment.at)
+        outcome = problem.code.value if problem else "allowed"
+        self._observe(view.home.tenant_id if view.home else "none", outcome, problem is None and _double_mfa(known))
 
     def _page(
         self, row: SigninRow, version: int, known: Known, view: View, step: Ask, error: Problem | None
@@ -538,18 +444,6 @@ def redirect_uri(issuer: str, tenant_id: str) -> str:
     return f"{issuer}/federation/{tenant_id}/callback"
 
 
-def _double_mfa(known: Known) -> bool:
-    """Whether home said MFA in this sign-in and the guest was challenged here as well."""
-    here = any(f.at >= known.began_at for f in known.evidence.local)
-    return here and any("mfa" in (s.amr or ()) for s in known.evidence.statements)
-
-
-def _asked(known: Known) -> bool:
-    """Whether the request that the home answers asked for MFA or for a fresh sign-in."""
-    pending = known.pending or {}
-    return bool(pending.get("asked_step_up")) or pending.get("max_age") is not None
-
-
 def _next_place(id: str, waiting: Waiting) -> Show:
     return Conclude(id) if waiting is Waiting.READY else AtStep(id)
 
@@ -560,43 +454,7 @@ def _unprepared(known: Known, step: Ask) -> bool:
     return step.waiting is Waiting.REGISTRATION and known.totp_secret is None
 
 
-def _hints_at_another(request: AuthorizeRequest, user: User) -> bool:
-    """Whether the app names an address that the session's guest does not have."""
-    hint = request.login_hint
-    return bool(hint and "@" in hint and user.mail and hint.strip().casefold() != user.mail.casefold())
-
-
-def redemption_audit(user: User, moment: Moment) -> dict[str, object]:
-    """Graph's directoryAudit for a redeemed invitation."""
-    return {
-        "id": moment.new_id(),
-        "activityDisplayName": "Redeem external user invite",
-        "activityDateTime": moment.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "category": "UserManagement",
-        "result": "success",
-        "resultReason": "",
-        "loggedByService": "Invited Users",
-        "operationType": "Update",
-        "initiatedBy": {"user": {"id": user.id, "displayName": user.display_name}},
-        "targetResources": [{"id": user.id, "displayName": user.display_name, "type": "User"}],
-    }
-
-
-def _bad_link(why: str) -> Problem:
-    return Problem(
-        Code.INVITATION_INVALID,
-        "This invitation link is not valid, or not valid any more. Ask the person who invited you for a new one.",
-        why,
-    )
-
-
-def _stranger(why: str) -> Problem:
-    return Problem(
-        Code.SIGNIN_UNKNOWN,
-        "This page belongs to a sign-in that was begun in another browser or has ended. Please start again at the app.",
-        why,
-    )
-
-
-def _used(why: str) -> Problem:
-    return Problem(Code.STEP_USED, "This step was already taken. Please go back to the app, or start there again.", why)
+def _double_mfa(known: Known) -> bool:
+    """Whether home said MFA in this sign-in and the guest was challenged here as well."""
+    here = any(f.at >= known.began_at for f in known.evidence.local)
+    return here and any("mfa" in (s.amr or ()) for s in known.evidence.statements)

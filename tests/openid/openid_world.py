@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import uuid
 from base64 import b64encode, urlsafe_b64encode
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from urllib.parse import parse_qs, quote_plus, urlencode, urlsplit
@@ -45,11 +46,21 @@ CLIENT_KEY = ec.generate_private_key(ec.SECP256R1())
 
 
 class World:
-    def __init__(self):
+    """In memory, or in a folder where requests really run side by side."""
+
+    def __init__(self, folder=None):
         self.at = AT
         flask = Flask(__name__, static_folder=None)
-        self.idp = B2BIdp(flask, issuer=ISSUER, database_url="sqlite://", keys=KEYS, moment=self.moment)
+        kept = {"database_url": "sqlite://"}
+        if folder is not None:
+            kept = {"database_url": f"sqlite:///{folder}/b2b.db", "keys_dir": str(folder / "keys")}
+        self.idp = B2BIdp(issuer=ISSUER, keys=KEYS, moment=self.moment, **kept)
         self.store, self.vault = self.idp.store, self.idp.vault
+        if folder is not None:
+            self.store.migrate()
+            tenant = Tenant(self.moment().new_id(), "Contoso", "contoso.example", self.at)
+            self.change(lambda w: w.documents.create_tenant(tenant))
+        self.idp.init_app(flask)
         self.http = flask.test_client()
         self.flask = flask
         with self.store.write() as w:
@@ -79,22 +90,17 @@ class World:
     def api(self, **more):
         """An app that is an API, api://pay, with a scope and two roles."""
         roles = [
-            {
-                "id": _guid(n),
-                "value": n,
-                "displayName": n,
-                "isEnabled": True,
-                "allowedMemberTypes": ["User", "Application"],
-            }
+            {"id": _guid(n), "value": n, "displayName": n, "allowedMemberTypes": ["User", "Application"]}
             for n in ("Approver", "Reader")
         ]
-        return self.app(
+        row, self.api_secret = self.app(
             "Pay",
             identifierUris=["api://pay"],
             appRoles=roles,
             api={"oauth2PermissionScopes": [{"id": _guid("pay.read"), "value": "pay.read"}]},
             **more,
-        )[0]
+        )
+        return row
 
     def guest(self, name, **more):
         user = User(
@@ -131,7 +137,6 @@ class World:
 
     def configure(self, row, part, **document):
         """Changes members of an app's `application` or `service_principal` document."""
-        from dataclasses import replace
 
         def change(w):
             now = w.apps.row(row.id)
@@ -239,15 +244,11 @@ def answered(response, at=CALLBACK):
 
 
 def claims_of(token):
-    """A token's claims, verified with the published keys."""
+    """A token's claims, its signature checked with the published key that its header names."""
     kid = jwt.get_unverified_header(token)["kid"]
     key = next(k for k in jwt.PyJWKSet.from_json(KEYS.jwks().decode()).keys if k.key_id == kid)
-    return jwt.decode(
-        token,
-        key,
-        algorithms=[key.algorithm_name],
-        options={"verify_exp": False, "verify_aud": False, "verify_iat": False, "verify_nbf": False},
-    )
+    untimed = dict.fromkeys(("verify_exp", "verify_nbf", "verify_iat", "verify_aud"), False)
+    return jwt.decode(token, key, algorithms=[key.algorithm_name], options=untimed)
 
 
 def refused(response):

@@ -1,4 +1,4 @@
-"""Client authentication (RFC 6749 §2.3, RFC 7523 §3): one way, checked wholly, and a refusal says which way is meant."""
+"""Client authentication (RFC 6749 §2.3, RFC 7523 §3): one way only, and that one checked wholly."""
 
 from __future__ import annotations
 

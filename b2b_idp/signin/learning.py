@@ -1,0 +1,79 @@
+"""What a home's answer teaches, and the binding of an invitation to an identity."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from b2b_idp.homes.oidc import HomeAnswer
+from b2b_idp.model.directory import HomeIdentity, User
+from b2b_idp.model.evidence import Evidence
+from b2b_idp.model.home import Home
+from b2b_idp.model.moment import Moment
+from b2b_idp.signin.attributes import refreshed
+from b2b_idp.signin.facts import HomeProfile, Known
+from b2b_idp.signin.refusals import taken
+from b2b_idp.signin.steps import Bind
+from b2b_idp.signin.view import View
+from b2b_idp.store import Writer
+
+
+def learn(w: Writer, known: Known, home: Home, answer: HomeAnswer) -> Known:
+    """The facts with what the home said; the guest's own attributes follow it."""
+    identity = HomeIdentity(answer.statement.issuer, answer.statement.subject)
+    other = known.identity is not None and known.identity != identity
+    # another person at the home than the session's: nothing that was known of the first one holds
+    evidence = Evidence() if other else known.evidence
+    p = answer.profile
+    profile = HomeProfile(
+        p.email, p.email_verified, p.name, p.given_name, p.family_name, p.locale, p.preferred_username
+    )
+    user = w.users.by_identity(identity)
+    if user is not None:
+        newer = refreshed(user, profile, w.configuration.trust(home), answer.profile.raw)
+        if newer is not None:
+            w.users.save(newer)
+    return replace(
+        known,
+        identity=identity,
+        profile=profile,
+        pending=None,
+        asked_home=known.asked_home or was_asked(known),
+        session_id=None if other else known.session_id,
+        evidence=replace(evidence, statements=(*evidence.statements, answer.statement)),
+    )
+
+
+def was_asked(known: Known) -> bool:
+    """Whether the request that the home answers asked for MFA or for a fresh sign-in."""
+    pending = known.pending or {}
+    return bool(pending.get("asked_step_up")) or pending.get("max_age") is not None
+
+
+def bind(w: Writer, known: Known, view: View, step: Bind, moment: Moment) -> None:
+    """Binds the candidate to the identity, once. Raises Problem(INVITATION_TAKEN)."""
+    assert known.identity is not None and view.home is not None
+    bound = w.users.bind(step.candidate.user, known.identity, view.home.tenant_id, step.proved_mail, moment.at)
+    if bound is None:
+        raise taken()
+    if known.profile is not None:
+        newer = refreshed(bound, known.profile, view.trust, {})
+        if newer is not None:
+            w.users.save(newer)
+    w.users.set_invitation_status(step.candidate.invitation.id, "Completed")
+    w.logs.add_audit(redemption_audit(bound, moment), moment.at)
+
+
+def redemption_audit(user: User, moment: Moment) -> dict[str, object]:
+    """Graph's directoryAudit for a redeemed invitation."""
+    return {
+        "id": moment.new_id(),
+        "activityDisplayName": "Redeem external user invite",
+        "activityDateTime": moment.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "category": "UserManagement",
+        "result": "success",
+        "resultReason": "",
+        "loggedByService": "Invited Users",
+        "operationType": "Update",
+        "initiatedBy": {"user": {"id": user.id, "displayName": user.display_name}},
+        "targetResources": [{"id": user.id, "displayName": user.display_name, "type": "User"}],
+    }

@@ -1,0 +1,72 @@
+"""A tenant with one guest, and the challenges as a sign-in puts them: each answer in a transaction of its own."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pyotp
+
+from b2b_idp.factors import challenge, totp
+from b2b_idp.keys.vault import Vault
+from b2b_idp.model.directory import Tenant, User
+from b2b_idp.model.moment import Moment
+from b2b_idp.store import Store
+
+AT = datetime(2026, 6, 1, 10, tzinfo=UTC)
+GUEST = "3f0c0d7e-5b0d-4c55-9b0e-0d5a4ad0a001"
+PHONE, STRANGER = b"phone" * 8, b"other" * 8
+"""Browsers, by the keyed hash of their cookie."""
+
+
+def after(**time):
+    return AT + timedelta(**time)
+
+
+def moment(at=AT):
+    return Moment(at, lambda: str(uuid.uuid4()), lambda: secrets.token_urlsafe(32))
+
+
+def code_at(secret, at):
+    return pyotp.TOTP(totp.text_of(secret)).at(at)
+
+
+def wrong_code_at(secret, at):
+    """A code of the right form that no accepted step has."""
+    right = {code_at(secret, at + timedelta(seconds=s)) for s in (-30, 0, 30)}
+    return next(c for c in ("000000", "000001", "000002", "000003") if c not in right)
+
+
+class Tenancy:
+    def __init__(self, url="sqlite://"):
+        self.url = url
+        self.vault = Vault(b"k" * 32)
+        self.store = Store(url, self.vault)
+        if url != "sqlite://":
+            self.store.migrate()
+        self.secret = totp.new_secret(moment())
+        with self.store.write() as w:
+            w.documents.create_tenant(Tenant(str(uuid.uuid4()), "Contoso", "contoso.example", AT))
+            w.users.add(User(id=GUEST, user_type="Guest", upn="maria#EXT#@contoso.example", mail=None, created_at=AT))
+
+    def restart(self):
+        self.store.close()
+        self.store = Store(self.url, self.vault)
+
+    def register(self, typed=None, at=AT):
+        typed = code_at(self.secret, at) if typed is None else typed
+        with self.store.write() as w:
+            return challenge.register_totp(w, self.vault, GUEST, PHONE, self.secret, typed, moment(at))
+
+    def totp(self, typed, at, browser=PHONE):
+        with self.store.write() as w:
+            return challenge.answer_totp(w, self.vault, GUEST, browser, typed, moment(at))
+
+    def recovery(self, typed, at=AT, browser=PHONE):
+        with self.store.write() as w:
+            return challenge.answer_recovery(w, self.vault, GUEST, browser, typed, moment(at))
+
+    def wrong(self, at, browser):
+        """A wrong TOTP code from this browser."""
+        return self.totp(wrong_code_at(self.secret, at), at, browser)
