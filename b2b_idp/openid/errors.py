@@ -52,6 +52,7 @@ TOKEN: Mapping[Code, tuple[int, str]] = dict.fromkeys(Code, (400, "invalid_reque
     Code.UNSUPPORTED_MEDIA_TYPE: (415, "invalid_request"),
     Code.METHOD_NOT_ALLOWED: (405, "invalid_request"),
     Code.TOO_MANY_ATTEMPTS: (429, "slow_down"),
+    Code.BAD_SETTING: (500, "server_error"),
     Code.INTERNAL: (500, "server_error"),
     Code.UNAVAILABLE: (503, "temporarily_unavailable"),
 }
@@ -61,6 +62,8 @@ BEARER: Mapping[Code, tuple[int, str]] = dict.fromkeys(Code, (401, "invalid_toke
     Code.INVALID_REQUEST: (400, "invalid_request"),
     Code.INSUFFICIENT_SCOPE: (403, "insufficient_scope"),
     Code.METHOD_NOT_ALLOWED: (405, "invalid_request"),
+    Code.BODY_TOO_LARGE: (413, "invalid_request"),
+    Code.BAD_SETTING: (500, "server_error"),
     Code.INTERNAL: (500, "server_error"),
     Code.UNAVAILABLE: (503, "temporarily_unavailable"),
 }

@@ -64,7 +64,7 @@ class SignIn:
         settings: SignInSettings,
         observe: Callable[[str, str, bool], None],
     ) -> None:
-        """`observe` is told of each sign-in that ended: its home's tenantId or `none`, outcome, whether MFA was double."""
+        """`observe` is told of each sign-in that ended: home tenantId or `none`, outcome, MFA done twice or not."""
         self._store = store
         self._vault = vault
         self._homes = homes
