@@ -36,6 +36,8 @@ class Configuration:
     homes_by_domain: Mapping[str, Home]
     partners: Mapping[str, Partner]
     default_partner: Partner
+    trusts: Mapping[str, Trust]
+    """What holds for each home, by tenantId: its partner entry and the default laid together."""
     policies: tuple[AccessPolicy, ...]
     """Conditional access policies in order of creation."""
     claims_mappings: Mapping[str, ClaimsMapping]
@@ -45,8 +47,7 @@ class Configuration:
 
     def trust(self, home: Home) -> Trust:
         """What holds for this home; its own tenant's provider is trusted."""
-        trust = effective_trust(self.partners.get(home.tenant_id), self.default_partner)
-        return Trust(mfa_accepted=True) if home.own else trust
+        return self.trusts[home.tenant_id]
 
 
 class ConfigurationCache:
@@ -85,16 +86,22 @@ def _load(c: Connection, sealer: Sealer) -> Configuration:
         found[h.tenant_id] = home_of(h.tenant_id, h.document, secret)
     entries = {r.tenant_id: partner_of(r.tenant_id, r.document) for r in c.execute(select(partners))}
     rows = c.execute(select(policies).order_by(policies.c.created_at, policies.c.id)).all()
+    default = entries.get(DEFAULT, Partner(tenant_id=DEFAULT))
     return Configuration(
         version=row.config_version,
         tenant=Tenant(row.id, row.name, row.default_domain, row.created_at),
         homes=found,
         homes_by_domain={r.domain: found[r.tenant_id] for r in c.execute(select(home_domains)) if r.tenant_id in found},
-        default_partner=entries.get(DEFAULT, Partner(tenant_id=DEFAULT)),
+        default_partner=default,
+        trusts={id: _trust(home, entries, default) for id, home in found.items()},
         partners={k: v for k, v in entries.items() if k != DEFAULT},
         policies=tuple(access_policy_of(r.id, r.document) for r in rows if r.kind == CONDITIONAL_ACCESS),
         claims_mappings={r.id: compile_mapping(r.document["definition"]) for r in rows if r.kind == CLAIMS_MAPPING},
     )
+
+
+def _trust(home: Home, partners: Mapping[str, Partner], default: Partner) -> Trust:
+    return Trust(mfa_accepted=True) if home.own else effective_trust(partners.get(home.tenant_id), default)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, insert, literal, select, union, update
 
 from b2b_idp.model.evidence import LocalMethod
 from b2b_idp.store.sealing import Sealer
@@ -32,6 +32,12 @@ class Guesses:
 
 
 _OF = select(factors).where(factors.c.user_id == bindparam("user")).order_by(factors.c.created_at)
+_METHODS = union(
+    select(factors.c.method).where(factors.c.user_id == bindparam("user")),
+    select(literal(LocalMethod.RECOVERY_CODE.value)).where(
+        exists().where(recovery_codes.c.user_id == bindparam("user"), recovery_codes.c.used_at.is_(None))
+    ),
+)
 _BUDGET = select(guess_budgets.c.failures, guess_budgets.c.last_at).where(guess_budgets.c.scope == bindparam("scope"))
 
 
@@ -42,13 +48,7 @@ class FactorsReader:
 
     def methods(self, user_id: str) -> frozenset[LocalMethod]:
         """What this user has registered here; recovery codes count while one is left."""
-        found = {LocalMethod(r.method) for r in self._c.execute(_OF, {"user": user_id})}
-        left = self._c.execute(
-            select(func.count())
-            .select_from(recovery_codes)
-            .where(recovery_codes.c.user_id == user_id, recovery_codes.c.used_at.is_(None))
-        ).scalar_one()
-        return frozenset(found | ({LocalMethod.RECOVERY_CODE} if left else set()))
+        return frozenset(LocalMethod(m) for m in self._c.execute(_METHODS, {"user": user_id}).scalars())
 
     def totp(self, user_id: str) -> list[TotpFactor]:
         return [

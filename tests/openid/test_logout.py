@@ -78,9 +78,7 @@ def test_a_confirmation_without_its_token_asks_again(world):
     assert signed_in(world)
 
 
-@pytest.mark.parametrize(
-    "uri", [BYE + "/", BYE + "?x=1", BYE + "#x", "https://evil.example/", "//app.example/bye"]
-)
+@pytest.mark.parametrize("uri", [BYE + "/", BYE + "?x=1", BYE + "#x", "https://evil.example/", "//app.example/bye"])
 def test_n_125_an_unregistered_address_is_not_gone_to(world, hint, uri):
     assert page(logout(world, id_token_hint=hint, post_logout_redirect_uri=uri)) == "signed-out"
 
