@@ -32,8 +32,7 @@ class OutboxRunner:
         self._mailer = Mailer(mail_url)
         self._sender = checked_sender(sender)
         self._moment = moment
-        self._stopping = False
-        self._wake = threading.Event()
+        self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     def run_once(self) -> int:
@@ -65,26 +64,19 @@ class OutboxRunner:
     def start(self) -> None:
         """Begins to send in the background."""
         if self._thread is None:
-            self._stopping = False
+            self._stop.clear()
             self._thread = threading.Thread(target=self._run, name="b2b-idp-outbox", daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
         """Returns when the letter at hand, if any, is done."""
-        self._stopping = True
-        self._wake.set()
+        self._stop.set()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
 
-    def poke(self) -> None:
-        """Looks for due letters now instead of at the next poll."""
-        self._wake.set()
-
     def _run(self) -> None:
-        while not self._stopping:
-            self._wake.wait(POLL_SECONDS)
-            self._wake.clear()
+        while not self._stop.wait(POLL_SECONDS):
             try:
                 self.run_once()
             except Problem as p:

@@ -149,8 +149,10 @@ async function interact(req, res) {
     if (form.otp !== (account.otp ?? '123456')) return html(400, otpPage(uid, 'Wrong code.'));
     log.push({ kind: 'challenge', login: waiting, factor: 'otp' });
     halfway.delete(uid);
-    // After a step-up the password is as old as the session: auth_time must not claim more.
-    return finish(req, res, waiting, ['pwd', 'otp', 'mfa'], known ? session.loginTs ?? now() : now());
+    // After a step-up the password is as old as the session: auth_time must not claim more. The interaction's own
+    // copy of the session leaves loginTs out.
+    const passwordAt = known ? (await provider.Session.findByUid(session.uid)).authTime() : now();
+    return finish(req, res, waiting, ['pwd', 'otp', 'mfa'], passwordAt);
   }
   if (form.login === undefined) return html(200, loginPage(uid, params.login_hint));
   const account = config.accounts[form.login];
