@@ -49,6 +49,9 @@ check: $(VENV)/.tests ## Check style, types and the layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(VENV)/.runs ## Write the tables of the manual
+	$(BIN)/python docs/tables.py
+
 bench: benchmarks/peer/node_modules/.made ## Measure beside npm oidc-provider; ratios, medians of alternating rounds
 	$(BIN)/python benchmarks/bench.py $(ARGS)
 

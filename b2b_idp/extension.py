@@ -16,10 +16,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, g, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from b2b_idp.factors.outbox import OutboxRunner
 from b2b_idp.graph import GraphParts, beta_blueprint, graph_blueprint
+from b2b_idp.graph.errors import error_response
 from b2b_idp.guests.apps import create_admin_app
 from b2b_idp.homes.oidc import OidcHomes
 from b2b_idp.keys.files import load_or_create_master
@@ -32,7 +33,8 @@ from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.net.addresses import Allowed
 from b2b_idp.net.http import Http
-from b2b_idp.openid import OpenIdParts, openid_blueprint
+from b2b_idp.openid import FOR_MACHINES, OpenIdParts, openid_blueprint
+from b2b_idp.openid.responses import cors, token_error
 from b2b_idp.pages.render import Pages
 from b2b_idp.pages.routes import PagesParts, Renderer, pages_blueprint
 from b2b_idp.settings import Settings
@@ -203,8 +205,11 @@ class B2BIdp:
 
     # --- mounting ----------------------------------------------------------------------------------------------------
 
-    def init_app(self, app: Flask) -> None:
-        """Mounts the provider's blueprints below `url_prefix`; the host's own routes, errors and session stay its."""
+    def init_app(self, app: Flask, *, alone: bool = False) -> None:
+        """Mounts the provider's blueprints below `url_prefix`; the host's own routes, errors and session stay its.
+
+        `alone`: the application is nothing but this provider, which then answers for every address.
+        """
         name = "b2b_idp_" + sha256(self.settings.issuer.encode()).hexdigest()[:8]
         parts = PagesParts(
             issuer=self.settings.issuer,
@@ -252,6 +257,8 @@ class B2BIdp:
         ):
             graph.after_request(self._after)
             app.register_blueprint(graph, url_prefix=f"{self.url_prefix}/{version}")
+        if alone or self.url_prefix:
+            app.before_request(self._unrouted(renderer, "" if alone else self.url_prefix + "/"))
         app.extensions.setdefault("b2b_idp", {})[self.settings.issuer] = self
 
     def request_moment(self) -> Moment:
@@ -260,6 +267,30 @@ class B2BIdp:
         if moment is None:
             moment = g.b2b_idp_moment = self.moment()
         return moment
+
+    def _unrouted(self, renderer: Renderer, below: str) -> Callable[[], Response | None]:
+        """What no route of ours takes, answered in the shape of its neighbours: Graph's, OAuth's, or a page."""
+        page = self._page_error(renderer)
+
+        def answer() -> Response | None:
+            e = request.routing_exception
+            if not isinstance(e, NotFound | MethodNotAllowed) or not request.path.startswith(below):
+                return None
+            path, wrong_method = request.path.removeprefix(self.url_prefix), isinstance(e, MethodNotAllowed)
+            problem = Problem(Code.METHOD_NOT_ALLOWED, "This address does not take this method.")
+            if wrong_method and path.startswith(("/v1.0/", "/beta/")):
+                response = error_response(problem, self.request_moment())
+            elif wrong_method and path in FOR_MACHINES:
+                response = cors(token_error(problem))
+            else:
+                shown = page(e)
+                assert isinstance(shown, Response)
+                response = shown
+            if isinstance(e, MethodNotAllowed):
+                response.headers["Allow"] = ", ".join(sorted(e.valid_methods or ()))
+            return self._after(response)
+
+        return answer
 
     def _page_error(self, renderer: Renderer) -> Callable[[Exception], Response | HTTPException]:
         def handle(e: Exception) -> Response | HTTPException:

@@ -44,7 +44,7 @@ def serve(data: Path, host: str, port: int | None, workers: int, threads: int) -
         workers=workers,
         blocking_threads=threads,
         backpressure=threads * 4,
-        log_level=LogLevels.warning,
+        log_level=LogLevels.error,
         websockets=False,
         workers_kill_timeout=10,
     ).serve()

@@ -21,7 +21,7 @@ def make() -> Flask:
         log.error("the database's schema is not current: run b2b-idp migrate")
     app = Flask("b2b_idp_server", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
-    idp.init_app(app)
+    idp.init_app(app, alone=True)
     idp.start_background()
     return app
 

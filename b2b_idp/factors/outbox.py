@@ -41,7 +41,7 @@ class OutboxRunner:
             due = r.outbox.due(self._moment().at)
         sent = 0
         for letter in due:
-            if self._stopping:
+            if self._stop.is_set():
                 break
             with self._store.write() as w:
                 # the clock is read again: slow letters before this one must not eat up its claim

@@ -11,7 +11,20 @@ from b2b_idp.openid.parts import OpenIdParts
 from b2b_idp.openid.resources import resource_routes
 from b2b_idp.openid.token import token_routes
 
-__all__ = ["OpenIdParts", "openid_blueprint"]
+__all__ = ["FOR_MACHINES", "OpenIdParts", "openid_blueprint"]
+
+FOR_MACHINES = frozenset(
+    {
+        "/token",
+        "/userinfo",
+        "/introspect",
+        "/revoke",
+        "/jwks",
+        "/.well-known/openid-configuration",
+        "/.well-known/oauth-authorization-server",
+    }
+)
+"""The endpoints that no browser shows: their errors are JSON."""
 
 
 def openid_blueprint(parts: OpenIdParts, name: str) -> Blueprint:

@@ -47,7 +47,7 @@ def form_of(request: Request) -> dict[str, str]:
 
 
 def authenticate(
-    w: Writer,
+    w: Reader,
     vault: Vault,
     request: Request,
     form: Mapping[str, str],
@@ -70,7 +70,7 @@ def authenticate(
     if assertion is not None:
         if form.get("client_assertion_type") != ASSERTION_TYPE:
             raise _invalid("client_assertion_type is not jwt-bearer")
-        return _by_assertion(w, vault, form.get("client_id"), assertion, audiences, moment)
+        return _by_assertion(w.writing(), vault, form.get("client_id"), assertion, audiences, moment)
     app = _app(w, form.get("client_id", ""))
     if not app.public:
         raise _invalid("a confidential client sent no credentials")

@@ -26,7 +26,7 @@ from b2b_idp.openid.request import GRAPH_SCOPES, GRAPH_URI, OIDC_SCOPES
 from b2b_idp.openid.responses import cors, json_response, token_error
 from b2b_idp.signin import reconsider
 from b2b_idp.signin.values import Standing
-from b2b_idp.store import Writer
+from b2b_idp.store import Reader, Writer
 from b2b_idp.store.grants import Grant
 from b2b_idp.tokens import claims
 from b2b_idp.tokens.bearer import ACCESS_TOKEN_TYPE
@@ -51,7 +51,9 @@ def token_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
             return cors(Response(status=204))
         try:
             form, moment = form_of(request), parts.moment()
-            with parts.store.write() as w:
+            # an app's own token by its secret is read and signed: nothing is written, so no writer waits for it
+            only_reads = form.get("grant_type") == "client_credentials" and "client_assertion" not in form
+            with parts.store.read() if only_reads else parts.store.write() as w:
                 client = authenticate(w, parts.vault, request, form, (parts.issuer, endpoint), moment)
                 try:
                     answer = _grant(parts, w, client, form, moment)
@@ -64,12 +66,12 @@ def token_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
             return cors(token_error(problem))
 
 
-def _grant(parts: OpenIdParts, w: Writer, client: Client, form: Mapping[str, str], moment: Moment) -> dict[str, Any]:
+def _grant(parts: OpenIdParts, w: Reader, client: Client, form: Mapping[str, str], moment: Moment) -> dict[str, Any]:
     match form.get("grant_type"):
         case "authorization_code":
-            return _code(parts, w, client, form, moment)
+            return _code(parts, w.writing(), client, form, moment)
         case "refresh_token":
-            return _refresh(parts, w, client, form, moment)
+            return _refresh(parts, w.writing(), client, form, moment)
         case "client_credentials":
             return _for_itself(parts, w, client, form, moment)
         case None:
@@ -129,18 +131,19 @@ def _refresh(parts: OpenIdParts, w: Writer, client: Client, form: Mapping[str, s
     grant = w.grants.by_id(handle.id) if handle else None
     if handle is None or grant is None or grant.app_id != client.app.app_id:
         raise _invalid_grant("unknown refresh token, or another client's")
+    current = handle.generation == grant.generation
+    if not current and not _lost_answer(grant, handle.generation, moment):
+        # before all else: a thief's try ends the family even while the guest could not use it
+        w.grants.revoke(grant.id, moment.at)
+        w.logs.add_audit(_reuse_audit(grant, client.app, moment), moment.at)
+        raise _invalid_grant("the refresh token was used before; its family is revoked")
     granted = tuple(grant.document["scope"])
     scope = tuple(dict.fromkeys(form["scope"].split())) if "scope" in form else granted
     if not set(scope) <= set(granted):
         raise Problem(Code.INVALID_SCOPE, "A refreshed token has the granted scopes or fewer.")
     standing = reconsider(w, grant, moment, refresh=True)
-    if handle.generation == grant.generation:
-        if not w.grants.rotate(grant.id, grant.generation, moment.at):
-            raise _invalid_grant("the refresh token was just rotated")
-    elif not _lost_answer(grant, handle.generation, moment):
-        w.grants.revoke(grant.id, moment.at)
-        w.logs.add_audit(_reuse_audit(grant, client.app, moment), moment.at)
-        raise _invalid_grant("the refresh token was used before; its family is revoked")
+    if current and not w.grants.rotate(grant.id, grant.generation, moment.at):
+        raise _invalid_grant("the refresh token was just rotated")
     return _issue(parts, w, client, grant, standing, scope, moment, nonce=None, generation=handle.generation + 1)
 
 
@@ -239,7 +242,7 @@ def _audience(issuer: str, scope: Sequence[str]) -> str:
 
 
 def _for_itself(
-    parts: OpenIdParts, w: Writer, client: Client, form: Mapping[str, str], moment: Moment
+    parts: OpenIdParts, w: Reader, client: Client, form: Mapping[str, str], moment: Moment
 ) -> dict[str, Any]:
     """RFC 6749 §4.4: the application permissions granted on one API, by `{API}/.default`."""
     if client.method == "none":

@@ -18,7 +18,7 @@ from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.url import domain_of
 from b2b_idp.signin.facts import Known, MailedCodeFact, Waiting
-from b2b_idp.signin.steps import Ask, next_step
+from b2b_idp.signin.steps import SELF_CONSENT, Ask, next_step
 from b2b_idp.signin.values import Browser
 from b2b_idp.signin.view import View
 from b2b_idp.store import Writer
@@ -80,7 +80,9 @@ def _consent(a: Answer) -> Learned:
         raise Problem(Code.ACCESS_DENIED, "The guest declined to share what the app asks for.")
     request = a.known.request
     if a.view.user is not None and a.view.app is not None and request is not None:
-        a.w.grants.consent(a.view.user.id, a.view.app.app_id, frozenset(request.scope), a.moment.at)
+        # what an administrator granted stays the administrator's to take back
+        own = SELF_CONSENT.intersection(request.scope)
+        a.w.grants.consent(a.view.user.id, a.view.app.app_id, own, a.moment.at)
     return Learned(replace(a.known, consent_given=True))
 
 

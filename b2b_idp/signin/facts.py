@@ -102,8 +102,8 @@ class Known:
     consent_given: bool = False
     granted: tuple[str, str] | None = None
     """Ids of the grant and session that concluded it."""
-    refusal: tuple[str, str] | None = None
-    """Code and sentence of a refusal that the app has yet to be told."""
+    refusal: tuple[str, str, str] | None = None
+    """Code, sentence and the home's error word of a refusal that the app has yet to be told."""
 
     def to_json(self) -> dict[str, Any]:
         return {f.name: _encode(v) for f in fields(self) if (v := getattr(self, f.name)) != f.default}

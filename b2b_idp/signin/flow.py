@@ -76,12 +76,13 @@ class SignIn:
     def begin(self, request: AuthorizeRequest, browser: Browser, moment: Moment) -> Show | Granted | Landed:
         """A sign-in for an app's checked request. With a live session it may be granted at once."""
         id, correlation_id = moment.new_id(), moment.new_id()
-        with self._store.read() as r:
+        # with a session it is most likely granted at once: read where it can be written
+        with self._store.write() if browser.session_id else self._store.read() as r:
             known = facts_of_request(r, request, browser, moment)
             view = load_view(r, known, moment.at)
-        step = next_step(known, view, moment.at)
-        if isinstance(step, Issue):
-            return self._grant_at_once(id, correlation_id, known, browser, moment)
+            step = next_step(known, view, moment.at)
+            if isinstance(step, Issue):
+                return self._issue(r.writing(), id, correlation_id, known, view, step, browser, moment)
         return self._start(id, correlation_id, known, view, step, browser, moment)
 
     def begin_redemption(self, ticket: str, browser: Browser, moment: Moment) -> Show:
@@ -91,16 +92,6 @@ class SignIn:
             view = load_view(r, known, moment.at)
         step = next_step(known, view, moment.at)
         return self._start(moment.new_id(), moment.new_id(), known, view, step, browser, moment)
-
-    def _grant_at_once(
-        self, id: str, correlation_id: str, known: Known, browser: Browser, moment: Moment
-    ) -> Show | Granted | Landed:
-        with self._store.write() as w:
-            view = load_view(w, known, moment.at)
-            step = next_step(known, view, moment.at)
-            if isinstance(step, Issue):
-                return self._issue(w, id, correlation_id, known, view, step, browser, moment)
-        return self._start(id, correlation_id, known, view, step, browser, moment)
 
     def _start(
         self,
@@ -275,8 +266,9 @@ class SignIn:
             known = Known.from_json(row.known)
             if row.waiting == Waiting.REFUSED and known.refusal is not None:
                 self._move(w, row, Waiting.DONE, known)
-                code, say = known.refusal
-                return Refused(Problem(Code(code), say), row.correlation_id, known.request)
+                code, say, error = known.refusal
+                problem = Problem(Code(code), say, details={"error": error} if error else {})
+                return Refused(problem, row.correlation_id, known.request)
             view = load_view(w, known, moment.at)
             step = next_step(known, view, moment.at)
             if not isinstance(step, Issue):
@@ -387,7 +379,9 @@ class SignIn:
                 w,
                 row,
                 waiting,
-                replace(known, refusal=(problem.code.value, problem.say)) if tell_app else known,
+                replace(known, refusal=(problem.code.value, problem.say, problem.details.get("error", "")))
+                if tell_app
+                else known,
             )
         self._log(
             w, correlation_id, known, view, browser, moment, user=view.user, evaluation=stop.evaluation, problem=problem

@@ -15,7 +15,14 @@ from b2b_idp.model.request import AuthorizeRequest
 from b2b_idp.policy.decide import History
 from b2b_idp.policy.evaluate import evaluate
 from b2b_idp.signin.facts import Known, evidence_from_json, evidence_to_json
-from b2b_idp.signin.steps import LOCAL_METHODS, Issue, access_request, evidence_of_session, policy_view
+from b2b_idp.signin.steps import (
+    LOCAL_METHODS,
+    Issue,
+    access_request,
+    evidence_of_session,
+    needs_administrator,
+    policy_view,
+)
 from b2b_idp.signin.values import Standing
 from b2b_idp.signin.view import View, load_view
 from b2b_idp.store import Reader, Writer
@@ -114,6 +121,9 @@ def reconsider(r: Reader, grant: Grant, moment: Moment, *, refresh: bool = False
     view = load_view(r, known, moment.at)
     if view.app is None or view.home is None:
         raise _over("the app or the home tenant is gone")
+    withdrawn = needs_administrator(grant.document["scope"], view.app)
+    if withdrawn:
+        raise _over("an administrator's consent was withdrawn: " + ", ".join(withdrawn)[:200])
     judged = replace(request, max_age=None, prompt=frozenset()) if refresh else request
     statement = evidence.statements[-1] if evidence.statements else None
     evaluation = evaluate(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from b2b_idp.model.access import Allow, AskHere, AskHome, Because, Counted, Reason, Refuse
-from b2b_idp.model.directory import User
+from b2b_idp.model.directory import App, User
 from b2b_idp.model.evidence import Evidence, HomeStatement, LocalMethod, Vocabulary
 from b2b_idp.model.home import Home
 from b2b_idp.model.problem import Code, Problem
@@ -86,9 +87,10 @@ def next_step(known: Known, view: View, at: datetime) -> Step:
     """What comes next. No step trusts that an earlier page was visited: everything is asked of the facts again."""
     silent = known.request is not None and "none" in known.request.prompt
     step = _next(known, view, at)
-    if silent and not isinstance(step, Issue | Stop):
-        return Stop(_cannot_ask(step), tell_app=True)
-    return step
+    if not silent or isinstance(step, Issue) or view.app is None:
+        return step
+    # nobody looks at the pages of a silent request: whatever is in the way, the app is told
+    return replace(step, tell_app=True) if isinstance(step, Stop) else Stop(_cannot_ask(step), tell_app=True)
 
 
 def _next(known: Known, view: View, at: datetime) -> Step:
@@ -162,9 +164,8 @@ def _finish(known: Known, view: View, user: User, counted: Counted, evaluation: 
     assert view.app is not None
     if request.acr_essential and not any(acr_satisfies(a, counted.acr) for a in request.acr_values):
         return Stop(_unmet(), tell_app=True, evaluation=evaluation)
-    granted = view.consented | set(view.app.consent_granted)
-    wanted = [s for s in request.scope if s not in granted]
-    beyond = [s for s in wanted if s not in SELF_CONSENT]
+    wanted = [s for s in request.scope if s not in view.consented and s not in view.app.consent_granted]
+    beyond = needs_administrator(request.scope, view.app)
     if beyond:
         return Stop(
             Problem(
@@ -178,6 +179,11 @@ def _finish(known: Known, view: View, user: User, counted: Counted, evaluation: 
     if not known.consent_given and (wanted or "consent" in request.prompt):
         return Ask(Waiting.CONSENT)
     return Issue(user, view.home, counted, request.scope, evaluation)
+
+
+def needs_administrator(scope: Iterable[str], app: App) -> list[str]:
+    """The scopes that nobody but an administrator could let the app have, and none does now."""
+    return [s for s in scope if s not in SELF_CONSENT and s not in app.consent_granted]
 
 
 def _ask_here(known: Known, view: View, user: User, decision: AskHere, evaluation: Evaluation, at: datetime) -> Step:

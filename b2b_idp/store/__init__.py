@@ -36,6 +36,10 @@ class Reader:
         self._sealer = sealer
         self._cache = cache
 
+    def writing(self) -> Writer:
+        """This transaction as one that writes; a defect of ours when it only reads."""
+        raise TypeError("this transaction only reads")
+
     @cached_property
     def configuration(self) -> Configuration:
         """Homes, partners and policies as they stand in this transaction, compiled."""
@@ -76,6 +80,9 @@ class Reader:
 
 class Writer(Reader):
     """A Reader that can also change things; all of it lands together or not at all."""
+
+    def writing(self) -> Writer:
+        return self
 
     @cached_property
     def configuration(self) -> Configuration:

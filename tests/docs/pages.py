@@ -50,9 +50,9 @@ def anchors(page: Path) -> set[str]:
 def script(page: Path) -> str:
     """The page as one bash script: its blocks from top to bottom, as a reader would type them.
 
-    A Python block whose first line names a file is written there, then run; a file of tests is run by pytest. A command that
-    is left running ends with ` &` in the page; the script goes on once its port answers. At the end the script says so, and
-    leaves everything running until its input ends.
+    A Python block's first line names the file that it is written to; then it is run, by pytest if it holds tests. A
+    command that is left running ends with ` &` in the page; the script goes on once its port answers. At the end it
+    says so, and leaves everything running until its input ends.
     """
     lines = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"]
     for block in blocks(page):

@@ -10,7 +10,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from factors_world import AT, moment
 
-from b2b_idp.factors import letters, outbox
+from b2b_idp.factors import letters
 from b2b_idp.factors.outbox import OutboxRunner
 
 SENDER = "no-reply@contoso.example"
@@ -169,12 +169,3 @@ def test_in_the_background_letters_are_sent_until_it_is_stopped(tenancy, runner,
     assert len(sending()) == 1
     runner.stop()
     assert sending() == []
-
-
-def test_a_poke_sends_before_the_next_poll(tenancy, runner, postbox, monkeypatch):
-    monkeypatch.setattr(outbox, "POLL_SECONDS", 3600)
-    runner.start()
-    put(tenancy)
-    runner.poke()
-    assert postbox.arrived.wait(10)
-    runner.stop()

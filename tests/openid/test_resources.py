@@ -117,6 +117,11 @@ def test_n_135_tenant_issuer_audience_and_grant_are_checked_of_a_rightly_signed_
     assert unwelcome(world.userinfo(signed(world, tokens, **changes))) == (401, "invalid_token")
 
 
+def test_n_135_a_token_whose_grant_is_another_apps_is_401(world, tokens):
+    other, _ = world.app("Other")
+    assert unwelcome(world.userinfo(signed(world, tokens, client_id=other.app_id))) == (401, "invalid_token")
+
+
 def test_n_131_a_token_of_our_key_and_another_type_is_401(world, tokens):
     assert unwelcome(world.userinfo(signed(world, tokens, typ="logout+jwt"))) == (401, "invalid_token")
 

@@ -122,6 +122,16 @@ def test_n_047_the_homes_own_error_reaches_the_app_cleaned(b2b_idp, fabrikam):
     assert "%3Cscript" not in end.url and "X%3A" not in end.url
 
 
+@pytest.mark.parametrize("said", ["access_denied", "server_error", "temporarily_unavailable"])
+def test_the_app_hears_which_of_the_three_errors_the_home_gave(b2b_idp, fabrikam, said):
+    app = b2b_idp.app("crm")
+    walker, url = at_our_door(b2b_idp, fabrikam, app, "ada@fabrikam.example")
+    query = parse_qs(urlsplit(url).query)
+    query.pop("code")
+    end = walker.get(f"{url.partition('?')[0]}?{urlencode(query | {'error': [said]}, doseq=True)}")
+    assert parse_qs(urlsplit(end.url).query)["error"] == [said]
+
+
 def test_n_048_a_home_disabled_meanwhile_is_refused_at_the_callback(b2b_idp, fabrikam):
     app = b2b_idp.app("crm")
     b2b_idp.invite("ada@fabrikam.example")
