@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import tempfile
 import threading
 from pathlib import Path
@@ -19,11 +20,9 @@ def demo(port: int, once: bool, as_json: bool) -> None:
     from b2b_idp.demo.story import tell, walk_all
     from b2b_idp.demo.world import NEWCOMER, PASSWORD, PEOPLE, World
 
+    _check_ports(port)
     with tempfile.TemporaryDirectory(prefix="b2b-idp-demo-") as folder:
-        try:
-            world = World(Path(folder), port)
-        except OSError as e:
-            raise click.ClickException(f"port {port} or one of the next three is taken ({e}); try --port 5100") from e
+        world = World(Path(folder), port)
         try:
             ways = walk_all(world)
             if not as_json:
@@ -46,6 +45,15 @@ def demo(port: int, once: bool, as_json: bool) -> None:
                 _until_interrupted()
         finally:
             world.stop()
+
+
+def _check_ports(first: int) -> None:
+    """Raises ClickException unless the four ports are free."""
+    for port in range(first, first + 4):
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            raise click.ClickException(f"port {port} is taken; try another: --port {first + 100}") from None
 
 
 def _until_interrupted() -> None:

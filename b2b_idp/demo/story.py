@@ -68,10 +68,10 @@ def _walk(world: World, person: Person) -> Way:
 
 
 def _log_entry(world: World, person: Person) -> dict[str, Any]:
+    """The sign-in that took up the invitation: factors were asked for there; later ones find them in the session."""
     rows = world.graph("GET", "/auditLogs/signIns?$top=50")["value"]
-    entry: dict[str, Any] = next(
-        r for r in rows if r["userPrincipalName"] == person.email and r["appDisplayName"] == "Contoso Expenses"
-    )
+    mine = [r for r in rows if r["userPrincipalName"] == person.email and r["appDisplayName"] == "Contoso Expenses"]
+    entry: dict[str, Any] = mine[-1]
     return entry
 
 

@@ -47,21 +47,26 @@ class OpenIdParts:
 
 
 MAX_FORM = 64 * 1024
+MAX_PARAMETERS = 500
 
 Pairs = Sequence[tuple[str, str]]
 """Parameters as they were sent, repeated ones and all."""
 
 
 def form_pairs(request: Request) -> Pairs:
-    """The parameters of a form. Raises Problem(BODY_TOO_LARGE) for one over 64 KB, declared or not."""
+    """The parameters of a form. Raises Problem(BODY_TOO_LARGE) for one over 64 KB, declared or not, and
+    Problem(INVALID_REQUEST) for one of very many parameters, which would cost more than it is worth to read."""
     # one byte more: werkzeug cuts a body of undeclared length off at the limit, without a word
     request.max_content_length = MAX_FORM + 1
     too_large = Problem(Code.BODY_TOO_LARGE, "The form is larger than 64 KB.")
     try:
-        if len(request.get_data()) > MAX_FORM:
-            raise too_large
+        body = request.get_data()
     except RequestEntityTooLarge:
         raise too_large from None
+    if len(body) > MAX_FORM:
+        raise too_large
+    if body.count(b"&") >= MAX_PARAMETERS:
+        raise Problem(Code.INVALID_REQUEST, f"The form has more than {MAX_PARAMETERS} parameters.")
     return list(request.form.items(multi=True))
 
 

@@ -78,3 +78,10 @@ def test_a_form_over_64_kb_is_refused_whether_its_length_was_declared_or_not(alo
     )
     assert answer.status_code == status
     assert answer.is_json
+
+
+@pytest.mark.parametrize("path", ["/token", "/revoke", "/introspect", "/userinfo"])
+def test_n_168_a_form_of_thousands_of_parameters_is_refused_unread(alone, path):
+    form = "&".join(f"p{n}=1" for n in range(8000))
+    answer = alone.post(path, data=form, content_type="application/x-www-form-urlencoded")
+    assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_request")
