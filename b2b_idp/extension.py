@@ -26,7 +26,7 @@ from b2b_idp.homes.oidc import OidcHomes
 from b2b_idp.keys.files import load_or_create_master
 from b2b_idp.keys.ring import KeyRing
 from b2b_idp.keys.vault import Vault
-from b2b_idp.logs import log
+from b2b_idp.logs import log, traceback_of
 from b2b_idp.metrics import Metrics
 from b2b_idp.model.directory import Tenant
 from b2b_idp.model.moment import Moment
@@ -423,4 +423,4 @@ def _log_problem(problem: Problem, correlation_id: str) -> None:
 
 
 def _log_defect(e: Exception, correlation_id: str) -> None:
-    log.error("internal error", error=type(e).__name__, correlation_id=correlation_id, exc_info=e)
+    log.error("internal error", error=type(e).__name__, correlation_id=correlation_id, exception=traceback_of(e))

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 
 import structlog
 
 log = structlog.get_logger("b2b_idp")
+
+
+def traceback_of(e: BaseException) -> str:
+    """The traceback as text. A host application's logging might add local variables, which may hold tokens."""
+    return "".join(traceback.format_exception(e))
 
 
 def configure(level: str) -> None:

@@ -15,7 +15,7 @@ from b2b_idp.graph.errors import client_request_id, error_response, request_id
 from b2b_idp.graph.odata.query import Query, page, parse_query, selected
 from b2b_idp.keys.ring import KeyRing
 from b2b_idp.keys.vault import Vault
-from b2b_idp.logs import log
+from b2b_idp.logs import log, traceback_of
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import Reader, Store, Writer
@@ -227,7 +227,7 @@ def _failed(parts: GraphParts, e: Exception) -> Response:
             415: Code.UNSUPPORTED_MEDIA_TYPE,
         }
         return error_response(Problem(codes.get(e.code or 500, Code.BAD_REQUEST), e.description or e.name), moment)
-    log.error("internal error", error=type(e).__name__, request_id=request_id(), exc_info=e)
+    log.error("internal error", error=type(e).__name__, request_id=request_id(), exception=traceback_of(e))
     return error_response(Problem(Code.INTERNAL, "Something went wrong on our side. Try again."), moment)
 
 

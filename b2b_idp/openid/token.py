@@ -142,9 +142,21 @@ def _refresh(parts: OpenIdParts, w: Writer, client: Client, form: Mapping[str, s
     if not set(scope) <= set(granted):
         raise Problem(Code.INVALID_SCOPE, "A refreshed token has the granted scopes or fewer.")
     standing = reconsider(w, grant, moment, refresh=True)
-    if current and not w.grants.rotate(grant.id, grant.generation, moment.at):
-        raise _invalid_grant("the refresh token was just rotated")
+    if current:
+        if not w.grants.rotate(grant.id, grant.generation, moment.at):
+            raise _invalid_grant("the refresh token was just rotated")
+        if set(scope) != set(granted):
+            narrowed = {"generation": handle.generation, "scope": scope}
+            w.grants.amend(grant.id, dict(grant.document) | {"narrowed": narrowed})
+    elif set(scope) != _first_scope(grant, handle.generation):
+        raise Problem(Code.INVALID_SCOPE, "A lost answer is given again for the same scope only.")
     return _issue(parts, w, client, grant, standing, scope, moment, nonce=None, generation=handle.generation + 1)
+
+
+def _first_scope(grant: Grant, generation: int) -> set[str]:
+    """The scope that a used refresh token was first used for."""
+    narrowed = grant.document.get("narrowed", {})
+    return set(narrowed["scope"] if narrowed.get("generation") == generation else grant.document["scope"])
 
 
 def _lost_answer(grant: Grant, generation: int, moment: Moment) -> bool:

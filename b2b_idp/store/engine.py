@@ -39,7 +39,8 @@ class Database:
             options["poolclass"] = StaticPool
         else:
             options |= {"pool_size": 16, "max_overflow": 48, "pool_timeout": 5}
-        engine = create_engine(self.url, **options)
+        # parameters are sealed letters, evidence, addresses: an error's text is logged
+        engine = create_engine(self.url, hide_parameters=True, **options)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine

@@ -85,6 +85,9 @@ class GrantsWriter(GrantsReader):
         """Makes generation `seen + 1` the current refresh token. False when `seen` is not current or it is revoked."""
         return self._c.execute(_ROTATE, {"which": id, "seen": seen, "next": seen + 1, "at": at}).rowcount == 1
 
+    def amend(self, id: str, document: Mapping[str, Any]) -> None:
+        self._c.execute(update(grants).where(grants.c.id == id).values(document=document))
+
     def revoke(self, id: str, at: datetime) -> None:
         self._c.execute(update(grants).where(grants.c.id == id, grants.c.revoked_at.is_(None)).values(revoked_at=at))
 
