@@ -40,8 +40,8 @@ demo: $(VENV)/.runs ## Run the whole world on loopback (ARGS="--once" exits afte
 test: system-parts ## Run every test; missing system parts are installed when root on Debian, else their tests skipped
 	$(BIN)/python -m pytest -q -n auto $(ARGS)
 
-unit: $(VENV)/.tests ## Run the tests that need nothing but Python
-	$(BIN)/python -m pytest -q -n auto --ignore tests/real $(ARGS)
+unit: $(VENV)/.tests ## Run the unit tests: they need nothing but Python and start nothing
+	$(BIN)/python -m pytest -q -n auto --ignore tests/real --ignore tests/docs --ignore tests/demo $(ARGS)
 
 check: $(VENV)/.tests ## Check style, types and the layers
 	$(BIN)/ruff check .

@@ -100,15 +100,12 @@ def not_found(id: str) -> Problem:
 
 
 def mount(blueprint: Blueprint, parts: GraphParts, routes: list[Route]) -> None:
-    """Mounts the table; several methods of one path share a rule."""
-    methods: dict[str, set[str]] = {}
-    for number, route in enumerate(routes):
-        methods.setdefault(route.path, set()).add(route.method)
-        blueprint.add_url_rule(
-            route.path, f"r{number}", _view(parts, route), methods=[route.method], strict_slashes=True
-        )
-    for number, (path, allowed) in enumerate(methods.items()):
-        blueprint.add_url_rule(path, f"m{number}", _wrong_method(allowed), methods=_METHODS - allowed)
+    """Mounts the table: one rule a path, whose methods share it."""
+    paths: dict[str, dict[str, Callable[..., Response]]] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method] = _view(parts, route)
+    for number, (path, views) in enumerate(paths.items()):
+        blueprint.add_url_rule(path, f"p{number}", _by_method(views), methods=_METHODS, strict_slashes=True)
 
     def unknown(_path: str = "") -> NoReturn:
         raise Problem(Code.NOT_FOUND, "There is no such resource in this API.")
@@ -127,11 +124,14 @@ def frame(blueprint: Blueprint, parts: GraphParts, unknown: Callable[..., NoRetu
 _METHODS = frozenset({"GET", "POST", "PATCH", "PUT", "DELETE"})
 
 
-def _wrong_method(allowed: set[str]) -> Callable[..., NoReturn]:
-    names = ", ".join(sorted(allowed))
+def _by_method(views: Mapping[str, Callable[..., Response]]) -> Callable[..., Response]:
+    names = ", ".join(sorted(views))
 
-    def view(**_ids: str) -> NoReturn:
-        raise Problem(Code.METHOD_NOT_ALLOWED, f"This resource takes {names}.", details={"allow": names})
+    def view(**ids: str) -> Response:
+        chosen = views.get("GET" if request.method == "HEAD" else request.method)
+        if chosen is None:
+            raise Problem(Code.METHOD_NOT_ALLOWED, f"This resource takes {names}.", details={"allow": names})
+        return chosen(**ids)
 
     return view
 
