@@ -16,8 +16,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, g, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestURITooLarge
 
+from b2b_idp.cookies import Cookies
 from b2b_idp.factors.outbox import OutboxRunner
 from b2b_idp.graph import GraphParts, beta_blueprint, graph_blueprint
 from b2b_idp.graph.errors import error_response
@@ -39,13 +40,10 @@ from b2b_idp.pages.render import Pages
 from b2b_idp.pages.routes import PagesParts, Renderer, pages_blueprint
 from b2b_idp.settings import Settings
 from b2b_idp.signin import SignIn, SignInSettings
-from b2b_idp.signin.values import Browser
 from b2b_idp.signin.whatif import WhatIf
 from b2b_idp.store import Store
 
-BROWSER_COOKIE_DAYS = 365
-
-
+MAX_URL = 16 * 1024
 SWEEP_SECONDS = 600
 KEPT_AFTERWARDS = timedelta(days=1)
 """How long sign-ins, sessions and grants stay after they are over."""
@@ -87,7 +85,7 @@ class B2BIdp:
         path = urlsplit(self.settings.issuer).path
         self.url_prefix = path if url_prefix is None else url_prefix.rstrip("/")
         self._given_keys = keys
-        self._cookie = _Cookies(self.settings.issuer, self)
+        self._cookie = Cookies(self.settings, lambda: self.vault, self.request_moment)
         if app is not None:
             self.init_app(app)
 
@@ -249,12 +247,14 @@ class B2BIdp:
         health = self._health(name)
         for blueprint in (pages, openid, health):
             blueprint.register_error_handler(Exception, self._page_error(renderer))
+            blueprint.before_request(_check_url)
             blueprint.after_request(self._after)
             app.register_blueprint(blueprint, url_prefix=self.url_prefix or None)
         for version, graph in (
             ("v1.0", graph_blueprint(graph_parts, name)),
             ("beta", beta_blueprint(graph_parts, name)),
         ):
+            graph.before_request(_check_url)
             graph.after_request(self._after)
             app.register_blueprint(graph, url_prefix=f"{self.url_prefix}/{version}")
         if alone or self.url_prefix:
@@ -351,71 +351,10 @@ class B2BIdp:
         return blueprint
 
 
-class _Cookies:
-    """The two cookies of an instance: who this browser is (for sign-ins under way), and its session.
-
-    Cookies know no ports, so their names carry a hash of the issuer.
-    """
-
-    def __init__(self, issuer: str, idp: B2BIdp) -> None:
-        secure = issuer.startswith("https:")
-        tag = sha256(issuer.encode()).hexdigest()[:8]
-        self._name = f"{'__Host-' if secure else ''}b2bidp_{tag}"
-        self._secure = secure
-        self._idp = idp
-
-    def browser(self) -> Browser:
-        """Who is at the other end of this request; a new browser is given its cookie with the answer."""
-        known: dict[str, Browser] = g.setdefault("b2b_idp_browsers", {})
-        if self._name not in known:
-            known[self._name] = self._read()
-        return known[self._name]
-
-    def _read(self) -> Browser:
-        vault = self._idp.vault
-        mine = request.cookies.get(self._name + "_browser", "")
-        handle = vault.read_handle("browser", mine)
-        if handle is None:
-            mine = vault.handle("browser", self._idp.request_moment().new_id())
-            g.setdefault("b2b_idp_new_cookies", {})[self._name] = mine
-        session = vault.read_handle("session", request.cookies.get(self._name + "_session", ""))
-        return Browser(
-            key=vault.digest("browser", mine),
-            session_id=session.id if session else None,
-            ip_address=self._address(),
-            user_agent=request.headers.get("User-Agent", ""),
-        )
-
-    def _address(self) -> str:
-        hops = self._idp.settings.trusted_proxies
-        forwarded = [h.strip() for h in request.headers.get("X-Forwarded-For", "").split(",") if h.strip()]
-        if hops and len(forwarded) >= hops:
-            return forwarded[-hops][:45]
-        return request.remote_addr or ""
-
-    def remember(self, response: Response) -> Response:
-        new = g.get("b2b_idp_new_cookies", {}).pop(self._name, None)
-        if new is not None:
-            self._set(response, "_browser", new, BROWSER_COOKIE_DAYS * 86400)
-        return response
-
-    def set_session(self, response: Response, session_id: str | None) -> None:
-        """Gives the browser its session, or takes it away."""
-        if session_id is None:
-            self._set(response, "_session", "", 0)
-        else:
-            self._set(response, "_session", self._idp.vault.handle("session", session_id), None)
-
-    def _set(self, response: Response, suffix: str, value: str, max_age: int | None) -> None:
-        response.set_cookie(
-            self._name + suffix,
-            value,
-            max_age=max_age,
-            path="/",
-            secure=self._secure,
-            httponly=True,
-            samesite="Lax",
-        )
+def _check_url() -> None:
+    """Refuses addresses longer than the published limit (414)."""
+    if len(request.path) + len(request.query_string) > MAX_URL:
+        raise RequestURITooLarge
 
 
 def _log_problem(problem: Problem, correlation_id: str) -> None:

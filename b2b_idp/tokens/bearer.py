@@ -47,8 +47,11 @@ def standing(r: Reader, claims: Mapping[str, Any]) -> Caller:
     app = r.apps.by_client_id(client_id)
     if app is None or not app.enabled:
         raise _invalid("the app is gone or disabled")
+    roles, scp = claims.get("roles", []), claims.get("scp", "")
+    if not isinstance(roles, list) or not isinstance(scp, str):
+        raise _invalid("roles or scp of another type")
     if claims.get("idtyp") == "app":
-        return Caller(app.app_id, app.sp_id, None, frozenset(claims.get("roles", ())), frozenset(), None, claims)
+        return Caller(app.app_id, app.sp_id, None, frozenset(map(str, roles)), frozenset(), None, claims)
     grant = r.grants.by_id(jti.partition(".")[0])
     if grant is None or grant.revoked_at is not None or grant.app_id != client_id:
         raise _invalid("the grant is revoked or gone, or another app's")
@@ -57,8 +60,7 @@ def standing(r: Reader, claims: Mapping[str, Any]) -> Caller:
         raise _invalid("the user is gone or disabled")
     if user.sessions_valid_from is not None and grant.created_at < user.sessions_valid_from:
         raise _invalid("the user's sessions were revoked")
-    scopes = frozenset(claims.get("scp", "").split())
-    return Caller(app.app_id, app.sp_id, user.id, frozenset(), scopes, grant.id, claims)
+    return Caller(app.app_id, app.sp_id, user.id, frozenset(), frozenset(scp.split()), grant.id, claims)
 
 
 def _invalid(why: str) -> Problem:

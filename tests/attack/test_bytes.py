@@ -85,3 +85,10 @@ def test_n_168_a_form_of_thousands_of_parameters_is_refused_unread(alone, path):
     form = "&".join(f"p{n}=1" for n in range(8000))
     answer = alone.post(path, data=form, content_type="application/x-www-form-urlencoded")
     assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize("path", ["/idp/authorize", "/idp/redeem", "/idp/v1.0/users"])
+def test_an_address_longer_than_16_kb_is_refused(b2b_idp, path):
+    answer = b2b_idp.flask.test_client().get(f"{path}?x={'a' * 17_000}")
+    assert answer.status_code in (400, 414)
+    assert b2b_idp.flask.test_client().get(f"{path}?x={'a' * 15_000}").status_code in (400, 401)
