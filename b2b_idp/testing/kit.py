@@ -27,6 +27,11 @@ ISSUER = "http://localhost/idp"
 """The kit's issuer: nothing listens there, requests go straight into the Flask application."""
 CALLBACK = "https://app.example/callback"
 
+ALWAYS = {"startDateTime": "2000-01-01T00:00:00Z", "endDateTime": "2200-01-01T00:00:00Z"}
+"""A secret's life that no time travel of a test leaves."""
+LONGEST_TRIP = 3600
+"""Seconds back in time that the administrator's token is still used."""
+
 _ring_lock = threading.Lock()
 _rings: list[KeyRing] = []
 
@@ -116,7 +121,6 @@ class Kit:
         )
         self.issuer = ISSUER
         self._homes: dict[str, KitHome] = {}
-        self._admin: tuple[str, str] | None = None
         self._token: tuple[str, float] | None = None
 
     def close(self) -> None:
@@ -140,12 +144,12 @@ class Kit:
 
     def _bearer(self) -> str:
         now = datetime.now(UTC).timestamp()
-        if self._token is None or now > self._token[1]:
-            if self._admin is None:
-                made = self.idp.create("Contoso", "contoso.example")
-                self._admin = (made.client_id, made.client_secret)
+        if self._token is None or not self._token[1] - LONGEST_TRIP < now < self._token[1]:
+            # a new administrator each time: a test that travels in time outlives any secret
+            made = self.idp.create("Contoso", "contoso.example")
             answer = self._token_request(
-                self._admin, {"grant_type": "client_credentials", "scope": f"{self.issuer}/.default"}
+                (made.client_id, made.client_secret),
+                {"grant_type": "client_credentials", "scope": f"{self.issuer}/.default"},
             )
             self._token = (answer["access_token"], now + answer["expires_in"] / 2)
         return self._token[0]
@@ -239,7 +243,7 @@ class Kit:
             "POST", "/applications", {"displayName": name, "web": {"redirectUris": [CALLBACK]}} | application
         )
         sp = self.graph("POST", "/servicePrincipals", {"appId": made["appId"]})
-        secret = self.graph("POST", f"/applications/{made['id']}/addPassword", {"passwordCredential": {}})
+        secret = self.graph("POST", f"/applications/{made['id']}/addPassword", {"passwordCredential": ALWAYS})
         if assignment_required:
             self.graph("PATCH", f"/servicePrincipals/{sp['id']}", {"appRoleAssignmentRequired": True})
         if requires == "mfa":
