@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,8 +24,6 @@ from b2b_idp.testing.guest import GuestDriver
 from b2b_idp.testing.home_tenant import Account, ScriptedHome
 from b2b_idp.testing.walker import SocketTransport, Walker
 
-ISSUER = "http://localhost/idp"
-"""The kit's issuer: nothing listens there, requests go straight into the Flask application."""
 CALLBACK = "https://app.example/callback"
 
 ALWAYS = {"startDateTime": "2000-01-01T00:00:00Z", "endDateTime": "2200-01-01T00:00:00Z"}
@@ -111,15 +110,18 @@ class Kit:
     """`b2b_idp` in a test."""
 
     def __init__(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port: int = free.getsockname()[1]
+        # nothing listens there until `serve`: requests of the kit go straight into the Flask application
+        self.issuer = f"http://127.0.0.1:{self._port}/idp"
         self.flask = Flask("b2b_idp_kit", static_folder=None)
         self.idp = B2BIdp(
             self.flask,
-            issuer=ISSUER,
+            issuer=self.issuer,
             database_url="sqlite://",
             allow_private_upstreams=True,
             keys=_shared_ring(),
         )
-        self.issuer = ISSUER
         self._homes: dict[str, KitHome] = {}
         self._token: tuple[str, float] | None = None
 
@@ -411,20 +413,23 @@ class Kit:
             if not url.startswith(self.issuer):
                 return sockets(method, url, headers, body)
             answer = client.open(
-                url.removeprefix("http://localhost"), method=method, headers=list(headers.items()), data=body
+                url.removeprefix(f"http://127.0.0.1:{self._port}"),
+                method=method,
+                headers=list(headers.items()),
+                data=body,
             )
             return answer.status_code, list(answer.headers.items()), answer.data
 
         return exchange
 
     @contextmanager
-    def serve(self, port: int = 0) -> Iterator[str]:
-        """The provider on a real loopback port, for browser tests and apps in other languages; its issuer's address."""
-        server = make_server("127.0.0.1", port, self.flask, threaded=True)
+    def serve(self) -> Iterator[str]:
+        """The provider listening at its issuer's address, for browser tests and apps in other languages."""
+        server = make_server("127.0.0.1", self._port, self.flask, threaded=True)
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}/idp"
+            yield self.issuer
         finally:
             server.shutdown()
             thread.join()

@@ -7,6 +7,10 @@ from datetime import UTC, datetime
 import pytest
 from freezegun import freeze_time
 
+from b2b_idp.testing.guest import GuestDriver
+from b2b_idp.testing.home_tenant import Account
+from b2b_idp.testing.walker import Walker
+
 
 def test_guest_of_trusted_partner_with_mfa_at_home_is_not_asked_again(b2b_idp):
     b2b_idp.home_tenant("fabrikam.example", trust_mfa=True)
@@ -43,12 +47,14 @@ def test_a_guest_stays_in_their_browser_over_several_sign_ins(b2b_idp):
     assert b2b_idp.sign_in(maria, app).pages == []
 
 
-def test_serve_gives_a_real_port(b2b_idp):
-    import urllib3
-
+def test_serve_listens_at_the_issuer_so_that_a_browser_signs_in_there(b2b_idp):
+    home = b2b_idp.home_tenant("fabrikam.example")
+    maria = b2b_idp.invite("maria@fabrikam.example")
+    home.provider.script(Account("maria", "maria@fabrikam.example", "Maria"))
     with b2b_idp.serve() as address:
-        answer = urllib3.request("GET", f"{address}/.well-known/openid-configuration")
-    assert answer.json()["issuer"] == b2b_idp.issuer
+        assert address == b2b_idp.issuer
+        walk = GuestDriver(Walker(), lambda: None).walk(maria.redeem_url)
+    assert walk.pages == ["redeem", "me"]
 
 
 @pytest.mark.parametrize(
