@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -12,25 +12,17 @@ from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.net.mail import MailFailed
 from b2b_idp.store import Reader
-from b2b_idp.store.outbox import Letter
-
-MAILS_AN_HOUR = 5
-
-
-def recipient_key(vault: Vault, address: str) -> bytes:
-    """What mails to an address are counted by."""
-    return vault.digest("mail", address.casefold())
+from b2b_idp.store.outbox import AN_HOUR, MAILS_AN_HOUR, Letter
 
 
 def may_mail(r: Reader, vault: Vault, address: str, at: datetime) -> None:
     """Raises Problem(TOO_MANY_ATTEMPTS) when the address got its share of this hour."""
-    hour = timedelta(hours=1)
-    if r.outbox.count_since(recipient_key(vault, address), at - hour) >= MAILS_AN_HOUR:
+    if not r.outbox.may_have_another(vault.mail_key(address), at):
         raise Problem(
             Code.TOO_MANY_ATTEMPTS,
             "Too many mails were sent to this address. Please try again in an hour.",
             f"more than {MAILS_AN_HOUR} mails an hour",
-            retry_after=hour,
+            retry_after=AN_HOUR,
         )
 
 
@@ -39,7 +31,7 @@ def _letter(vault: Vault, once: str, address: str, subject: str, body: str, mome
         id=moment.new_id(),
         once=once,
         recipient=address,
-        recipient_key=recipient_key(vault, address),
+        recipient_key=vault.mail_key(address),
         subject=subject,
         body=body,
         created_at=moment.at,

@@ -14,10 +14,9 @@ from b2b_idp.model.directory import Invitation, User, UserType
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import Writer
-from b2b_idp.store.outbox import Letter
+from b2b_idp.store.outbox import AN_HOUR, Letter
 
 LIFETIME = timedelta(days=30)
-MAILS_AN_HOUR = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,13 +116,12 @@ def _reset(w: Writer, user_id: str, email: str, moment: Moment) -> User:
 
 
 def _mail(w: Writer, vault: Vault, invitation: Invitation, link: str, moment: Moment) -> None:
-    key = vault.digest("mail", invitation.email.casefold())
-    hour = timedelta(hours=1)
-    if w.outbox.count_since(key, moment.at - hour) >= MAILS_AN_HOUR:
+    key = vault.mail_key(invitation.email)
+    if not w.outbox.may_have_another(key, moment.at):
         raise Problem(
             Code.TOO_MANY_ATTEMPTS,
             "Too many mails were sent to this address. Try again in an hour, or invite without sending.",
-            retry_after=hour,
+            retry_after=AN_HOUR,
         )
     organisation = w.configuration.tenant.name
     own = invitation.message.get("customizedMessageBody")

@@ -73,6 +73,10 @@ class Vault:
         """Keyed hash (HMAC-SHA256) of a random secret of at least 80 bits, or of a value to be kept pseudonymous."""
         return hmac.digest(self._key("digest:" + use), text.encode("utf-8", "surrogatepass"), "sha256")
 
+    def mail_key(self, address: str) -> bytes:
+        """What mails to an address are counted by, without keeping the address."""
+        return self.digest("mail", address.casefold())
+
     def token(self, use: str, *parts: str) -> str:
         """A MAC over `parts` as URL-safe text: CSRF tokens and pairwise subjects."""
         message = b"".join(len(p.encode()).to_bytes(4, "big") + p.encode() for p in parts)

@@ -18,6 +18,7 @@ from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.url import domain_of
 from b2b_idp.signin.facts import Known, MailedCodeFact, Waiting
+from b2b_idp.signin.log import guest_audit
 from b2b_idp.signin.steps import SELF_CONSENT, Ask, next_step
 from b2b_idp.signin.values import Browser
 from b2b_idp.signin.view import View
@@ -137,7 +138,9 @@ def _registration(a: Answer) -> Learned:
                 a.vault, user.proved_mail, a.view.configuration.tenant.name, result.factor_id, a.moment
             )
         )
-    a.w.logs.add_audit(factor_audit(user, a.moment), a.moment.at)
+    activity = "User registered security info"
+    audit = guest_audit(user, a.moment, activity, service="Authentication Methods", operation="Add", reason="totp")
+    a.w.logs.add_audit(audit, a.moment.at)
     sealed = tuple(b64encode(a.vault.seal(c.encode(), "signins:" + a.signin_id)).decode() for c in result.codes)
     return Learned(replace(_with_factor(a.known, result.factor), totp_secret=None, recovery_codes=sealed))
 
@@ -196,19 +199,3 @@ def mail_code(w: Writer, vault: Vault, signin_id: str, known: Known, view: View,
     )
     digest = mailed.code_digest(vault, signin_id, step.address, code)
     return replace(known, mailed_code=MailedCodeFact(digest, step.address, moment.at))
-
-
-def factor_audit(user: User, moment: Moment) -> dict[str, object]:
-    """Graph's directoryAudit for a factor that a guest registered."""
-    return {
-        "id": moment.new_id(),
-        "activityDisplayName": "User registered security info",
-        "activityDateTime": moment.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "category": "UserManagement",
-        "result": "success",
-        "resultReason": "totp",
-        "loggedByService": "Authentication Methods",
-        "operationType": "Add",
-        "initiatedBy": {"user": {"id": user.id, "displayName": user.display_name}},
-        "targetResources": [{"id": user.id, "displayName": user.display_name, "type": "User"}],
-    }

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from b2b_idp.homes.oidc import HomeAnswer
-from b2b_idp.model.directory import HomeIdentity, User
+from b2b_idp.model.directory import HomeIdentity
 from b2b_idp.model.evidence import Evidence
 from b2b_idp.model.home import Home
 from b2b_idp.model.moment import Moment
 from b2b_idp.signin.attributes import refreshed
 from b2b_idp.signin.facts import HomeProfile, Known
+from b2b_idp.signin.log import guest_audit
 from b2b_idp.signin.refusals import taken
 from b2b_idp.signin.steps import Bind
 from b2b_idp.signin.view import View
@@ -60,20 +61,6 @@ def bind(w: Writer, known: Known, view: View, step: Bind, moment: Moment) -> Non
         if newer is not None:
             w.users.save(newer)
     w.users.set_invitation_status(step.candidate.invitation.id, "Completed")
-    w.logs.add_audit(redemption_audit(bound, moment), moment.at)
-
-
-def redemption_audit(user: User, moment: Moment) -> dict[str, object]:
-    """Graph's directoryAudit for a redeemed invitation."""
-    return {
-        "id": moment.new_id(),
-        "activityDisplayName": "Redeem external user invite",
-        "activityDateTime": moment.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "category": "UserManagement",
-        "result": "success",
-        "resultReason": "",
-        "loggedByService": "Invited Users",
-        "operationType": "Update",
-        "initiatedBy": {"user": {"id": user.id, "displayName": user.display_name}},
-        "targetResources": [{"id": user.id, "displayName": user.display_name, "type": "User"}],
-    }
+    activity = "Redeem external user invite"
+    audit = guest_audit(bound, moment, activity, service="Invited Users", operation="Update")
+    w.logs.add_audit(audit, moment.at)

@@ -49,6 +49,24 @@ def iso(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%S") + "Z"
 
 
+def guest_audit(
+    user: User, moment: Moment, activity: str, *, service: str, operation: str, reason: str = ""
+) -> dict[str, Any]:
+    """Graph's directoryAudit for something that a guest did to their own account."""
+    return {
+        "id": moment.new_id(),
+        "activityDisplayName": activity,
+        "activityDateTime": iso(moment.at),
+        "category": "UserManagement",
+        "result": "success",
+        "resultReason": reason,
+        "loggedByService": service,
+        "operationType": operation,
+        "initiatedBy": {"user": {"id": user.id, "displayName": user.display_name}},
+        "targetResources": [{"id": user.id, "displayName": user.display_name, "type": "User"}],
+    }
+
+
 def reasons_of(reasons: tuple[Because, ...]) -> list[dict[str, Any]]:
     """Reasons as every edge shows them: code, its sentence, the policy that made it count."""
     return [{"code": r.code.value, "text": sentence(r), "policyId": r.policy_id} for r in reasons]

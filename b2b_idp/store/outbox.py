@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, insert, select, update
 
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.tables import outbox
+
+AN_HOUR = timedelta(hours=1)
+MAILS_AN_HOUR = 5
+"""How many mails one address gets in an hour: invitations and codes together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +53,14 @@ class OutboxReader:
         ).mappings()
         return [self._letter(r) for r in rows]
 
-    def count_since(self, recipient_key: bytes, since: datetime) -> int:
-        """How many letters this address was sent, or is to be sent, since then."""
-        return self._c.execute(
+    def may_have_another(self, recipient_key: bytes, at: datetime) -> bool:
+        """Whether the address has not had its share of mails in the hour before `at`, whoever had them sent."""
+        had = self._c.execute(
             select(func.count())
             .select_from(outbox)
-            .where(outbox.c.recipient_key == recipient_key, outbox.c.created_at >= since)
+            .where(outbox.c.recipient_key == recipient_key, outbox.c.created_at >= at - AN_HOUR)
         ).scalar_one()
+        return had < MAILS_AN_HOUR
 
     def _letter(self, row: object) -> Letter:
         fields = {name: row[name] for name in Letter.__slots__ if name != "body"}  # type: ignore[index]
