@@ -245,3 +245,23 @@ def _authorize(kit, app, **parameters):
         "code_challenge_method": "S256",
     }
     return f"{kit.issuer}/authorize?{urlencode(query | parameters)}"
+
+
+def test_n_064_a_code_proves_the_address_for_one_identity_in_one_browser(b2b_idp, fabrikam, crm):
+    ada = b2b_idp.invite("ada@fabrikam.example")
+    pages = []
+    for sub in ("victim", "attacker"):
+        fabrikam.provider.script(person("ada@fabrikam.example", sub), email_verified=None)
+        walker = Walker(b2b_idp._transport(), "https://app.example")
+        pages.append((walker, walker.get(ada.redeem_url)))
+        if sub == "victim":
+            victims_code = b2b_idp._mailed_code()
+    (victim, mine), (attacker, theirs) = pages
+    assert (mine.name, theirs.name) == ("email-code", "email-code")
+    # the victim's code is of no use in the attacker's browser
+    assert attacker.submit(theirs, code=victims_code).name == "email-code"
+    accepting = victim.submit(mine, code=victims_code)
+    assert accepting.name == "redeem"
+    victim.submit(accepting)
+    assert state(b2b_idp, ada)["identities"][0]["issuerAssignedId"] == "victim"
+    assert attacker.get(theirs.url).error == "invitation_taken"
