@@ -47,6 +47,11 @@ class User:
     sessions_valid_from: datetime | None = None
     """Sessions and grants begun before this are over (revokeSignInSessions)."""
     created_at: datetime
+    deleted_at: datetime | None = None
+    """When the user was deleted; restorable for 30 days from then."""
+    expires_at: datetime | None = None
+    """From then on the account is as if disabled (guest expiry)."""
+    last_signin_at: datetime | None = None
     properties: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -164,6 +169,30 @@ class Group:
     security_enabled: bool
     created_at: datetime
     properties: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryRoleAssignment:
+    """A directory role, named by its template's id, held by a user, group or service principal in the whole tenant."""
+
+    id: str
+    principal_id: str
+    template_id: str
+    created_at: datetime
+
+
+RelationKind = Literal["manager", "sponsor", "groupOwner", "appOwner"]
+"""What one directory object is to another: `object` has `target` as its manager, sponsor, owner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The latest change of a directory object, or of one member of a group (`member_id`, else empty)."""
+
+    seq: int
+    object_id: str
+    member_id: str
+    gone: bool
 
 
 @dataclass(frozen=True, slots=True)

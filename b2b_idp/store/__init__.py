@@ -15,6 +15,7 @@ from b2b_idp.store.configuration import (
     ConfigurationReader,
     ConfigurationWriter,
 )
+from b2b_idp.store.directory import DirectoryReader, DirectoryWriter
 from b2b_idp.store.engine import Database, ping
 from b2b_idp.store.factors import FactorsReader, FactorsWriter
 from b2b_idp.store.grants import GrantsReader, GrantsWriter
@@ -54,6 +55,10 @@ class Reader:
         return AppsReader(self._c)
 
     @cached_property
+    def directory(self) -> DirectoryReader:
+        return DirectoryReader(self._c)
+
+    @cached_property
     def documents(self) -> ConfigurationReader:
         return ConfigurationReader(self._c)
 
@@ -75,7 +80,7 @@ class Reader:
 
     @cached_property
     def logs(self) -> LogsReader:
-        return LogsReader(self._c)
+        return LogsReader(self._c, self._sealer)
 
 
 class Writer(Reader):
@@ -83,6 +88,17 @@ class Writer(Reader):
 
     def writing(self) -> Writer:
         return self
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A part of this transaction that an exception undoes alone."""
+        with self._c.begin_nested():
+            yield
+
+    def reload(self) -> Configuration:
+        """The configuration with what this transaction changed."""
+        self.__dict__.pop("configuration", None)
+        return self.configuration
 
     @cached_property
     def configuration(self) -> Configuration:
@@ -95,6 +111,10 @@ class Writer(Reader):
     @cached_property
     def apps(self) -> AppsWriter:
         return AppsWriter(self._c)
+
+    @cached_property
+    def directory(self) -> DirectoryWriter:
+        return DirectoryWriter(self._c)
 
     @cached_property
     def documents(self) -> ConfigurationWriter:
@@ -118,7 +138,7 @@ class Writer(Reader):
 
     @cached_property
     def logs(self) -> LogsWriter:
-        return LogsWriter(self._c)
+        return LogsWriter(self._c, self._sealer)
 
 
 class Store:

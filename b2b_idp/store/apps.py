@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select, 
 
 from b2b_idp.model.directory import App, AppRole, AppSecret, Group, RoleAssignment
 from b2b_idp.model.url import origin_of
+from b2b_idp.store.changes import record
 from b2b_idp.store.tables import (
     app_identifier_uris,
     app_origins,
@@ -184,10 +185,33 @@ class AppsReader:
         """Ids of the groups that have this member directly, in order."""
         return sorted(self._c.execute(_GROUPS_OF, {"member": member_id}).scalars())
 
+    def groups_around(self, member_id: str) -> list[str]:
+        """Ids of the groups that have this member directly or through other groups, in order."""
+        above = select(group_members.c.group_id).where(group_members.c.member_id == member_id).cte(recursive=True)
+        above = above.union(select(group_members.c.group_id).join(above, group_members.c.member_id == above.c.group_id))
+        return sorted(self._c.execute(select(above.c.group_id)).scalars())
+
     def members(self, group_id: str) -> list[str]:
         return sorted(
             self._c.execute(select(group_members.c.member_id).where(group_members.c.group_id == group_id)).scalars()
         )
+
+    def members_below(self, group_id: str) -> list[str]:
+        """Ids of direct members and of those in groups among them, in order."""
+        below = select(group_members.c.member_id).where(group_members.c.group_id == group_id).cte(recursive=True)
+        below = below.union(
+            select(group_members.c.member_id).join(below, group_members.c.group_id == below.c.member_id)
+        )
+        return sorted(self._c.execute(select(below.c.member_id)).scalars())
+
+    def is_member(self, group_id: str, member_id: str) -> bool:
+        """Whether the group has this member directly."""
+        found = self._c.execute(
+            select(group_members.c.member_id).where(
+                group_members.c.group_id == group_id, group_members.c.member_id == member_id
+            )
+        )
+        return found.first() is not None
 
 
 def _group(row: Row[Any]) -> Group:
@@ -251,23 +275,29 @@ class AppsWriter(AppsReader):
 
     def unassign_principal(self, principal_id: str) -> None:
         self._c.execute(delete(role_assignments).where(role_assignments.c.principal_id == principal_id))
-        self._c.execute(delete(group_members).where(group_members.c.member_id == principal_id))
+        for group_id in self.groups_of(principal_id):
+            self.remove_member(group_id, principal_id)
 
     def add_group(self, id: str, document: Mapping[str, Any], at: datetime) -> None:
         self._c.execute(insert(groups), {"id": id, "document": document, "created_at": at})
+        record(self._c, "group", id)
 
     def save_group(self, id: str, document: Mapping[str, Any]) -> None:
         self._c.execute(update(groups).where(groups.c.id == id).values(document=document))
+        record(self._c, "group", id)
 
     def delete_group(self, id: str) -> bool:
         self.unassign_principal(id)
+        record(self._c, "group", id, gone=True)
         return self._c.execute(delete(groups).where(groups.c.id == id)).rowcount == 1
 
     def add_member(self, group_id: str, member_id: str) -> None:
         self._c.execute(insert(group_members), {"group_id": group_id, "member_id": member_id})
+        record(self._c, "member", group_id, member_id)
 
     def remove_member(self, group_id: str, member_id: str) -> bool:
         done = self._c.execute(
             delete(group_members).where(group_members.c.group_id == group_id, group_members.c.member_id == member_id)
         )
+        record(self._c, "member", group_id, member_id, gone=True)
         return done.rowcount == 1

@@ -1,19 +1,38 @@
-"""The sign-in log and the audit log: appended in the transaction of what they tell."""
+"""The sign-in log and the audit log: appended in the transaction of what they tell. Audit entries form a chain."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+import hmac
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
-from b2b_idp.store.tables import audit_log, signin_log
+from b2b_idp.store.sealing import Sealer
+from b2b_idp.store.tables import audit_log, signin_log, tenant
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """What checking the audit chain found: `entries` good ones, then, if `broken` is set, the first that is not.
+
+    `unchained` entries are older than the chain.
+    """
+
+    entries: int
+    unchained: int
+    broken: str | None = None
 
 
 class LogsReader:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, sealer: Sealer) -> None:
         self._c = connection
+        self._sealer = sealer
 
     def signins(
         self,
@@ -41,14 +60,42 @@ class LogsReader:
 
     def audit(self, id: str) -> Mapping[str, Any] | None:
         row = self._c.execute(select(audit_log.c.document).where(audit_log.c.id == id)).first()
-        return None if row is None else row.document
+        return None if row is None else json.loads(row.document)
 
     def audits(self, *, before: datetime | None = None, most: int = 100) -> list[tuple[datetime, Mapping[str, Any]]]:
         """Audit documents (Graph `directoryAudit`), newest first."""
         statement = select(audit_log.c.at, audit_log.c.document).order_by(audit_log.c.at.desc(), audit_log.c.id.desc())
         if before is not None:
             statement = statement.where(audit_log.c.at < before)
-        return [(r.at, r.document) for r in self._c.execute(statement.limit(most))]
+        return [(r.at, json.loads(r.document)) for r in self._c.execute(statement.limit(most))]
+
+    def every_audit(self) -> Iterator[Mapping[str, Any]]:
+        """All audit documents, oldest first, without holding them all."""
+        statement = select(audit_log.c.document).order_by(audit_log.c.at, audit_log.c.seq, audit_log.c.id)
+        for row in self._c.execution_options(yield_per=500).execute(statement):
+            yield json.loads(row.document)
+
+    def verify_chain(self) -> Chain:
+        """Computes the whole audit chain anew: a changed, added or missing entry is found, whoever can write here but
+        has not the master key."""
+        head = self._c.execute(select(tenant.c.audit_seq, tenant.c.audit_hash)).one()
+        unchained = len(self._c.execute(select(audit_log.c.id).where(audit_log.c.seq.is_(None))).all())
+        entries, before = 0, b""
+        statement = select(audit_log).where(audit_log.c.seq.is_not(None)).order_by(audit_log.c.seq)
+        for row in self._c.execution_options(yield_per=500).execute(statement):
+            expected = self._link(before, entries + 1, row.id, row.at, row.activity, row.document)
+            if row.seq != entries + 1:
+                return Chain(entries, unchained, f"entry {entries + 1} is missing")
+            if row.hash is None or not hmac.compare_digest(expected, row.hash):
+                return Chain(entries, unchained, f"entry {row.seq} ({row.id}) was changed")
+            entries, before = entries + 1, row.hash
+        if entries != head.audit_seq or before != (head.audit_hash or b""):
+            return Chain(entries, unchained, f"entries after {entries} are missing")
+        return Chain(entries, unchained)
+
+    def _link(self, before: bytes, seq: int, id: str, at: datetime, activity: str, document: str) -> bytes:
+        moment = (at - _EPOCH) // timedelta(microseconds=1)
+        return self._sealer.digest("audit", "\n".join((before.hex(), str(seq), id, str(moment), activity, document)))
 
 
 class LogsWriter(LogsReader):
@@ -68,12 +115,14 @@ class LogsWriter(LogsReader):
 
     def add_audit(self, document: Mapping[str, Any], at: datetime) -> None:
         """`document` is Graph's directoryAudit with its id and activityDisplayName."""
+        text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+        head = self._c.execute(
+            update(tenant).values(audit_seq=tenant.c.audit_seq + 1).returning(tenant.c.audit_seq, tenant.c.audit_hash)
+        ).one()
+        id, activity = document["id"], document["activityDisplayName"]
+        link = self._link(head.audit_hash or b"", head.audit_seq, id, at, activity, text)
         self._c.execute(
             insert(audit_log),
-            {
-                "id": document["id"],
-                "at": at,
-                "activity": document["activityDisplayName"],
-                "document": document,
-            },
+            {"id": id, "at": at, "activity": activity, "document": text, "seq": head.audit_seq, "hash": link},
         )
+        self._c.execute(update(tenant).values(audit_hash=link))

@@ -17,7 +17,8 @@ MAILS_AN_HOUR = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """A mail. `once` names the occasion: a second letter for the same one is never made. `body` is plain text."""
+    """A mail. `once` names the occasion: a second letter for the same one is never made. `body` is plain text, `html`
+    the same in HTML; both are sealed, and erased when the letter was sent."""
 
     id: str
     once: str
@@ -29,6 +30,12 @@ class Letter:
     attempts: int = 0
     status: str = "pending"
     """pending, sent, or dead (given up)."""
+    html: str | None = None
+    language: str = "en"
+    kind: str = "code"
+    """invitation, copy, code or notice."""
+    related_id: str | None = None
+    """The invitation or user that it is about."""
 
 
 class OutboxReader:
@@ -63,15 +70,19 @@ class OutboxReader:
         return had < MAILS_AN_HOUR
 
     def _letter(self, row: object) -> Letter:
-        fields = {name: row[name] for name in Letter.__slots__ if name != "body"}  # type: ignore[index]
-        body = self._sealer.open(row["body"], "outbox:" + fields["id"]).decode()  # type: ignore[index]
-        return Letter(body=body, **fields)
+        fields = {name: row[name] for name in Letter.__slots__ if name not in ("body", "html")}  # type: ignore[index]
+        context = "outbox:" + fields["id"]
+        body = self._sealer.open(row["body"], context).decode()  # type: ignore[index]
+        html = row["html"]  # type: ignore[index]
+        return Letter(body=body, html=None if html is None else self._sealer.open(html, context).decode(), **fields)
 
 
 class OutboxWriter(OutboxReader):
     def add(self, letter: Letter) -> None:
         row = {name: getattr(letter, name) for name in Letter.__slots__}
         row["body"] = self._sealer.seal(letter.body.encode(), "outbox:" + letter.id)
+        if letter.html is not None:
+            row["html"] = self._sealer.seal(letter.html.encode(), "outbox:" + letter.id)
         row["next_at"] = letter.created_at
         self._c.execute(insert(outbox), row)
 
@@ -86,7 +97,7 @@ class OutboxWriter(OutboxReader):
 
     def sent(self, id: str, at: datetime) -> None:
         """Done: the text, which holds a secret, is erased."""
-        self._c.execute(update(outbox).where(outbox.c.id == id).values(status="sent", sent_at=at, body=None))
+        self._c.execute(update(outbox).where(outbox.c.id == id).values(status="sent", sent_at=at, body=None, html=None))
 
     def failed(self, id: str, error: str, next_at: datetime | None) -> None:
         """To be tried again at `next_at`, or given up."""

@@ -18,6 +18,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     TypeDecorator,
     UniqueConstraint,
 )
@@ -61,6 +62,9 @@ tenant = Table(
     Column("default_domain", String, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("config_version", Integer, nullable=False, default=0),
+    Column("change_seq", BigInteger, nullable=False, default=0),
+    Column("audit_seq", BigInteger, nullable=False, default=0),
+    Column("audit_hash", LargeBinary),
 )
 
 users = Table(
@@ -84,8 +88,17 @@ users = Table(
     Column("sessions_valid_from", Instant),
     Column("created_at", Instant, nullable=False),
     Column("properties", JSON, nullable=False),
+    Column("display_name_key", String),
+    Column("deleted_at", Instant),
+    Column("expires_at", Instant),
+    Column("last_signin_at", Instant),
     UniqueConstraint("issuer", "subject"),
     Index("ix_users_mail_key", "mail_key"),
+    Index("ix_users_display_name_key", "display_name_key"),
+    Index("ix_users_state_id", "state", "id"),
+    Index("ix_users_created_at", "created_at"),
+    Index("ix_users_deleted_at", "deleted_at"),
+    Index("ix_users_expires_at", "expires_at"),
 )
 
 invitations = Table(
@@ -211,6 +224,51 @@ group_members = Table(
     Column("member_id", String(36), primary_key=True, index=True),
 )
 
+relations = Table(
+    "relations",
+    metadata,
+    Column("kind", String, primary_key=True),
+    Column("object_id", String(36), primary_key=True),
+    Column("target_id", String(36), primary_key=True, index=True),
+)
+
+directory_roles = Table(
+    "directory_roles",
+    metadata,
+    Column("template_id", String(36), primary_key=True),
+    Column("id", String(36), nullable=False, unique=True),
+)
+
+directory_role_assignments = Table(
+    "directory_role_assignments",
+    metadata,
+    _id(),
+    Column("principal_id", String(36), nullable=False),
+    Column("template_id", String(36), nullable=False, index=True),
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("principal_id", "template_id"),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", String, nullable=False),
+    Column("object_id", String(36), nullable=False),
+    Column("member_id", String(36), nullable=False),
+    Column("gone", Boolean, nullable=False),
+    UniqueConstraint("kind", "object_id", "member_id"),
+)
+
+answers = Table(
+    "answers",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),
+    Column("status", Integer, nullable=False),
+    Column("body", LargeBinary),
+    Column("at", Instant, nullable=False, index=True),
+)
+
 consents = Table(
     "consents",
     metadata,
@@ -324,6 +382,10 @@ outbox = Table(
     Column("created_at", Instant, nullable=False),
     Column("sent_at", Instant),
     Column("last_error", String),
+    Column("html", LargeBinary),
+    Column("language", String, nullable=False, default="en", server_default="en"),
+    Column("kind", String, nullable=False, default="code", server_default="code"),
+    Column("related_id", String(36), index=True),
     Index("ix_outbox_status_next_at", "status", "next_at"),
     Index("ix_outbox_recipient_key_created_at", "recipient_key", "created_at"),
 )
@@ -345,5 +407,7 @@ audit_log = Table(
     _id(),
     Column("at", Instant, nullable=False, index=True),
     Column("activity", String, nullable=False),
-    Column("document", JSON, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("seq", BigInteger, unique=True),
+    Column("hash", LargeBinary),
 )

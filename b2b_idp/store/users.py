@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
 
 from b2b_idp.model.directory import HomeIdentity, Invitation, User
+from b2b_idp.store.changes import record
 from b2b_idp.store.tables import invitations, users
 
 
@@ -18,9 +18,12 @@ def address_key(address: str) -> str:
     return address.casefold()
 
 
+_KEYS = ("upn_key", "mail_key", "display_name_key", "issuer", "subject")
+
+
 def _user(row: RowMapping) -> User:
     identity = None if row["issuer"] is None else HomeIdentity(row["issuer"], row["subject"])
-    columns = {k: v for k, v in row.items() if k not in ("upn_key", "mail_key", "issuer", "subject")}
+    columns = {k: v for k, v in row.items() if k not in _KEYS}
     return User(identity=identity, **columns)
 
 
@@ -29,6 +32,8 @@ def _user_row(user: User) -> dict[str, Any]:
     row["properties"] = dict(user.properties)
     row["upn_key"] = address_key(user.upn)
     row["mail_key"] = None if user.mail is None else address_key(user.mail)
+    name = user.properties.get("displayName")
+    row["display_name_key"] = None if name is None else str(name).casefold()
     row["issuer"] = user.identity.issuer if user.identity else None
     row["subject"] = user.identity.subject if user.identity else None
     return row
@@ -38,11 +43,15 @@ def _invitation(row: RowMapping) -> Invitation:
     return Invitation(**row)
 
 
-_BY_ID = select(users).where(users.c.id == bindparam("id"))
-_BY_UPN = select(users).where(users.c.upn_key == bindparam("upn"))
-_BY_IDENTITY = select(users).where(users.c.issuer == bindparam("issuer"), users.c.subject == bindparam("subject"))
-_BY_MAIL = select(users).where(users.c.mail_key == bindparam("mail")).order_by(users.c.created_at)
-_PAGE = select(users).where(users.c.id > bindparam("after")).order_by(users.c.id).limit(bindparam("most"))
+_LIVE = users.c.deleted_at.is_(None)
+_BY_ID = select(users).where(users.c.id == bindparam("id"), _LIVE)
+_DELETED = select(users).where(users.c.id == bindparam("id"), users.c.deleted_at.is_not(None))
+_BY_UPN = select(users).where(users.c.upn_key == bindparam("upn"), _LIVE)
+_BY_IDENTITY = select(users).where(
+    users.c.issuer == bindparam("issuer"), users.c.subject == bindparam("subject"), _LIVE
+)
+_BY_MAIL = select(users).where(users.c.mail_key == bindparam("mail"), _LIVE).order_by(users.c.created_at)
+_PAGE = select(users).where(users.c.id > bindparam("after"), _LIVE).order_by(users.c.id).limit(bindparam("most"))
 _INVITATION = select(invitations).where(invitations.c.id == bindparam("id"))
 _LATEST_INVITATION = (
     select(invitations)
@@ -53,6 +62,8 @@ _LATEST_INVITATION = (
 
 
 class UsersReader:
+    """Deleted users are found by `deleted` and `deleted_before` only."""
+
     def __init__(self, connection: Connection) -> None:
         self._c = connection
 
@@ -62,6 +73,21 @@ class UsersReader:
 
     def by_id(self, id: str) -> User | None:
         return self._one(_BY_ID, id=id)
+
+    def deleted(self, id: str) -> User | None:
+        """A user who was deleted and can still be restored."""
+        return self._one(_DELETED, id=id)
+
+    def deleted_before(self, at: datetime, most: int = 100) -> list[User]:
+        """Users deleted before then, oldest first."""
+        rows = self._c.execute(
+            select(users).where(users.c.deleted_at < at).order_by(users.c.deleted_at).limit(most)
+        ).mappings()
+        return [_user(r) for r in rows]
+
+    def upn_taken(self, upn: str) -> bool:
+        """Whether any user, deleted ones included, has this user principal name."""
+        return self._c.execute(select(users.c.id).where(users.c.upn_key == address_key(upn))).first() is not None
 
     def by_upn(self, upn: str) -> User | None:
         """By user principal name, case-insensitively (Graph)."""
@@ -81,7 +107,7 @@ class UsersReader:
         return [_user(r) for r in self._c.execute(_PAGE, {"after": after, "most": most}).mappings()]
 
     def count(self) -> int:
-        return self._c.execute(select(func.count()).select_from(users)).scalar_one()
+        return self._c.execute(select(func.count()).select_from(users).where(_LIVE)).scalar_one()
 
     def invitation(self, id: str) -> Invitation | None:
         row = self._c.execute(_INVITATION, {"id": id}).mappings().first()
@@ -95,31 +121,44 @@ class UsersReader:
 class UsersWriter(UsersReader):
     def add(self, user: User) -> None:
         self._c.execute(insert(users), _user_row(user))
+        record(self._c, "user", user.id)
 
     def save(self, user: User) -> None:
         """Writes the whole row of a user read in this same transaction."""
         row = _user_row(user)
         self._c.execute(update(users).where(users.c.id == row.pop("id")).values(row))
+        record(self._c, "user", user.id, gone=user.deleted_at is not None)
+
+    def signed_in(self, id: str, at: datetime) -> None:
+        """Notes a sign-in; no change of the user that others want to hear of."""
+        self._c.execute(update(users).where(users.c.id == id).values(last_signin_at=at))
 
     def bind(self, user: User, identity: HomeIdentity, tenant_id: str, proved_mail: str, at: datetime) -> User | None:
-        """Binds a pending user to a home identity, once: None when the user was bound or removed meanwhile, or the
-        identity already belongs to somebody."""
+        """Binds a pending guest, or a member who never signed in, to a home identity, once: None when the user was
+        bound or removed meanwhile, or the identity already belongs to somebody. A deleted user's identity is taken
+        over: if restored, that user has to redeem again."""
         if self.by_identity(identity) is not None:
             return None
-        change: Mapping[str, Any] = {
-            "state": "Accepted",
-            "state_changed_at": at,
-            "home_tenant_id": tenant_id,
-            "proved_mail": proved_mail,
-        }
+        self._c.execute(
+            update(users)
+            .where(users.c.issuer == identity.issuer, users.c.subject == identity.subject)
+            .values(issuer=None, subject=None, home_tenant_id=None, proved_mail=None, home_mfa_seen_at=None)
+        )
+        change: dict[str, Any] = {"home_tenant_id": tenant_id, "proved_mail": proved_mail}
+        if user.state is not None:
+            change |= {"state": "Accepted", "state_changed_at": at}
+        waits = users.c.state.is_(None) if user.state is None else users.c.state == "PendingAcceptance"
         done = self._c.execute(
             update(users)
-            .where(users.c.id == user.id, users.c.state == "PendingAcceptance", users.c.issuer.is_(None))
+            .where(users.c.id == user.id, waits, users.c.issuer.is_(None), _LIVE)
             .values(issuer=identity.issuer, subject=identity.subject, **change)
         )
+        record(self._c, "user", user.id)
         return replace(user, identity=identity, **change) if done.rowcount == 1 else None
 
     def delete(self, id: str) -> bool:
+        """Removes the row for good."""
+        record(self._c, "user", id, gone=True)
         return self._c.execute(delete(users).where(users.c.id == id)).rowcount == 1
 
     def add_invitation(self, invitation: Invitation) -> None:

@@ -1,0 +1,28 @@
+"""What changed in the directory, for delta queries: the latest change of each object, in order."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sqlalchemy import Connection, bindparam, delete, insert, update
+
+from b2b_idp.store.tables import changes, tenant
+
+Kind = Literal["user", "group", "member"]
+
+_NEXT = update(tenant).values(change_seq=tenant.c.change_seq + 1).returning(tenant.c.change_seq)
+_FORGET = delete(changes).where(
+    changes.c.kind == bindparam("kind"),
+    changes.c.object_id == bindparam("object_id"),
+    changes.c.member_id == bindparam("member_id"),
+)
+
+
+def record(c: Connection, kind: Kind, object_id: str, member_id: str = "", *, gone: bool = False) -> None:
+    """Notes that the object, or the group's member, was changed or is gone; earlier notes of it are replaced."""
+    seq = c.execute(_NEXT).scalar()
+    if seq is None:
+        return  # a database that has no tenant yet
+    row = {"kind": kind, "object_id": object_id, "member_id": member_id}
+    c.execute(_FORGET, row)
+    c.execute(insert(changes), row | {"seq": seq, "gone": gone})

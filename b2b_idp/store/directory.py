@@ -1,0 +1,107 @@
+"""Directory roles, what objects are to one another (managers, sponsors, owners), and what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select
+
+from b2b_idp.model.directory import Change, DirectoryRoleAssignment, RelationKind
+from b2b_idp.store.changes import Kind
+from b2b_idp.store.tables import answers, changes, directory_role_assignments, directory_roles, relations, tenant
+
+_ROLES_OF = select(directory_role_assignments.c.template_id).where(
+    directory_role_assignments.c.principal_id.in_(bindparam("principals", expanding=True))
+)
+
+
+class DirectoryReader:
+    def __init__(self, connection: Connection) -> None:
+        self._c = connection
+
+    def roles_of(self, principals: Collection[str]) -> frozenset[str]:
+        """Template ids of the directory roles that any of these (a user and its groups) holds."""
+        return frozenset(self._c.execute(_ROLES_OF, {"principals": list(principals)}).scalars())
+
+    def role_assignments(
+        self, *, principal_id: str | None = None, template_id: str | None = None
+    ) -> list[DirectoryRoleAssignment]:
+        """In order of creation."""
+        table = directory_role_assignments
+        statement = select(table).order_by(table.c.created_at, table.c.id)
+        if principal_id is not None:
+            statement = statement.where(table.c.principal_id == principal_id)
+        if template_id is not None:
+            statement = statement.where(table.c.template_id == template_id)
+        return [DirectoryRoleAssignment(**r) for r in self._c.execute(statement).mappings()]
+
+    def role_assignment(self, id: str) -> DirectoryRoleAssignment | None:
+        table = directory_role_assignments
+        row = self._c.execute(select(table).where(table.c.id == id)).mappings().first()
+        return None if row is None else DirectoryRoleAssignment(**row)
+
+    def activated_roles(self) -> Mapping[str, str]:
+        """Template id → object id of the directory roles in use."""
+        return {r.template_id: r.id for r in self._c.execute(select(directory_roles))}
+
+    def related(self, kind: RelationKind, object_id: str) -> list[str]:
+        """Ids of what `object_id` has as its manager, sponsors or owners, in order."""
+        statement = select(relations.c.target_id).where(relations.c.kind == kind, relations.c.object_id == object_id)
+        return sorted(self._c.execute(statement).scalars())
+
+    def relating(self, kind: RelationKind, target_id: str) -> list[str]:
+        """Ids of the objects that have `target_id` as such: direct reports, sponsored guests, owned groups."""
+        statement = select(relations.c.object_id).where(relations.c.kind == kind, relations.c.target_id == target_id)
+        return sorted(self._c.execute(statement).scalars())
+
+    def position(self) -> int:
+        """The number of the latest change."""
+        return int(self._c.execute(select(tenant.c.change_seq)).scalar_one())
+
+    def changes(self, kind: Kind, after: int, most: int) -> list[Change]:
+        """The latest change of each object of this kind that changed after the position `after`, in order."""
+        rows = self._c.execute(
+            select(changes).where(changes.c.kind == kind, changes.c.seq > after).order_by(changes.c.seq).limit(most)
+        )
+        return [Change(r.seq, r.object_id, r.member_id, r.gone) for r in rows]
+
+    def answer(self, key: bytes) -> tuple[int, bytes | None] | None:
+        """Status and sealed body that a request of this key was answered with before."""
+        row = self._c.execute(select(answers).where(answers.c.key == key)).first()
+        return None if row is None else (row.status, row.body)
+
+
+class DirectoryWriter(DirectoryReader):
+    def assign_role(self, assignment: DirectoryRoleAssignment) -> None:
+        names = DirectoryRoleAssignment.__slots__
+        self._c.execute(insert(directory_role_assignments), {name: getattr(assignment, name) for name in names})
+
+    def unassign_role(self, id: str) -> bool:
+        table = directory_role_assignments
+        return self._c.execute(delete(table).where(table.c.id == id)).rowcount == 1
+
+    def activate_role(self, template_id: str, id: str) -> None:
+        self._c.execute(insert(directory_roles), {"template_id": template_id, "id": id})
+
+    def relate(self, kind: RelationKind, object_id: str, target_id: str) -> None:
+        self._c.execute(insert(relations), {"kind": kind, "object_id": object_id, "target_id": target_id})
+
+    def unrelate(self, kind: RelationKind, object_id: str, target_id: str) -> bool:
+        done = self._c.execute(
+            delete(relations).where(
+                relations.c.kind == kind, relations.c.object_id == object_id, relations.c.target_id == target_id
+            )
+        )
+        return done.rowcount == 1
+
+    def forget(self, id: str) -> None:
+        """Takes an object that is gone out of every role and relation."""
+        self._c.execute(delete(directory_role_assignments).where(directory_role_assignments.c.principal_id == id))
+        self._c.execute(delete(relations).where(or_(relations.c.object_id == id, relations.c.target_id == id)))
+
+    def keep_answer(self, key: bytes, status: int, body: bytes | None, at: datetime) -> None:
+        self._c.execute(insert(answers), {"key": key, "status": status, "body": body, "at": at})
+
+    def sweep_answers(self, before: datetime) -> None:
+        self._c.execute(delete(answers).where(answers.c.at < before))
