@@ -12,9 +12,12 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from b2b_idp.claims.mapping import ClaimsMapping, compile_mapping
 from b2b_idp.model.access import AccessPolicy
+from b2b_idp.model.authorization import AuthorizationPolicy, DomainPolicy
 from b2b_idp.model.directory import Tenant
 from b2b_idp.model.home import Home, Partner, Trust, effective_trust
 from b2b_idp.model.problem import Code, Problem
+from b2b_idp.model.url import domain_of
+from b2b_idp.policy.authorization import authorization_policy_of, domain_policy_of
 from b2b_idp.policy.documents import access_policy_of, home_of, partner_of
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.tables import apps, home_domains, homes, partners, policies, tenant
@@ -23,6 +26,8 @@ DEFAULT = "default"
 """The key of the default configuration among the partners."""
 CONDITIONAL_ACCESS = "conditionalAccess"
 CLAIMS_MAPPING = "claimsMapping"
+AUTHORIZATION = "authorization"
+B2B_MANAGEMENT = "b2bManagement"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +46,8 @@ class Configuration:
     policies: tuple[AccessPolicy, ...]
     """Conditional access policies in order of creation."""
     claims_mappings: Mapping[str, ClaimsMapping]
+    authorization: AuthorizationPolicy
+    domains: DomainPolicy | None
 
     def home_by_issuer(self, issuer: str) -> Home | None:
         return next((h for h in self.homes.values() if h.issuer == issuer), None)
@@ -97,7 +104,15 @@ def _load(c: Connection, sealer: Sealer) -> Configuration:
         partners={k: v for k, v in entries.items() if k != DEFAULT},
         policies=tuple(access_policy_of(r.id, r.document) for r in rows if r.kind == CONDITIONAL_ACCESS),
         claims_mappings={r.id: compile_mapping(r.document["definition"]) for r in rows if r.kind == CLAIMS_MAPPING},
+        authorization=next(
+            (authorization_policy_of(r.document) for r in rows if r.kind == AUTHORIZATION), AuthorizationPolicy()
+        ),
+        domains=next((domain_policy_of(r.document, _folded) for r in rows if r.kind == B2B_MANAGEMENT), None),
     )
+
+
+def _folded(domain: str) -> str:
+    return domain_of("@" + domain)
 
 
 def _trust(home: Home, partners: Mapping[str, Partner], default: Partner) -> Trust:
