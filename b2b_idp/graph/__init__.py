@@ -7,7 +7,8 @@ from typing import NoReturn
 from flask import Blueprint
 
 from b2b_idp.graph import apps, assignments, cross_tenant, groups, homes, policies, reports, users
-from b2b_idp.graph.api import GraphParts, frame, mount
+from b2b_idp.graph.api import GraphParts
+from b2b_idp.graph.frame import frame, mount
 from b2b_idp.model.problem import Code, Problem
 
 __all__ = ["GraphParts", "beta_blueprint", "graph_blueprint"]

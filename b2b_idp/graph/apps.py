@@ -92,10 +92,11 @@ def _sp_row(call: Call, row: AppRow) -> dict[str, Any]:
 
 
 def find_app(call: Call, key: str, *, sp: bool) -> AppRow:
-    """By object id, or `appId='…'` as Graph's alternate key."""
-    row: AppRow | None = call.w.apps.row(key.lower())
-    named = None if row is None else row.sp_id if sp else row.id
-    if row is None or named != key.lower():
+    """By object id, or `appId=…` as Graph's alternate key."""
+    alternate, wanted = key.startswith("appId="), key.removeprefix("appId=").lower()
+    row: AppRow | None = call.w.apps.row(wanted)
+    named = None if row is None else row.app_id if alternate else row.sp_id if sp else row.id
+    if row is None or named != wanted:
         raise not_found(key)
     return row
 
@@ -106,7 +107,7 @@ def guard(call: Call, row: AppRow) -> None:
         raise Problem(Code.FORBIDDEN, "The Graph API's own application cannot be changed.")
     graph = call.w.apps.by_client_id(GRAPH_APP_ID)
     held = set(call.w.apps.role_ids(graph.sp_id, [row.sp_id])) if graph else set()
-    stronger = held - {role_id(p) for p in call.caller.roles}
+    stronger = held - {role_id(p) for p in call.holds}
     if stronger:
         raise Problem(Code.FORBIDDEN, "This application holds permissions that the caller does not have.")
 

@@ -92,7 +92,7 @@ def _check_role(call: Call, resource: AppRow, role: str, kind: str) -> None:
         raise bad(f"appRoleId is no role of this application for a {kind}.")
     if resource.app_id == GRAPH_APP_ID:
         permission = roles[role]["value"]
-        if permission not in call.caller.roles and permission in PERMISSIONS:
+        if permission not in call.holds and permission in PERMISSIONS:
             tier = " It is tier 0." if permission in TIER_ZERO else ""
             raise Problem(Code.FORBIDDEN, f"Only a holder of {permission} can grant it.{tier}")
 

@@ -21,9 +21,11 @@ GRAPH: Mapping[Code, tuple[int, str]] = dict.fromkeys(Code, (400, "Request_BadRe
     Code.UNKNOWN_VERSION: (404, "UnknownVersion"),
     Code.METHOD_NOT_ALLOWED: (405, "Request_BadRequest"),
     Code.CONFLICT: (409, "Request_MultipleObjectsWithSameKeyValue"),
+    Code.PRECONDITION_FAILED: (412, "Request_PreconditionFailed"),
     Code.BODY_TOO_LARGE: (413, "Request_BadRequest"),
     Code.UNSUPPORTED_MEDIA_TYPE: (415, "Request_BadRequest"),
     Code.TOO_MANY_ATTEMPTS: (429, "TooManyRequests"),
+    Code.TOO_MANY_REQUESTS: (429, "TooManyRequests"),
     Code.INTERNAL: (500, "InternalServerError"),
     Code.UNAVAILABLE: (503, "ServiceUnavailable"),
 }

@@ -30,7 +30,6 @@ _IMPLIED: Mapping[str, tuple[str, ...]] = {
         "Domain.Read.All",
         "RoleManagement.Read.Directory",
     ),
-    "Directory.ReadWrite.All": ("Directory.Read.All", "User.ReadWrite.All", "Group.ReadWrite.All"),
     "Group.ReadWrite.All": ("GroupMember.ReadWrite.All",),
     "User.ReadWrite.All": ("User.Invite.All", "User.RevokeSessions.All"),
 }
@@ -46,9 +45,9 @@ def implied(permissions: Iterable[str]) -> frozenset[str]:
             continue
         found.add(one)
         waiting += _IMPLIED.get(one, ())
-        if ".ReadWrite." in one:
-            waiting.append(one.replace(".ReadWrite.", ".Read."))
-            waiting += ["Policy.Read.All"] if one.startswith("Policy.") else []
+        reading = one.replace(".ReadWrite.", ".Read.")
+        if reading in PERMISSIONS:
+            waiting.append(reading)
     return frozenset(found)
 
 
@@ -96,6 +95,7 @@ ROLES: Mapping[str, RoleTemplate] = MappingProxyType(
                 "b1be1c3e-b65d-4f19-8427-f6fa0d97feb9",
                 "Conditional Access Administrator",
                 "Manages conditional access.",
+                "Policy.Read.All",
                 "Policy.ReadWrite.ConditionalAccess",
             ),
             _role(

@@ -66,6 +66,8 @@ class Code(StrEnum):
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     BODY_TOO_LARGE = "body_too_large"
     UNKNOWN_VERSION = "unknown_version"
+    PRECONDITION_FAILED = "precondition_failed"
+    TOO_MANY_REQUESTS = "too_many_requests"
     # ourselves
     BAD_SETTING = "bad_setting"
     UNAVAILABLE = "unavailable"

@@ -66,9 +66,9 @@ class DirectoryReader:
         )
         return [Change(r.seq, r.object_id, r.member_id, r.gone) for r in rows]
 
-    def answer(self, key: bytes) -> tuple[int, bytes | None] | None:
-        """Status and sealed body that a request of this key was answered with before."""
-        row = self._c.execute(select(answers).where(answers.c.key == key)).first()
+    def answer(self, key: bytes, since: datetime) -> tuple[int, bytes | None] | None:
+        """Status and sealed body that a request of this key was answered with since then."""
+        row = self._c.execute(select(answers).where(answers.c.key == key, answers.c.at >= since)).first()
         return None if row is None else (row.status, row.body)
 
 
@@ -101,6 +101,7 @@ class DirectoryWriter(DirectoryReader):
         self._c.execute(delete(relations).where(or_(relations.c.object_id == id, relations.c.target_id == id)))
 
     def keep_answer(self, key: bytes, status: int, body: bytes | None, at: datetime) -> None:
+        self._c.execute(delete(answers).where(answers.c.key == key))
         self._c.execute(insert(answers), {"key": key, "status": status, "body": body, "at": at})
 
     def sweep_answers(self, before: datetime) -> None:

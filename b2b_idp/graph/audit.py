@@ -1,0 +1,47 @@
+"""What a call did, as Graph's directoryAudit tells it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import request
+
+from b2b_idp.graph.api import Call, Route
+from b2b_idp.graph.errors import client_request_id, request_id
+from b2b_idp.model.problem import Problem
+from b2b_idp.signin.log import iso
+
+_OPERATIONS = {"POST": "Add", "PATCH": "Update", "PUT": "Update", "DELETE": "Delete"}
+
+
+def entry(call: Call, route: Route, problem: Problem | None) -> dict[str, Any]:
+    """The audit entry of a call that was carried out, or refused with `problem`."""
+    app = call.w.apps.by_client_id(call.caller.app_id)
+    by_app = {
+        "appId": call.caller.app_id,
+        "servicePrincipalId": call.caller.sp_id,
+        "servicePrincipalName": None,
+        "displayName": app.display_name if app else None,
+    }
+    by_user = None
+    if call.user is not None:
+        by_user = {
+            "id": call.user.id,
+            "displayName": call.user.display_name,
+            "userPrincipalName": call.user.upn,
+            "ipAddress": request.remote_addr,
+        }
+    return {
+        "id": call.moment.new_id(),
+        "activityDisplayName": route.activity or "",
+        "activityDateTime": iso(call.moment.at),
+        "category": route.category,
+        "correlationId": request_id(),
+        "result": "failure" if problem else "success",
+        "resultReason": problem.say[:500] if problem else "",
+        "loggedByService": "Core Directory",
+        "operationType": _OPERATIONS.get(route.method, "Update"),
+        "initiatedBy": {"user": by_user, "app": by_app},
+        "targetResources": call.targets,
+        "additionalDetails": [{"key": "client-request-id", "value": client_request_id()}],
+    }
