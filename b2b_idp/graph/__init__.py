@@ -6,8 +6,24 @@ from typing import NoReturn
 
 from flask import Blueprint
 
-from b2b_idp.graph import apps, assignments, cross_tenant, groups, homes, policies, reports, users
+from b2b_idp.graph import (
+    apps,
+    assignments,
+    authorization,
+    cross_tenant,
+    delta,
+    groups,
+    homes,
+    invitations,
+    objects,
+    people,
+    policies,
+    reports,
+    roles,
+    users,
+)
 from b2b_idp.graph.api import GraphParts
+from b2b_idp.graph.batch import mount_batch
 from b2b_idp.graph.frame import frame, mount
 from b2b_idp.model.problem import Code, Problem
 
@@ -17,7 +33,23 @@ __all__ = ["GraphParts", "beta_blueprint", "graph_blueprint"]
 def graph_blueprint(parts: GraphParts, name: str) -> Blueprint:
     """The API, to be mounted at `{issuer}/v1.0`."""
     blueprint = Blueprint(f"{name}_graph", __name__)
-    tables = (users, groups, apps, assignments, homes, cross_tenant, policies, reports)
+    tables = (
+        invitations,
+        delta,
+        users,
+        people,
+        groups,
+        objects,
+        roles,
+        apps,
+        assignments,
+        homes,
+        cross_tenant,
+        policies,
+        authorization,
+        reports,
+    )
+    mount_batch(blueprint, parts)
     mount(blueprint, parts, [route for table in tables for route in table.ROUTES])
     return blueprint
 

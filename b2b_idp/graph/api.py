@@ -77,8 +77,8 @@ class Call:
         """Permissions that the caller may hand on: the very ones an app was given, or what a person has."""
         return self.permissions if self.user else self.caller.roles
 
-    def body(self) -> dict[str, Any]:
-        return json_body(request)
+    def body(self, binds: frozenset[str] = frozenset()) -> dict[str, Any]:
+        return json_body(request, binds)
 
     def permits(self, *permissions: str) -> bool:
         return not self.permissions.isdisjoint(permissions)
@@ -146,7 +146,8 @@ class Route:
     """A line of the resource table. `activity` is its name in the audit log; routes without one only read.
 
     `permissions`: any of them suffices. `own`: scopes with which people may do it to themselves, when `key` in the
-    path is they; such routes are there below `/me`, too. `fellow`: guests may do it to groups (`id`) that have them.
+    path is they; such routes are there below `/me`, too. `fellow`: people may do it to groups (`id`) that have
+    them, `owner`: to groups that they own.
     `body` and `gives` describe request and answer in the OpenAPI document; `body` is also what validates.
     """
 
@@ -158,6 +159,7 @@ class Route:
     category: str = "Policy"
     own: tuple[str, ...] = ()
     fellow: bool = False
+    owner: bool = False
     body: type[BaseModel] | None = None
     gives: str | None = None
     """Name of the Graph type of the answer; a trailing `[]` marks a collection of it."""

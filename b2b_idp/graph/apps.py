@@ -12,9 +12,9 @@ from b2b_idp.graph.body import bad, without_annotations
 from b2b_idp.guests.apps import add_password, create_app
 from b2b_idp.guests.permissions import role_id
 from b2b_idp.model.directory import GRAPH_APP_ID, AppSecret
+from b2b_idp.model.moment import iso
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.policy.documents import parse
-from b2b_idp.signin.log import iso
 from b2b_idp.store.apps import AppRow, app_of
 
 _APP_DEFAULTS: dict[str, Any] = {

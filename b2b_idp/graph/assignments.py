@@ -11,8 +11,8 @@ from b2b_idp.graph.body import bad, without_annotations
 from b2b_idp.graph.users import find_user
 from b2b_idp.guests.permissions import PERMISSIONS, TIER_ZERO
 from b2b_idp.model.directory import DEFAULT_APP_ROLE, GRAPH_APP_ID, RoleAssignment
+from b2b_idp.model.moment import iso
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.signin.log import iso
 from b2b_idp.store.apps import AppRow
 from b2b_idp.store.configuration import CLAIMS_MAPPING
 
@@ -68,7 +68,7 @@ def _assign(call: Call, **named: str) -> Answer:
     kind, name_of = _principal(call, wanted["principalId"])
     if kind is None:
         raise bad("principalId names no user, group or service principal.")
-    _check_role(call, resource, wanted["appRoleId"], kind)
+    check_role(call, resource, wanted["appRoleId"], kind)
     w = writer(call)
     same = w.apps.assignments(resource_sp_id=resource.sp_id, principal_id=wanted["principalId"])
     if any(a.app_role_id == wanted["appRoleId"] for a in same):
@@ -81,7 +81,9 @@ def _assign(call: Call, **named: str) -> Answer:
     return call.entity("appRoleAssignments", _assignment_row(call, assignment)), 201
 
 
-def _check_role(call: Call, resource: AppRow, role: str, kind: str) -> None:
+def check_role(call: Call, resource: AppRow, role: str, kind: str) -> None:
+    """Raises Problem(BAD_REQUEST) when the application has no such role for this kind of principal, Problem(FORBIDDEN)
+    when it is a permission that the caller does not hold."""
     roles = {r["id"].lower(): r for r in resource.application.get("appRoles") or [] if r.get("isEnabled", True)}
     wanted = "Application" if kind == "ServicePrincipal" else "User"
     if role == DEFAULT_APP_ROLE:

@@ -8,8 +8,8 @@ from flask import request
 
 from b2b_idp.graph.api import Call, Route
 from b2b_idp.graph.errors import client_request_id, request_id
+from b2b_idp.model.moment import iso
 from b2b_idp.model.problem import Problem
-from b2b_idp.signin.log import iso
 
 _OPERATIONS = {"POST": "Add", "PATCH": "Update", "PUT": "Update", "DELETE": "Delete"}
 

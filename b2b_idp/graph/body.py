@@ -19,8 +19,11 @@ def bad(say: str) -> Problem:
     return Problem(Code.BAD_REQUEST, say)
 
 
-def json_body(request: Request) -> dict[str, Any]:
-    """The request's JSON object. Raises Problem(BODY_TOO_LARGE | UNSUPPORTED_MEDIA_TYPE | BAD_REQUEST)."""
+def json_body(request: Request, binds: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """The request's JSON object, in which the `@odata.bind` members `binds` may stand.
+
+    Raises Problem(BODY_TOO_LARGE | UNSUPPORTED_MEDIA_TYPE | BAD_REQUEST).
+    """
     if (request.content_length or 0) > MAX_BYTES:
         raise Problem(Code.BODY_TOO_LARGE, "The body is larger than 1 MB.")
     if request.mimetype != "application/json":
@@ -41,7 +44,7 @@ def json_body(request: Request) -> dict[str, Any]:
         raise bad("The body is nested too deeply.") from None
     except ValueError as e:
         raise bad(f"The body is not JSON: {e}"[:300]) from None
-    _check(document, MAX_DEPTH)
+    _check(document, MAX_DEPTH, binds)
     if not isinstance(document, dict):
         raise bad("The body is a JSON object.")
     return document
@@ -65,7 +68,7 @@ def _number(text: str) -> float:
     return value
 
 
-def _check(value: object, left: int) -> None:
+def _check(value: object, left: int, binds: frozenset[str] = frozenset()) -> None:
     """Depth, and texts that no database or answer could hold."""
     if left == 0:
         raise bad("The body is nested too deeply.")
@@ -77,7 +80,7 @@ def _check(value: object, left: int) -> None:
     elif isinstance(value, dict):
         for name, child in value.items():
             _check_text(name)
-            if name.endswith("@odata.bind"):
+            if name.endswith("@odata.bind") and name not in binds:
                 raise bad(f"{name[:80]} is not supported: add members and references by $ref.")
             _check(child, left - 1)
 

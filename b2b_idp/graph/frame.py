@@ -176,9 +176,12 @@ def _exempt(call: Call, route: Route, ids: Mapping[str, str]) -> bool:
         key = ids.get("key", "")
         if key.lower() in (user.id, user.upn.lower()):
             return True
-    limited = call.w.configuration.authorization.guest_user_role_id != GUEST_RESTRICTED
+    group = ids.get("id", "").lower()
     scoped = not implied(call.caller.scopes).isdisjoint(route.permissions)
-    return route.fellow and limited and scoped and call.w.apps.is_member(ids.get("id", "").lower(), user.id)
+    if route.owner and scoped and not user.is_guest and user.id in call.w.directory.related("groupOwner", group):
+        return True
+    limited = call.w.configuration.authorization.guest_user_role_id != GUEST_RESTRICTED
+    return route.fellow and limited and scoped and call.w.apps.is_member(group, user.id)
 
 
 def _check_precondition(call: Call, getter: Route | None, ids: Mapping[str, str]) -> None:

@@ -1,140 +1,212 @@
-"""groups with assigned membership."""
+"""groups with assigned membership: users, service principals, other groups; owners."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-
-from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
+from b2b_idp.graph.api import Answer, Call, Route, not_found, object_id, writer
 from b2b_idp.graph.body import bad, without_annotations
-from b2b_idp.graph.users import DEFAULT, user_row
-from b2b_idp.model.directory import Group
+from b2b_idp.graph.group_documents import GROUP_PROPERTIES, GroupDocument, group_row
+from b2b_idp.graph.objects import object_row, object_rows
+from b2b_idp.model.directory import Group, RelationKind
+from b2b_idp.model.problem import Code, Problem
 from b2b_idp.policy.documents import parse
-from b2b_idp.signin.log import iso
 
-
-class _GroupDocument(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-    displayName: Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
-    description: Annotated[str, StringConstraints(max_length=1024)] | None = None
-    mailEnabled: bool = False
-    mailNickname: Annotated[str, StringConstraints(max_length=64)] | None = None
-    securityEnabled: bool = True
-    groupTypes: list[str] = Field(default_factory=list)
-    visibility: str | None = None
-    isAssignableToRole: bool | None = None
-
-
-_PROPERTIES = frozenset([*_GroupDocument.model_fields, "id", "createdDateTime", "mail"])
-
-
-def _row(group: Group) -> dict[str, Any]:
-    document = _GroupDocument.model_validate(dict(group.properties)).model_dump()
-    return {"id": group.id, "createdDateTime": iso(group.created_at), "mail": None} | document
+_BINDS = frozenset({"members@odata.bind", "owners@odata.bind"})
+_REFERENCES = ("directoryObjects", "users", "groups", "servicePrincipals")
 
 
 def _checked(document: dict[str, Any]) -> dict[str, Any]:
     if document.pop("membershipRule", None) is not None:
         raise bad("Dynamic membership is not supported by this version.")
     document.pop("membershipRuleProcessingState", None)
-    group = parse(_GroupDocument, document)
+    group = parse(GroupDocument, document)
     if group.groupTypes:
         raise bad("groupTypes is empty: only groups with assigned members are supported by this version.")
     return group.model_dump()
 
 
-def _find(call: Call, id: str) -> Group:
+def find_group(call: Call, id: str) -> Group:
     group: Group | None = call.w.apps.group(id.lower())
     if group is None:
         raise not_found(id)
     return group
 
 
+def guard_membership(call: Call, group: Group) -> None:
+    """Whoever puts somebody into a group that holds directory roles gives them these roles."""
+    if not group.properties.get("isAssignableToRole"):
+        return
+    if not call.permits("RoleManagement.ReadWrite.Directory"):
+        raise Problem(
+            Code.FORBIDDEN, "This group can hold directory roles: RoleManagement.ReadWrite.Directory is needed."
+        )
+
+
 def _list(call: Call) -> Answer:
-    return call.collection("groups", [_row(g) for g in call.w.apps.all_groups()], call.query(_PROPERTIES))
+    return call.collection("groups", [group_row(g) for g in call.w.apps.all_groups()], call.query(GROUP_PROPERTIES))
 
 
 def _get(call: Call, id: str) -> Answer:
-    return call.entity("groups", _row(_find(call, id)), call.query(_PROPERTIES).select)
+    return call.entity("groups", group_row(find_group(call, id)), call.query(GROUP_PROPERTIES).select)
+
+
+def _bound(call: Call) -> tuple[dict[str, Any], list[str], list[str]]:
+    """The body without its binds, and the ids of members and owners that it binds."""
+    body = call.body(binds=_BINDS)
+    members, owners = (body.pop(f"{name}@odata.bind", []) for name in ("members", "owners"))
+    for name, found in (("members", members), ("owners", owners)):
+        if not isinstance(found, list) or len(found) > 20:
+            raise bad(f"{name}@odata.bind is a list of at most 20 addresses.")
+    return (
+        without_annotations(body),
+        [_referred(call, r, "members@odata.bind") for r in members],
+        [_referred(call, r, "owners@odata.bind") for r in owners],
+    )
+
+
+def _referred(call: Call, reference: object, name: str = "@odata.id") -> str:
+    id = object_id(reference, _REFERENCES)
+    if not id or object_row(call, id) is None:
+        raise bad(f"{name} names no user, group or service principal.")
+    return id
 
 
 def _add(call: Call) -> Answer:
-    document = _checked(without_annotations(call.body()))
-    id = call.moment.new_id()
-    writer(call).apps.add_group(id, document, call.moment.at)
-    call.target("Group", id, document["displayName"])
-    return call.entity("groups", _row(_find(call, id))), 201
+    body, members, owners = _bound(call)
+    document = _checked(body)
+    if document["isAssignableToRole"] and not call.permits("RoleManagement.ReadWrite.Directory"):
+        raise Problem(Code.FORBIDDEN, "isAssignableToRole needs RoleManagement.ReadWrite.Directory.")
+    id, w = call.moment.new_id(), writer(call)
+    w.apps.add_group(id, document, call.moment.at)
+    group = find_group(call, id)
+    for member in members:
+        _join(call, group, member)
+    for owner in dict.fromkeys([*owners, *([call.user.id] if call.user else [])]):
+        w.directory.relate("groupOwner", id, owner)
+    call.target("Group", id, group.display_name, {}, group_row(group))
+    return call.entity("groups", group_row(group)), 201
 
 
 def _change(call: Call, id: str) -> Answer:
-    group = _find(call, id)
-    merged = _checked(dict(group.properties) | without_annotations(call.body()))
-    writer(call).apps.save_group(group.id, merged)
-    call.target("Group", group.id, merged["displayName"])
+    group = find_group(call, id)
+    body, members, owners = _bound(call)
+    merged = _checked(dict(group.properties) | body)
+    if bool(merged["isAssignableToRole"]) != bool(group.properties.get("isAssignableToRole")):
+        raise bad("isAssignableToRole cannot be changed.")
+    w = writer(call)
+    if body:
+        w.apps.save_group(group.id, merged)
+    for member in members:
+        _join(call, group, member)
+    for owner in owners:
+        _relate(call, group, owner)
+    call.target("Group", group.id, group.display_name, group_row(group), group_row(find_group(call, id)))
     return None
 
 
 def _delete(call: Call, id: str) -> Answer:
-    group = _find(call, id)
+    group = find_group(call, id)
+    guard_membership(call, group)
     writer(call).apps.delete_group(group.id)
-    call.target("Group", group.id, group.display_name)
+    writer(call).directory.forget(group.id)
+    call.target("Group", group.id, group.display_name, group_row(group), {})
     return None
 
 
 def _members(call: Call, id: str) -> Answer:
-    group = _find(call, id)
-    domain = call.w.configuration.tenant.default_domain
-    users = [call.w.users.by_id(m) for m in call.w.apps.members(group.id)]
-    rows = []
-    for user in users:
-        if user is not None:
-            row = user_row(user, domain)
-            rows.append({"@odata.type": "#microsoft.graph.user"} | {k: row[k] for k in DEFAULT})
-    return call.collection("directoryObjects", rows, call.query(frozenset(DEFAULT)))
+    return object_rows(call, call.w.apps.members(find_group(call, id).id))
+
+
+def _transitive_members(call: Call, id: str) -> Answer:
+    return object_rows(call, call.w.apps.members_below(find_group(call, id).id))
+
+
+def _join(call: Call, group: Group, member: str) -> None:
+    guard_membership(call, group)
+    if member == group.id:
+        raise bad("A group is no member of itself.")
+    if call.w.apps.is_member(group.id, member):
+        raise bad("One or more added object references already exist for the following modified properties: 'members'.")
+    writer(call).apps.add_member(group.id, member)
 
 
 def _add_member(call: Call, id: str) -> Answer:
-    group = _find(call, id)
-    reference = call.body().get("@odata.id")
-    member = reference.rstrip("/").rpartition("/")[2].lower() if isinstance(reference, str) else ""
-    if call.w.users.by_id(member) is None:
-        raise bad("@odata.id names no user.")
-    if member in call.w.apps.members(group.id):
-        raise bad("One or more added object references already exist for: 'members'.")
-    writer(call).apps.add_member(group.id, member)
-    call.target("Group", group.id, group.display_name)
+    group = find_group(call, id)
+    member = _referred(call, call.body().get("@odata.id"))
+    _join(call, group, member)
+    call.target("Group", group.id, group.display_name, {}, {"members": member})
     call.target("User", member)
     return None
 
 
 def _remove_member(call: Call, id: str, member: str) -> Answer:
-    group = _find(call, id)
-    if not writer(call).apps.remove_member(group.id, member.lower()):
+    group = find_group(call, id)
+    guard_membership(call, group)
+    if not call.w.apps.is_member(group.id, member.lower()):
         raise not_found(member)
-    call.target("Group", group.id, group.display_name)
+    writer(call).apps.remove_member(group.id, member.lower())
+    call.target("Group", group.id, group.display_name, {"members": member.lower()}, {})
     return None
 
 
-_READ = ("Group.Read.All", "Group.ReadWrite.All", "Directory.Read.All")
+_OWNER: RelationKind = "groupOwner"
+
+
+def _owners(call: Call, id: str) -> Answer:
+    return object_rows(call, call.w.directory.related(_OWNER, find_group(call, id).id))
+
+
+def _relate(call: Call, group: Group, owner: str) -> None:
+    if owner in call.w.directory.related(_OWNER, group.id):
+        raise bad("One or more added object references already exist for the following modified properties: 'owners'.")
+    guard_membership(call, group)
+    writer(call).directory.relate(_OWNER, group.id, owner)
+
+
+def _add_owner(call: Call, id: str) -> Answer:
+    group = find_group(call, id)
+    owner = _referred(call, call.body().get("@odata.id"))
+    _relate(call, group, owner)
+    call.target("Group", group.id, group.display_name, {}, {"owners": owner})
+    return None
+
+
+def _remove_owner(call: Call, id: str, owner: str) -> Answer:
+    group = find_group(call, id)
+    guard_membership(call, group)
+    if not writer(call).directory.unrelate(_OWNER, group.id, owner.lower()):
+        raise not_found(owner)
+    call.target("Group", group.id, group.display_name, {"owners": owner.lower()}, {})
+    return None
+
+
+_READ = ("Group.Read.All", "Group.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All")
+_READ_MEMBERS = (*_READ, "GroupMember.ReadWrite.All")
 _WRITE = ("Group.ReadWrite.All", "Directory.ReadWrite.All")
 _MEMBERS = (*_WRITE, "GroupMember.ReadWrite.All")
 _KIND = "GroupManagement"
+_ONE = "/groups/<id>"
 
 ROUTES = [
-    Route("GET", "/groups", _READ, _list),
-    Route("POST", "/groups", _WRITE, _add, "Add group", _KIND),
-    Route("GET", "/groups/<id>", _READ, _get),
-    Route("PATCH", "/groups/<id>", _WRITE, _change, "Update group", _KIND),
-    Route("DELETE", "/groups/<id>", _WRITE, _delete, "Delete group", _KIND),
-    Route("GET", "/groups/<id>/members", (*_READ, "GroupMember.ReadWrite.All"), _members),
-    Route("POST", "/groups/<id>/members/$ref", _MEMBERS, _add_member, "Add member to group", _KIND),
+    Route("GET", "/groups", _READ, _list, gives="group[]"),
+    Route("POST", "/groups", _WRITE, _add, "Add group", _KIND, body=GroupDocument, gives="group"),
+    Route("GET", _ONE, _READ, _get, fellow=True, gives="group"),
+    Route("PATCH", _ONE, _WRITE, _change, "Update group", _KIND, owner=True, body=GroupDocument),
+    Route("DELETE", _ONE, _WRITE, _delete, "Delete group", _KIND, owner=True),
+    Route("GET", f"{_ONE}/members", _READ_MEMBERS, _members, fellow=True, gives="directoryObject[]"),
+    Route("GET", f"{_ONE}/transitiveMembers", _READ_MEMBERS, _transitive_members, gives="directoryObject[]"),
+    Route("POST", f"{_ONE}/members/$ref", _MEMBERS, _add_member, "Add member to group", _KIND, owner=True),
     Route(
         "DELETE",
-        "/groups/<id>/members/<member>/$ref",
+        f"{_ONE}/members/<member>/$ref",
         _MEMBERS,
         _remove_member,
         "Remove member from group",
         _KIND,
+        owner=True,
     ),
+    Route("GET", f"{_ONE}/owners", _READ, _owners, fellow=True, gives="directoryObject[]"),
+    Route("POST", f"{_ONE}/owners/$ref", _WRITE, _add_owner, "Add owner to group", _KIND, owner=True),
+    Route("DELETE", f"{_ONE}/owners/<owner>/$ref", _WRITE, _remove_owner, "Remove owner from group", _KIND, owner=True),
 ]

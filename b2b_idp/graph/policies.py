@@ -7,9 +7,9 @@ from typing import Any
 from b2b_idp.claims.mapping import compile_mapping
 from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
 from b2b_idp.graph.body import bad, without_annotations
+from b2b_idp.model.moment import iso
 from b2b_idp.policy.documents import access_policy_of
 from b2b_idp.policy.strengths import BUILT_IN
-from b2b_idp.signin.log import iso
 from b2b_idp.store.configuration import CLAIMS_MAPPING, CONDITIONAL_ACCESS, PolicyRow
 
 _ACCESS = "identity/conditionalAccess/policies"

@@ -8,8 +8,8 @@ from typing import Any
 
 from b2b_idp.graph.api import Answer, Call, Handler, Route, not_found
 from b2b_idp.graph.body import bad, without_annotations
+from b2b_idp.model.moment import iso
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.signin.log import iso
 
 _LOG_ROWS = 5000
 """How far back a filtered log query looks."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from b2b_idp.guests.addresses import checked_address, checked_landing
 from b2b_idp.guests.lifecycle import reset
+from b2b_idp.guests.roles import INVITING_ADMINISTRATORS, may_invite
 from b2b_idp.keys.vault import Vault
-from b2b_idp.model.directory import Invitation, User, UserType
+from b2b_idp.model.directory import Invitation, RoleAssignment, User, UserType
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.store import Writer
+from b2b_idp.model.url import domain_of
+from b2b_idp.store import Configuration, Reader, Writer
 from b2b_idp.store.outbox import AN_HOUR, Letter
 
 LIFETIME = timedelta(days=30)
@@ -31,6 +33,17 @@ class InvitationRequest:
     user_type: UserType = "Guest"
     reset_user_id: str | None = None
     """The user whose redemption is reset (resetRedemption)."""
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    """Directory properties that a new guest gets, checked by the edge."""
+    sponsors: tuple[str, ...] = ()
+    """Ids of users or groups; the inviting person is the sponsor when there are none."""
+    groups: tuple[str, ...] = ()
+    roles: tuple[tuple[str, str], ...] = ()
+    """(service principal id, app role id) pairs that a new guest is assigned."""
+    expires_at: datetime | None = None
+    """When the guest expires; None: as the authorization policy says."""
+    id: str | None = None
+    """The invitation's id, for callers that must find it again; None: a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +55,32 @@ class Invited:
     redeem_url: str | None
 
 
-def invite(w: Writer, vault: Vault, ask: InvitationRequest, *, by: str, issuer: str, moment: Moment) -> Invited:
+def invite(
+    w: Writer,
+    vault: Vault,
+    ask: InvitationRequest,
+    *,
+    by: str,
+    issuer: str,
+    moment: Moment,
+    inviter: User | None = None,
+) -> Invited:
     """Invites an address: a new guest, a pending one again (a new link, the old one dead), or an accepted one
-    (status Completed, no link). Raises Problem(BAD_REQUEST | TOO_MANY_ATTEMPTS)."""
+    (status Completed, no link). `by` is the object id of who invites, `inviter` the person if it is one.
+
+    What the invitation gives (groups, roles, properties, sponsors, expiry) goes to new guests only: inviting again
+    resends. Raises Problem(BAD_REQUEST | TOO_MANY_ATTEMPTS).
+    """
     email, landing = checked_address(ask.email), checked_landing(ask.redirect_url)
-    user = _user_for(w, ask, email, moment)
+    check_domain(w.configuration, email)
+    user, is_new = _user_for(w, ask, email, moment)
+    if is_new:
+        _give(w, ask, user, inviter, moment)
     completed = user.state == "Accepted"
     if not completed:
         w.users.end_invitations(user.id, moment.at)
     invitation = Invitation(
-        id=moment.new_id(),
+        id=ask.id or moment.new_id(),
         user_id=user.id,
         email=email,
         redirect_url=landing,
@@ -69,24 +98,96 @@ def invite(w: Writer, vault: Vault, ask: InvitationRequest, *, by: str, issuer: 
     w.users.add_invitation(invitation)
     if completed:
         return Invited(invitation, user, None)
-    link = f"{issuer}/redeem?ticket={vault.handle('ticket', invitation.id, invitation.generation)}"
+    link = link_of(vault, invitation, issuer)
     if ask.send_message:
-        _mail(w, vault, invitation, link, moment)
+        mail(w, vault, invitation, link, moment, inviter)
     return Invited(invitation, user, link)
 
 
-def _user_for(w: Writer, ask: InvitationRequest, email: str, moment: Moment) -> User:
+def link_of(vault: Vault, invitation: Invitation, issuer: str) -> str:
+    """The link that the invitation is redeemed by."""
+    return f"{issuer}/redeem?ticket={vault.handle('ticket', invitation.id, invitation.generation)}"
+
+
+def resend(
+    w: Writer, vault: Vault, invitation: Invitation, *, issuer: str, moment: Moment, inviter: User | None = None
+) -> Invitation:
+    """Mails a pending invitation again: a new link, good for another 30 days; the earlier one opens nothing any more.
+
+    Raises Problem(BAD_REQUEST) when it is accepted or revoked, Problem(TOO_MANY_ATTEMPTS)."""
+    if invitation.status != "PendingAcceptance" or invitation.revoked_at is not None:
+        raise Problem(Code.BAD_REQUEST, "Only a pending invitation is sent again.")
+    check_domain(w.configuration, invitation.email)
+    again = replace(invitation, generation=invitation.generation + 1, expires_at=moment.at + LIFETIME)
+    w.users.save_invitation(again)
+    mail(w, vault, again, link_of(vault, again, issuer), moment, inviter)
+    return again
+
+
+def check_domain(configuration: Configuration, email: str) -> None:
+    """Raises Problem(BAD_REQUEST) when the domain list or the partner's inbound setting keeps everybody of the
+    address's domain out."""
+    domain = domain_of(email)
+    if configuration.domains is not None and not configuration.domains.permits(domain):
+        how = (
+            "is not in the list of domains that may be invited"
+            if configuration.domains.kind == "allow"
+            else ("is in the list of domains that may not be invited")
+        )
+        raise Problem(Code.BAD_REQUEST, f"{domain} {how} (B2BManagementPolicy).")
+    home = configuration.homes_by_domain.get(domain)
+    users = configuration.trust(home).inbound.users if home is not None and not home.own else None
+    if users is not None and users.access == "blocked" and "AllUsers" in users.targets:
+        raise Problem(
+            Code.BAD_REQUEST,
+            f"Nobody from {domain} is let in: the cross-tenant access policy blocks all users of that partner.",
+        )
+
+
+def check_inviter(r: Reader, user: User | None, roles: frozenset[str], at: datetime) -> None:
+    """Whether the authorization policy lets a person, or an app for itself (None), invite now.
+
+    Raises Problem(FORBIDDEN | TOO_MANY_ATTEMPTS)."""
+    policy = r.configuration.authorization
+    if not may_invite(policy, user, roles):
+        raise Problem(
+            Code.FORBIDDEN,
+            "Inviting guests is not allowed for you here: the authorization policy's allowInvitesFrom is "
+            f"{policy.allow_invites_from}.",
+        )
+    if user is None or policy.invitations_per_day is None or roles & INVITING_ADMINISTRATORS:
+        return
+    if r.users.invited_since(user.id, at - timedelta(days=1)) >= policy.invitations_per_day:
+        raise Problem(
+            Code.TOO_MANY_ATTEMPTS,
+            f"You invited {policy.invitations_per_day} people in the last 24 hours, which is the limit here.",
+            retry_after=AN_HOUR,
+        )
+
+
+def _give(w: Writer, ask: InvitationRequest, user: User, inviter: User | None, moment: Moment) -> None:
+    """What the invitation gives a new guest beside the account."""
+    for id in dict.fromkeys(ask.sponsors or ((inviter.id,) if inviter else ())):
+        w.directory.relate("sponsor", user.id, id)
+    for id in dict.fromkeys(ask.groups):
+        w.apps.add_member(id, user.id)
+    for resource, role in dict.fromkeys(ask.roles):
+        w.apps.assign(RoleAssignment(moment.new_id(), user.id, "User", resource, role, moment.at))
+
+
+def _user_for(w: Writer, ask: InvitationRequest, email: str, moment: Moment) -> tuple[User, bool]:
+    """The user that the invitation is for, and whether it is a new one."""
     if ask.reset_user_id is not None:
-        return _reset(w, ask.reset_user_id, email, moment)
+        return _reset(w, ask.reset_user_id, email, moment), False
     domain = w.configuration.tenant.default_domain
     upn = f"{email.replace('@', '_')}#EXT#@{domain}"
     for user in w.users.by_mail(email):
         if user.state is None:
             raise Problem(Code.BAD_REQUEST, "This address belongs to a member of this organisation.")
-        return user
+        return user, False
     if w.users.by_upn(email) is not None:
         raise Problem(Code.BAD_REQUEST, "This address belongs to a member of this organisation.")
-    if w.users.by_upn(upn) is not None:
+    if w.users.upn_taken(upn):
         upn = f"{email.replace('@', '_')}_{moment.new_id()[:8]}#EXT#@{domain}"
     user = User(
         id=moment.new_id(),
@@ -97,10 +198,16 @@ def _user_for(w: Writer, ask: InvitationRequest, email: str, moment: Moment) -> 
         state="PendingAcceptance",
         state_changed_at=moment.at,
         created_at=moment.at,
-        properties={"displayName": ask.display_name} if ask.display_name else {},
+        expires_at=ask.expires_at or _expiry(w.configuration, moment.at),
+        properties=dict(ask.properties) | ({"displayName": ask.display_name} if ask.display_name else {}),
     )
     w.users.add(user)
-    return user
+    return user, True
+
+
+def _expiry(configuration: Configuration, at: datetime) -> datetime | None:
+    days = configuration.authorization.guest_lifetime_days
+    return None if days is None else at + timedelta(days=days)
 
 
 def _reset(w: Writer, user_id: str, email: str, moment: Moment) -> User:
@@ -115,7 +222,10 @@ def _reset(w: Writer, user_id: str, email: str, moment: Moment) -> User:
     return reset(w, replace(user, mail=email, properties=properties), moment)
 
 
-def _mail(w: Writer, vault: Vault, invitation: Invitation, link: str, moment: Moment) -> None:
+def mail(
+    w: Writer, vault: Vault, invitation: Invitation, link: str, moment: Moment, inviter: User | None = None
+) -> None:
+    """Puts the invitation's mail into the outbox. Raises Problem(TOO_MANY_ATTEMPTS)."""
     key = vault.mail_key(invitation.email)
     if not w.outbox.may_have_another(key, moment.at):
         raise Problem(
@@ -137,7 +247,9 @@ def _mail(w: Writer, vault: Vault, invitation: Invitation, link: str, moment: Mo
     w.outbox.add(
         Letter(
             id=moment.new_id(),
-            once=f"invitation:{invitation.id}",
+            once=f"invitation:{invitation.id}:{invitation.generation}",
+            kind="invitation",
+            related_id=invitation.id,
             recipient=invitation.email,
             recipient_key=key,
             subject=f"{organisation} invites you",

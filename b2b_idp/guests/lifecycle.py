@@ -3,51 +3,101 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
-from b2b_idp.model.directory import User
+from b2b_idp.guests.roles import GLOBAL_ADMINISTRATOR
+from b2b_idp.model.directory import User, UserType
 from b2b_idp.model.moment import Moment
-from b2b_idp.store import Writer
+from b2b_idp.model.problem import Code, Problem
+from b2b_idp.store import Reader, Writer
+
+RESTORABLE = timedelta(days=30)
+"""How long a deleted user can be restored."""
 
 
-def revoke_sessions(w: Writer, user: User, moment: Moment) -> None:
+def revoke_sessions(w: Writer, user: User, moment: Moment) -> User:
     """Ends every session, code and refresh token of the user at once (revokeSignInSessions)."""
-    w.users.save(replace(user, sessions_valid_from=moment.at))
+    changed = replace(user, sessions_valid_from=moment.at)
+    w.users.save(changed)
     w.signins.end_sessions_of(user.id, moment.at)
     w.grants.revoke_user(user.id, moment.at)
+    return changed
 
 
 def set_enabled(w: Writer, user: User, enabled: bool, moment: Moment) -> User:
     """Switches the account on or off; switching off ends its sessions."""
     changed = replace(user, account_enabled=enabled)
     if user.account_enabled and not enabled:
-        revoke_sessions(w, changed, moment)
-        return replace(changed, sessions_valid_from=moment.at)
+        check_not_last_administrator(w, user)
+        return revoke_sessions(w, changed, moment)
     w.users.save(changed)
     return changed
 
 
-def reset(w: Writer, user: User, moment: Moment) -> User:
-    """Takes the identity off a guest, who must redeem again; object id, groups and assignments stay.
+def forget_factors(w: Writer, user: User, moment: Moment) -> User:
+    """Takes local factors, recovery codes, sessions, grants, consents and remembered evidence off the user."""
+    changed = revoke_sessions(w, replace(user, home_mfa_seen_at=None), moment)
+    w.factors.forget(user.id)
+    w.grants.forget_consents(user.id)
+    return changed
 
-    Local factors, recovery codes, sessions, grants, consents and remembered evidence are gone.
-    """
+
+def reset(w: Writer, user: User, moment: Moment) -> User:
+    """Takes the identity off a guest, who must redeem again; object id, groups and assignments stay."""
     pending = replace(
         user,
         identity=None,
         home_tenant_id=None,
         proved_mail=None,
-        home_mfa_seen_at=None,
         state="PendingAcceptance",
         state_changed_at=moment.at,
     )
-    revoke_sessions(w, pending, moment)
-    w.factors.forget(user.id)
-    w.grants.forget_consents(user.id)
     w.users.end_invitations(user.id, moment.at)
-    return replace(pending, sessions_valid_from=moment.at)
+    return forget_factors(w, pending, moment)
 
 
-def delete(w: Writer, user: User) -> None:
+def convert(w: Writer, user: User, to: UserType, moment: Moment) -> User:
+    """Makes a guest a member or a member a guest. Identity and access stay; local factors and sessions do not."""
+    return forget_factors(w, replace(user, user_type=to), moment)
+
+
+def set_expiry(w: Writer, user: User, at: datetime | None) -> User:
+    """From `at` on the account is as if disabled; None: it never expires."""
+    changed = replace(user, expires_at=at)
+    w.users.save(changed)
+    return changed
+
+
+def delete(w: Writer, user: User, moment: Moment) -> None:
+    """Deletes the user, who can be restored for 30 days. Sessions and open invitations end at once."""
+    check_not_last_administrator(w, user)
+    w.users.end_invitations(user.id, moment.at)
+    revoke_sessions(w, replace(user, deleted_at=moment.at), moment)
+
+
+def restore(w: Writer, user: User, moment: Moment) -> User:
+    """Brings a deleted user back with groups and assignments, without local factors and sessions."""
+    if user.state == "Accepted" and user.identity is None:
+        # another guest took up the identity meanwhile
+        return reset(w, replace(user, deleted_at=None), moment)
+    return forget_factors(w, replace(user, deleted_at=None), moment)
+
+
+def delete_for_good(w: Writer, user: User) -> None:
     """Removes the user with everything that hangs on them; the logs stay."""
     w.apps.unassign_principal(user.id)
+    w.directory.forget(user.id)
     w.users.delete(user.id)
+
+
+def check_not_last_administrator(r: Reader, user: User) -> None:
+    """Raises Problem(CONFLICT) when nobody but this user is an enabled Global Administrator."""
+    holders = [a.principal_id for a in r.directory.role_assignments(template_id=GLOBAL_ADMINISTRATOR)]
+    if user.id not in holders:
+        return
+    others = (r.users.by_id(id) for id in holders if id != user.id)
+    if not any(other is not None and other.account_enabled for other in others):
+        raise Problem(
+            Code.CONFLICT,
+            "This is the last Global Administrator. Give the role to somebody else first.",
+        )

@@ -55,7 +55,12 @@ _READ_DIRECTORY = ("Directory.Read.All",)
 _READ_ALL = (*_READ_DIRECTORY, "Policy.Read.All", "AuditLog.Read.All", "IdentityProvider.Read.All")
 _USERS = ("User.ReadWrite.All", "User.Invite.All", "User.RevokeSessions.All")
 _GROUPS = ("Group.ReadWrite.All", "GroupMember.ReadWrite.All")
-_APPS = ("Application.ReadWrite.All", "AppRoleAssignment.ReadWrite.All", "Policy.ReadWrite.ApplicationConfiguration")
+_APPS = (
+    "Application.ReadWrite.All",
+    "AppRoleAssignment.ReadWrite.All",
+    "DelegatedPermissionGrant.ReadWrite.All",
+    "Policy.ReadWrite.ApplicationConfiguration",
+)
 
 
 def _role(id: str, name: str, description: str, *permissions: str) -> RoleTemplate:
@@ -129,7 +134,7 @@ ROLES: Mapping[str, RoleTemplate] = MappingProxyType(
 )
 """Role templates by id."""
 
-_INVITING_ADMINISTRATORS = frozenset({GLOBAL_ADMINISTRATOR, USER_ADMINISTRATOR, GUEST_INVITER})
+INVITING_ADMINISTRATORS = frozenset({GLOBAL_ADMINISTRATOR, USER_ADMINISTRATOR, GUEST_INVITER})
 
 
 def may_invite(policy: AuthorizationPolicy, user: User | None, roles: frozenset[str]) -> bool:
@@ -138,9 +143,9 @@ def may_invite(policy: AuthorizationPolicy, user: User | None, roles: frozenset[
         case "none":
             return False
         case "adminsAndGuestInviters":
-            return user is not None and not roles.isdisjoint(_INVITING_ADMINISTRATORS)
+            return user is not None and not roles.isdisjoint(INVITING_ADMINISTRATORS)
         case "adminsGuestInvitersAndAllMembers":
-            return user is None or not user.is_guest or not roles.isdisjoint(_INVITING_ADMINISTRATORS)
+            return user is None or not user.is_guest or not roles.isdisjoint(INVITING_ADMINISTRATORS)
         case "everyone":
             return True
 

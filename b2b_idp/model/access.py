@@ -89,6 +89,7 @@ class Reason(StrEnum):
     HOME_COULD_NOT = "home_could_not"
     BLOCKED_BY_PARTNER_POLICY = "blocked_by_partner_policy"
     PARTNER_NOT_TRUSTED = "partner_not_trusted"
+    LOCAL_FACTOR_REQUIRED = "local_factor_required"
     LOCAL_MFA_ACCEPTED = "local_mfa_accepted"
     HOME_STRENGTH_ACCEPTED = "home_strength_accepted"
     COMBINED_STRENGTH_ACCEPTED = "combined_strength_accepted"

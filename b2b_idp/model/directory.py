@@ -59,6 +59,10 @@ class User:
         """displayName, else the address, else the user principal name."""
         return str(self.properties.get("displayName") or self.mail or self.upn)
 
+    def usable_at(self, at: datetime) -> bool:
+        """Whether the account is enabled and not expired."""
+        return self.account_enabled and (self.expires_at is None or at < self.expires_at)
+
     @property
     def is_guest(self) -> bool:
         return self.user_type == "Guest"

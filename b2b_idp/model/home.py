@@ -88,6 +88,8 @@ class Trust:
     when_home_cannot: Literal["challengeHere", "block"] = "challengeHere"
     mfa_max_age: timedelta | None = None
     trusted_attributes: frozenset[str] = frozenset()
+    local_only: bool = False
+    """The home's MFA does not count for this sign-in, however trusted: a factor registered here is needed."""
 
 
 def effective_trust(partner: Partner | None, default: Partner) -> Trust:

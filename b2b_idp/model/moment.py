@@ -27,3 +27,8 @@ class Moment:
 def tenant_id_of(issuer: str) -> str:
     """The home tenant id that an issuer has unless one is given: UUIDv5 in the URL namespace (RFC 9562 §5.5)."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, issuer))
+
+
+def iso(at: datetime) -> str:
+    """ISO 8601 with `Z`, as Graph writes times."""
+    return at.strftime("%Y-%m-%dT%H:%M:%S") + "Z"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from b2b_idp.guests.permissions import PERMISSIONS
 from b2b_idp.model.directory import App
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.request import AuthorizeRequest
@@ -17,7 +18,7 @@ from b2b_idp.policy.decide import ACR_VALUES
 from b2b_idp.store import Reader
 
 OIDC_SCOPES = ("openid", "profile", "email", "offline_access")
-GRAPH_SCOPES = ("User.Read",)
+GRAPH_SCOPES = ("User.Read", *PERMISSIONS)
 GRAPH_URI = "https://graph.microsoft.com"
 """Another name of ourselves as an API, as Graph's SDKs say it."""
 _WITHOUT_CLAIMS = ("address", "phone")

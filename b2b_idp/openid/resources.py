@@ -97,7 +97,7 @@ def _introspect(parts: OpenIdParts) -> dict[str, Any]:
             return _refresh_state(w, parts, client, grant, refresh.generation)
         try:
             claims = parts.keys.verify(token, ACCESS_TOKEN_TYPE, moment.at)
-            standing(w, claims)
+            standing(w, claims, moment)
         except Problem:
             return {"active": False}
         mine = claims.get("client_id") == client.app.app_id

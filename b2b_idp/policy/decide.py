@@ -165,7 +165,7 @@ def _path(
         return _Path((), settled=False, may_step_up=may_step_up, home_failed=False)
     so_far: list[Reason] = []
     if requirement.anything and not trust.mfa_accepted:
-        so_far.append(Reason.PARTNER_NOT_TRUSTED)
+        so_far.append(Reason.LOCAL_FACTOR_REQUIRED if trust.local_only else Reason.PARTNER_NOT_TRUSTED)
     if asked and (wants_home_mfa or first_lacks):
         so_far.append(Reason.HOME_STEP_UP if wants_home_mfa else Reason.HOME_AUTHENTICATION_REQUIRED)
     failed = wants_home_mfa or first_lacks

@@ -19,6 +19,10 @@ _SENTENCES: Mapping[Reason, str] = MappingProxyType(
         Reason.PARTNER_NOT_TRUSTED: (
             "The home tenant is not trusted for multi-factor authentication; its word is only recorded."
         ),
+        Reason.LOCAL_FACTOR_REQUIRED: (
+            "Who holds a directory role, or lets an app write to the directory, proves a second factor that is "
+            "registered here, whatever the home tenant is trusted for."
+        ),
         Reason.LOCAL_MFA_ACCEPTED: "The guest passed multi-factor authentication here.",
         Reason.HOME_STRENGTH_ACCEPTED: "The methods used at home satisfy the authentication strength.",
         Reason.COMBINED_STRENGTH_ACCEPTED: (

@@ -17,6 +17,7 @@ from b2b_idp.model.directory import User
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.request import AuthorizeRequest
+from b2b_idp.model.url import origin_of
 from b2b_idp.policy.evaluate import Evaluation
 from b2b_idp.signin.answers import Answer, prepare
 from b2b_idp.signin.answers import read as read_answer
@@ -350,8 +351,11 @@ class SignIn:
     ) -> Granted | Landed:
         session_id, grant_id = write_grant(w, known, step, view, moment, self._settings.home_recheck)
         self._log(w, correlation_id, known, view, browser, moment, user=step.user, evaluation=step.evaluation)
+        w.users.signed_in(step.user.id, moment.at)
         if known.request is None:
-            return Landed(known.landing if view.app else None, session_id)
+            origins = view.configuration.authorization.redirect_origins
+            welcome = view.app is not None or (known.landing is not None and origin_of(known.landing) in origins)
+            return Landed(known.landing if welcome else None, session_id)
         assert grant_id is not None
         return Granted(known.request, grant_id, session_id)
 

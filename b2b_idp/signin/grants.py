@@ -128,7 +128,7 @@ def reconsider(r: Reader, grant: Grant, moment: Moment, *, refresh: bool = False
     statement = evidence.statements[-1] if evidence.statements else None
     evaluation = evaluate(
         access_request(view, user, judged, statement, moment.at if refresh else began_at, moment.at),
-        policy_view(view),
+        policy_view(view, judged),
         evidence,
         History(asked_home=known.asked_home, local_methods=LOCAL_METHODS),
     )

@@ -60,7 +60,9 @@ def bind(w: Writer, known: Known, view: View, step: Bind, moment: Moment) -> Non
         newer = refreshed(bound, known.profile, view.trust, {})
         if newer is not None:
             w.users.save(newer)
-    w.users.set_invitation_status(step.candidate.invitation.id, "Completed")
-    activity = "Redeem external user invite"
+    invitation = step.candidate.invitation
+    if invitation is not None:
+        w.users.set_invitation_status(invitation.id, "Completed")
+    activity = "Redeem external user invite" if invitation is not None else "Bind member to the own provider"
     audit = guest_audit(bound, moment, activity, service="Invited Users", operation="Update")
     w.logs.add_audit(audit, moment.at)

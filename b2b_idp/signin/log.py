@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from b2b_idp.model.access import Because, Decision
 from b2b_idp.model.directory import App, User
 from b2b_idp.model.evidence import Evidence, HomeStatement
 from b2b_idp.model.home import Home
-from b2b_idp.model.moment import Moment
+from b2b_idp.model.moment import Moment, iso
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.policy.evaluate import Evaluation
 from b2b_idp.policy.reasons import sentence
@@ -42,11 +41,6 @@ ERROR_CODES: Mapping[Code, int] = {
     Code.TOO_MANY_ATTEMPTS: 50053,
 }
 """AADSTS numbers of refusals, for `status.errorCode`; 50000 for any other."""
-
-
-def iso(at: datetime) -> str:
-    """ISO 8601 with `Z`, as Graph writes times."""
-    return at.strftime("%Y-%m-%dT%H:%M:%S") + "Z"
 
 
 def guest_audit(

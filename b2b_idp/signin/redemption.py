@@ -29,7 +29,7 @@ def proof_of(known: Known, view: View, candidate: Candidate) -> Proof:
     the address was typed in this browser. The link alone proves nothing, nor does another home's word.
     Raises Problem(ADDRESS_NOT_VOUCHED).
     """
-    address = candidate.invitation.email
+    address = candidate.address
     authority = view.configuration.homes_by_domain.get(domain_of(address))
     typed = known.address_proved is not None and same_address(known.address_proved, address)
     if authority is None:
@@ -40,9 +40,9 @@ def proof_of(known: Known, view: View, candidate: Candidate) -> Proof:
         raise _not_vouched(address, "the identity comes from a home that is not authoritative for the address")
     if profile.email is None or not same_address(profile.email, address) or profile.email_verified is False:
         raise _not_vouched(address, "the home does not vouch for the invited address")
-    if profile.email_verified or typed:
+    if profile.email_verified or typed or home.own:
         return Proof.ENOUGH
-    from_link = known.invitation_id == candidate.invitation.id
+    from_link = candidate.invitation is not None and known.invitation_id == candidate.invitation.id
     if from_link and home.vocabulary.addresses_assigned:
         return Proof.ENOUGH
     return Proof.MAILED_CODE

@@ -35,7 +35,7 @@ def page_of(
         case Waiting.REDEEM:
             assert view.candidate is not None and view.home is not None
             return "redeem", {
-                "invited_email": view.candidate.invitation.email,
+                "invited_email": view.candidate.address,
                 "organisation": view.configuration.tenant.name,
                 "app_name": app_name,
                 "home_name": view.home.display_name,

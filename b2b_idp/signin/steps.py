@@ -12,6 +12,7 @@ from b2b_idp.model.evidence import Evidence, HomeStatement, LocalMethod, Vocabul
 from b2b_idp.model.home import Home
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.request import AuthorizeRequest
+from b2b_idp.model.url import domain_of
 from b2b_idp.policy.decide import ACR_VALUES, History, acr_satisfies
 from b2b_idp.policy.evaluate import Evaluation, PolicyView, evaluate
 from b2b_idp.policy.reasons import sentence
@@ -125,6 +126,9 @@ def _redeem(known: Known, view: View, at: datetime) -> Step:
     candidate = view.candidate
     if candidate is None:
         return Stop(_not_invited(known, view))
+    listed = view.configuration.domains
+    if candidate.invitation is not None and listed is not None and not listed.permits(domain_of(candidate.address)):
+        return Stop(_domain_blocked(domain_of(candidate.address)))
     early = judge(known, view, candidate.user, at)
     if isinstance(early.decision, Refuse):
         return _refused(early, early.decision)
@@ -133,10 +137,10 @@ def _redeem(known: Known, view: View, at: datetime) -> Step:
     except Problem as problem:
         return Stop(problem)
     if proof is Proof.MAILED_CODE:
-        return Ask(Waiting.EMAIL_CODE, address=candidate.invitation.email)
-    if not known.accepted and not view.trust.automatic_consent:
+        return Ask(Waiting.EMAIL_CODE, address=candidate.address)
+    if candidate.invitation is not None and not known.accepted and not view.trust.automatic_consent:
         return Ask(Waiting.REDEEM)
-    return Bind(candidate, candidate.invitation.email)
+    return Bind(candidate, candidate.address)
 
 
 def _judge(known: Known, view: View, user: User, at: datetime) -> Step:
@@ -225,15 +229,30 @@ def judge(known: Known, view: View, user: User | None, at: datetime) -> Evaluati
     statement = known.evidence.statements[-1] if known.evidence.statements else None
     ask = access_request(view, user, request, statement, known.began_at, at)
     history = History(asked_home=known.asked_home, local_methods=LOCAL_METHODS)
-    return evaluate(ask, policy_view(view), known.evidence, history)
+    return evaluate(ask, policy_view(view, request), known.evidence, history)
 
 
-def policy_view(view: View) -> PolicyView:
+def is_powerful(view: View, request: AuthorizeRequest | None) -> bool:
+    """Whether somebody from another organisation holds a directory role, or lets the app write to the directory: they
+    prove a second factor that is registered here (a shipped policy, `powersNeedLocalFactor`)."""
+    if view.home is None or view.home.own or not view.configuration.authorization.powers_need_local_factor:
+        return False
+    return bool(view.roles) or (request is not None and any(writes_directory(s) for s in request.scope))
+
+
+def writes_directory(scope: str) -> bool:
+    """Whether a scope is a Graph permission that changes something."""
+    return "/" not in scope and (".ReadWrite." in scope or scope in ("User.Invite.All", "User.RevokeSessions.All"))
+
+
+def policy_view(view: View, request: AuthorizeRequest | None) -> PolicyView:
     """The part of the view that the decision sees."""
-    home = view.home
+    home, trust = view.home, view.trust
+    if is_powerful(view, request):
+        trust = replace(trust, mfa_accepted=False, local_only=True)
     return PolicyView(
         policies=view.configuration.policies,
-        trust=view.trust,
+        trust=trust,
         vocabulary=home.vocabulary if home else Vocabulary(),
         home_enabled=home is not None and home.enabled,
     )
@@ -254,10 +273,10 @@ def access_request(
         user_type=user.user_type if user else "Guest",
         external=view.home is not None and not view.home.own,
         group_ids=frozenset(view.groups),
-        role_ids=frozenset(),
+        role_ids=view.roles,
         home_tenant_id=view.home.tenant_id if view.home else None,
         home_subject=statement.subject if statement else None,
-        user_enabled=user is None or user.account_enabled,
+        user_enabled=user is None or user.usable_at(at),
         app_id=app.app_id if app else "",
         app_enabled=app is None or app.enabled,
         assignment_required=app is not None and app.assignment_required,
@@ -265,7 +284,7 @@ def access_request(
         client_type="browser",
         max_age=request.max_age if request else None,
         reauthenticate_after=began_at if request and "login" in request.prompt else None,
-        app_wants_mfa=request is not None and wants_mfa(request),
+        app_wants_mfa=(request is not None and wants_mfa(request)) or is_powerful(view, request),
         at=at,
         began=began_at,
     )
@@ -308,6 +327,14 @@ def _home_gone(tenant_id: str | None) -> Problem:
         Code.HOME_DISABLED,
         "Sign-in through your organisation is switched off here. Ask the person who invited you.",
         f"home tenant {tenant_id} is deleted or disabled",
+    )
+
+
+def _domain_blocked(domain: str) -> Problem:
+    return Problem(
+        Code.INBOUND_BLOCKED,
+        "Your organisation's domain may not be invited here any more. Ask the person who invited you.",
+        f"the domain list (B2BManagementPolicy) does not permit {domain[:100]}",
     )
 
 

@@ -16,10 +16,12 @@ from b2b_idp.store.configuration import Configuration
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A user who waits for redemption, with the invitation that stands for them."""
+    """A user whom the identity may become: a guest who waits for redemption, with the invitation that stands for them,
+    or a member who never signed in. `address` is what has to be proved."""
 
     user: User
-    invitation: Invitation
+    invitation: Invitation | None
+    address: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,8 @@ class View:
     """Whom the identity may become by redemption."""
     groups: tuple[str, ...] = ()
     assigned: bool = False
+    roles: frozenset[str] = frozenset()
+    """Templates of the directory roles that the person holds."""
     consented: frozenset[str] = frozenset()
     registered: frozenset[LocalMethod] = frozenset()
 
@@ -55,10 +59,12 @@ def load_view(r: Reader, known: Known, at: datetime) -> View:
     invited = r.users.by_id(invitation.user_id) if invitation else None
     candidate = _candidate(r, known, home, invitation, invited, at) if known.identity and user is None else None
     groups: list[str] = []
+    roles = frozenset[str]()
     assigned, consented, registered = False, frozenset[str](), frozenset[LocalMethod]()
     person = user or (candidate.user if candidate else None)
     if person is not None:
         groups = r.apps.groups_of(person.id)
+        roles = r.directory.roles_of([person.id, *groups])
         registered = r.factors.methods(person.id)
         if app is not None:
             assigned = not app.assignment_required or bool(r.apps.role_ids(app.sp_id, [person.id, *groups]))
@@ -74,6 +80,7 @@ def load_view(r: Reader, known: Known, at: datetime) -> View:
         candidate=candidate,
         groups=tuple(groups),
         assigned=assigned,
+        roles=roles,
         consented=consented,
         registered=registered,
     )
@@ -98,15 +105,27 @@ def _candidate(
     at: datetime,
 ) -> Candidate | None:
     if invitation is not None and invited is not None:
-        return Candidate(user=invited, invitation=invitation) if invited.state == "PendingAcceptance" else None
+        waits = invited.state == "PendingAcceptance"
+        return Candidate(user=invited, invitation=invitation, address=invitation.email) if waits else None
     profile = known.profile
     if home is None or profile is None or profile.email is None:
         return None
     # just in time: only the home that is authoritative for the address may name the invitation
     if r.configuration.homes_by_domain.get(domain_of(profile.email)) != home:
         return None
+    if home.own:
+        return _member(r, profile.email)
     for user in r.users.by_mail(profile.email):
         waiting = r.users.latest_invitation(user.id) if user.state == "PendingAcceptance" else None
         if waiting is not None and is_good(waiting, at):
-            return Candidate(user=user, invitation=waiting)
+            return Candidate(user=user, invitation=waiting, address=waiting.email)
+    return None
+
+
+def _member(r: Reader, address: str) -> Candidate | None:
+    """The member whom the organisation's own provider means: by user principal name, else by mail."""
+    by_name = r.users.by_upn(address)
+    for user in (*((by_name,) if by_name else ()), *r.users.by_mail(address)):
+        if user.state is None and user.identity is None:
+            return Candidate(user=user, invitation=None, address=address)
     return None

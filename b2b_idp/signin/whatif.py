@@ -72,11 +72,12 @@ class WhatIf:
             invited=None,
             candidate=None,
             groups=tuple(groups),
+            roles=r.directory.roles_of([user.id, *groups]),
             assigned=not app.assignment_required or bool(r.apps.role_ids(app.sp_id, [user.id, *groups])),
         )
         evaluation = evaluate(
             access_request(view, user, Known(began_at=at).request, statement, at, at),
-            policy_view(view),
+            policy_view(view, None),
             evidence,
             History(asked_home=asked, local_methods=LOCAL_METHODS),
         )

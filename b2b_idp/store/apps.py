@@ -81,7 +81,7 @@ def app_of(row: AppRow) -> App:
         subject_type=ours.get("subjectType", "pairwise"),
         id_token_alg=ours.get("idTokenSignedResponseAlg", "RS256"),
         jwks=tuple((ours.get("jwks") or {}).get("keys", ())),
-        consent_granted=tuple(ours.get("adminConsent", ())),
+        consent_granted=tuple(s.removeprefix("https://graph.microsoft.com/") for s in ours.get("adminConsent", ())),
         claims_policy_id=row.claims_policy_id,
         sp_explicit=row.sp_explicit,
         created_at=row.created_at,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.tables import outbox
@@ -13,6 +13,19 @@ from b2b_idp.store.tables import outbox
 AN_HOUR = timedelta(hours=1)
 MAILS_AN_HOUR = 5
 """How many mails one address gets in an hour: invitations and codes together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a letter, without what it said and to whom."""
+
+    id: str
+    kind: str
+    status: str
+    attempts: int
+    last_error: str | None
+    created_at: datetime
+    sent_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +72,19 @@ class OutboxReader:
             select(outbox).where(outbox.c.body.is_not(None)).order_by(outbox.c.created_at.desc()).limit(most)
         ).mappings()
         return [self._letter(r) for r in rows]
+
+    def about(self, related_id: str) -> list[Fate]:
+        """What became of the letters about an invitation, oldest first."""
+        return self._fates(outbox.c.related_id == related_id)
+
+    def dead(self) -> list[Fate]:
+        """Letters that were given up, oldest first."""
+        return self._fates(outbox.c.status == "dead")
+
+    def _fates(self, which: ColumnElement[bool]) -> list[Fate]:
+        columns = [outbox.c[name] for name in Fate.__slots__]
+        rows = self._c.execute(select(*columns).where(which).order_by(outbox.c.created_at, outbox.c.id)).mappings()
+        return [Fate(**r) for r in rows]
 
     def may_have_another(self, recipient_key: bytes, at: datetime) -> bool:
         """Whether the address has not had its share of mails in the hour before `at`, whoever had them sent."""

@@ -119,6 +119,8 @@ invitations = Table(
     Column("expires_at", Instant, nullable=False),
     Column("invited_by", String, nullable=False),
     Column("revoked_at", Instant),
+    Index("ix_invitations_invited_by_created_at", "invited_by", "created_at"),
+    Index("ix_invitations_status_id", "status", "id"),
 )
 
 homes = Table(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, delete, func, insert, select, update
 
 from b2b_idp.model.directory import HomeIdentity, Invitation, User
 from b2b_idp.store.changes import record
@@ -85,6 +85,26 @@ class UsersReader:
         ).mappings()
         return [_user(r) for r in rows]
 
+    def all_deleted(self) -> list[User]:
+        """Every user who can still be restored, in order of id."""
+        return self._many(users.c.deleted_at.is_not(None))
+
+    def pending_before(self, at: datetime) -> list[User]:
+        """Guests who wait for redemption since before then."""
+        return self._many(_LIVE, users.c.state == "PendingAcceptance", users.c.state_changed_at < at)
+
+    def inactive_before(self, at: datetime) -> list[User]:
+        """Enabled guests who redeemed, and did not sign in since then."""
+        seen = func.coalesce(users.c.last_signin_at, users.c.state_changed_at)
+        return self._many(_LIVE, users.c.state == "Accepted", users.c.account_enabled.is_(True), seen < at)
+
+    def expired_before(self, at: datetime) -> list[User]:
+        """Enabled users whose accounts ended before then."""
+        return self._many(_LIVE, users.c.expires_at < at, users.c.account_enabled.is_(True))
+
+    def _many(self, *which: ColumnElement[bool]) -> list[User]:
+        return [_user(r) for r in self._c.execute(select(users).where(*which).order_by(users.c.id)).mappings()]
+
     def upn_taken(self, upn: str) -> bool:
         """Whether any user, deleted ones included, has this user principal name."""
         return self._c.execute(select(users.c.id).where(users.c.upn_key == address_key(upn))).first() is not None
@@ -112,6 +132,16 @@ class UsersReader:
     def invitation(self, id: str) -> Invitation | None:
         row = self._c.execute(_INVITATION, {"id": id}).mappings().first()
         return None if row is None else _invitation(row)
+
+    def invitations(self) -> list[Invitation]:
+        """Every invitation, in order of id."""
+        return [_invitation(r) for r in self._c.execute(select(invitations).order_by(invitations.c.id)).mappings()]
+
+    def invited_since(self, inviter_id: str, at: datetime) -> int:
+        """How many invitations somebody has made since then."""
+        counted = select(func.count()).select_from(invitations)
+        counted = counted.where(invitations.c.invited_by == inviter_id, invitations.c.created_at >= at)
+        return self._c.execute(counted).scalar_one()
 
     def latest_invitation(self, user_id: str) -> Invitation | None:
         row = self._c.execute(_LATEST_INVITATION, {"user": user_id}).mappings().first()
@@ -165,6 +195,12 @@ class UsersWriter(UsersReader):
         row = {name: getattr(invitation, name) for name in Invitation.__slots__}
         row["message"] = dict(invitation.message)
         self._c.execute(insert(invitations), row)
+
+    def save_invitation(self, invitation: Invitation) -> None:
+        """Writes status, generation, expiry and revocation of an invitation read in this same transaction."""
+        names = ("status", "generation", "expires_at", "revoked_at")
+        values = {name: getattr(invitation, name) for name in names}
+        self._c.execute(update(invitations).where(invitations.c.id == invitation.id).values(**values))
 
     def set_invitation_status(self, id: str, status: str) -> None:
         self._c.execute(update(invitations).where(invitations.c.id == id).values(status=status))

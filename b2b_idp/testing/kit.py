@@ -170,8 +170,10 @@ class Kit:
         when_home_cannot: str = "challengeHere",
         mfa_max_age: str | None = None,
         authentication_context: Mapping[str, Any] | None = None,
+        own: bool = False,
     ) -> KitHome:
-        """Connects a home tenant that is authoritative for `domain`, and says whether its MFA is accepted."""
+        """Connects a home tenant that is authoritative for `domain`, and says whether its MFA is accepted. `own`: it is
+        the organisation's own provider, where members sign in."""
         provider = ScriptedHome(domain)
         provider.start()
         context = {
@@ -195,20 +197,22 @@ class Kit:
                 },
                 "b2bIdp": {
                     "domains": [domain],
+                    "own": own,
                     "authenticationContext": context | dict(authentication_context or {}),
                 },
             },
         )
         tenant_id = created["b2bIdp"]["tenantId"]
-        self.graph(
-            "POST",
-            "/policies/crossTenantAccessPolicy/partners",
-            {
-                "tenantId": tenant_id,
-                "inboundTrust": {"isMfaAccepted": trust_mfa},
-                "b2bIdp": {"whenHomeCannot": when_home_cannot, "mfaMaxAge": mfa_max_age},
-            },
-        )
+        if not own:
+            self.graph(
+                "POST",
+                "/policies/crossTenantAccessPolicy/partners",
+                {
+                    "tenantId": tenant_id,
+                    "inboundTrust": {"isMfaAccepted": trust_mfa},
+                    "b2bIdp": {"whenHomeCannot": when_home_cannot, "mfaMaxAge": mfa_max_age},
+                },
+            )
         home = KitHome(domain, tenant_id, provider)
         self._homes[domain] = home
         return home
@@ -227,8 +231,16 @@ class Kit:
         user_id = invitation["invitedUser"]["id"]
         if properties:
             self.graph("PATCH", f"/users/{user_id}", properties)
-        driver = GuestDriver(Walker(self._transport(), CALLBACK.rsplit("/", 1)[0]), self._mailed_code)
-        return KitGuest(user_id, email, invitation["inviteRedeemUrl"], driver)
+        return KitGuest(user_id, email, invitation["inviteRedeemUrl"], self._driver())
+
+    def member(self, upn: str, **properties: Any) -> KitGuest:
+        """A member of the organisation, who signs in at its own provider (`home_tenant(…, own=True)`)."""
+        name = {"displayName": upn.partition("@")[0].title()}
+        user = self.graph("POST", "/users", {"userPrincipalName": upn} | name | properties)
+        return KitGuest(user["id"], upn, "", self._driver())
+
+    def _driver(self) -> GuestDriver:
+        return GuestDriver(Walker(self._transport(), CALLBACK.rsplit("/", 1)[0]), self._mailed_code)
 
     def app(
         self,

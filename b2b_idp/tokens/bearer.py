@@ -34,10 +34,10 @@ def read_bearer(r: Reader, keys: KeyRing, token: str, issuer: str, moment: Momen
         raise _invalid("another issuer or audience")
     if claims.get("tid") != r.configuration.tenant.id:
         raise _invalid("another tenant")
-    return standing(r, claims)
+    return standing(r, claims, moment)
 
 
-def standing(r: Reader, claims: Mapping[str, Any]) -> Caller:
+def standing(r: Reader, claims: Mapping[str, Any], moment: Moment) -> Caller:
     """The caller of verified claims, if app, user and grant still stand. Raises Problem(INVALID_TOKEN)."""
     jti, client_id = claims.get("jti"), claims.get("client_id")
     if not isinstance(jti, str) or not isinstance(client_id, str):
@@ -56,7 +56,7 @@ def standing(r: Reader, claims: Mapping[str, Any]) -> Caller:
     if grant is None or grant.revoked_at is not None or grant.app_id != client_id:
         raise _invalid("the grant is revoked or gone, or another app's")
     user = r.users.by_id(grant.user_id)
-    if user is None or not user.account_enabled:
+    if user is None or not user.usable_at(moment.at):
         raise _invalid("the user is gone or disabled")
     if user.sessions_valid_from is not None and grant.created_at < user.sessions_valid_from:
         raise _invalid("the user's sessions were revoked")

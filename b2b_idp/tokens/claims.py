@@ -91,6 +91,7 @@ def _directory(made: Made, subject: Subject, issuer: str) -> None:
         made.put("_claim_sources", {"src1": {"endpoint": endpoint}}, f"more than {GROUPS_LIMIT} groups")
     else:
         made.put("groups", subject.groups, "group membership, as the app's groupMembershipClaims choose")
+    made.put("wids", subject.directory_roles, "directory roles, as the app's groupMembershipClaims choose")
     made.put("roles", subject.roles, "app roles assigned to the user or to a group that has the user")
 
 

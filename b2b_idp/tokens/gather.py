@@ -25,6 +25,8 @@ class Subject:
     mapping: ClaimsMapping | None
     assigned: bool
     """Whether the app may be used: no assignment is required, or the person or such a group has one."""
+    directory_roles: tuple[str, ...] = ()
+    """Template ids for `wids`, where the app's groupMembershipClaims ask for DirectoryRole."""
 
 
 def subject_of(r: Reader, user: User, app: App, home: Home | None) -> Subject:
@@ -41,9 +43,16 @@ def subject_of(r: Reader, user: User, app: App, home: Home | None) -> Subject:
         tenant=configuration.tenant,
         groups=_emitted(r, app, member_of),
         roles=tuple(x.value for x in app.roles if x.enabled and x.value and x.id in held),
+        directory_roles=_directory_roles(r, user, app, member_of),
         mapping=mapping if app.accept_mapped_claims else None,
         assigned=bool(held) or not app.assignment_required,
     )
+
+
+def _directory_roles(r: Reader, user: User, app: App, member_of: list[str]) -> tuple[str, ...]:
+    if not {"DirectoryRole", "All"} & set(app.group_membership_claims):
+        return ()
+    return tuple(sorted(r.directory.roles_of([user.id, *member_of])))
 
 
 def _emitted(r: Reader, app: App, member_of: list[str]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from guests_world import moment
 
-from b2b_idp.guests.lifecycle import delete, revoke_sessions, set_enabled
+from b2b_idp.guests.lifecycle import delete, delete_for_good, revoke_sessions, set_enabled
 from b2b_idp.model.directory import RoleAssignment
 from b2b_idp.store.signins import SessionRow
 
@@ -53,7 +53,9 @@ def test_a_deleted_guest_leaves_no_membership_or_assignment(directory):
         w.apps.add_member("g", user.id)
         w.apps.assign(RoleAssignment("a", user.id, "User", "sp", "r", moment().at))
     with directory.store.write() as w:
-        delete(w, user)
+        delete(w, user, moment())
+        deleted = w.users.deleted(user.id)
+        delete_for_good(w, deleted)
     with directory.store.read() as r:
-        assert r.users.by_id(user.id) is None
+        assert r.users.by_id(user.id) is r.users.deleted(user.id) is None
         assert (r.apps.members("g"), r.apps.assignments(principal_id=user.id)) == ([], [])

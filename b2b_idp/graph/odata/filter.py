@@ -1,215 +1,261 @@
-"""`$filter`: text → predicate. eq, ne, ge, gt, le, lt, in, startsWith, endsWith, contains, and, or, not, brackets,
-and `path/any(x:x eq …)` (OData 4.01 §5.1.1)."""
+"""`$filter` (OData 4.01 §5.1.1 as Graph writes it): text → Filter."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import cast
 
-from b2b_idp.model.problem import Code, Problem
+from lark import Lark, Token, Tree
 
-MAX_LENGTH = 8192
-MAX_DEPTH = 32
-MAX_TOKENS = 1000
+from b2b_idp.graph.odata.refusals import MAX_DEPTH, bad, read, unsupported
+from b2b_idp.model.query import (
+    And,
+    AnyOf,
+    Compare,
+    Comparison,
+    Filter,
+    Not,
+    OneOf,
+    Or,
+    Path,
+    TextOperation,
+    TextTest,
+    Value,
+    heads,
+)
 
-Predicate = Callable[[Mapping[str, Any]], bool]
+# every function call is grammar, so that unknown ones are refused by name; so are operators
+_PARSER = Lark(
+    r"""
+    start: _either
+    _either: either | _both
+    either: _both (_OR _both)+
+    _both: both | _one
+    both: _one (_AND _one)+
+    _one: negation | bracket | comparison | membership | counted | call | lambda
+    negation: _NOT _one
+    bracket: _OPEN _either _CLOSE
+    comparison: (path | call) NAME _literal
+    membership: path _IN _OPEN _literal (_COMMA _literal)* _CLOSE
+    counted: path _COUNT NAME _literal
+    call: path _OPEN [_argument (_COMMA _argument)*] _CLOSE
+    lambda: path _OPEN NAME _COLON _either _CLOSE
+    _argument: path | call | _literal
+    path: NAME (_SLASH NAME)*
+    _literal: STRING | TIME | GUID | NUMBER | TRUE | FALSE | NULL
 
-_TOKEN = re.compile(r"\s*(?:(?P<string>'(?:[^']|'')*')|(?P<punct>[(),:])|(?P<word>[^\s'(),:]+(?::[0-9][^\s'(),]*)*))")
-_ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
-    "eq": lambda a, b: _fold(a) == _fold(b),
-    "ne": lambda a, b: _fold(a) != _fold(b),
-    "ge": lambda a, b: _ordered(a, b) and a >= b,
-    "gt": lambda a, b: _ordered(a, b) and a > b,
-    "le": lambda a, b: _ordered(a, b) and a <= b,
-    "lt": lambda a, b: _ordered(a, b) and a < b,
+    _OR.3: /or\b/i
+    _AND.3: /and\b/i
+    _NOT.3: /not\b/i
+    _IN.3: /in\b/i
+    TRUE.3: /true\b/i
+    FALSE.3: /false\b/i
+    NULL.3: /null\b/i
+    STRING: /'[^']*(?:''[^']*)*'/
+    TIME.5: /[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{4,24}(?:Z|[+-][0-9]{2}:[0-9]{2})/i
+    GUID.4: /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w-])/i
+    NUMBER.2: /-?[0-9]{1,15}(?:\.[0-9]{1,15})?(?![\w.:-])/
+    NAME: /[A-Za-z_][A-Za-z0-9_]*/
+    _COUNT.3: /\/\$count\b/i
+    _OPEN: "("
+    _CLOSE: ")"
+    _COMMA: ","
+    _COLON: ":"
+    _SLASH: "/"
+    %ignore /[ \t\r\n]+/
+    """,
+    parser="lalr",
+    propagate_positions=True,
+    maybe_placeholders=False,
+)
+_VALUE = "a value (texts stand in single quotes)"
+_WORDS: Mapping[str, str] = {
+    "_OR": "or",
+    "_AND": "and",
+    "_NOT": "not",
+    "_IN": "in",
+    **dict.fromkeys(("STRING", "TIME", "GUID", "NUMBER", "TRUE", "FALSE", "NULL"), _VALUE),
+    "NAME": "a name",
+    "_OPEN": '"("',
+    "_CLOSE": '")"',
+    "_COMMA": '","',
+    "_COLON": '":"',
+    "_SLASH": '"/"',
+    "$END": "the end",
 }
-_FUNCTIONS: Mapping[str, Callable[[str, str], bool]] = {
-    "startswith": str.startswith,
-    "endswith": str.endswith,
-    "contains": str.__contains__,
-}
+_COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
+_TEXT: Mapping[str, TextOperation] = {"startswith": "startsWith", "endswith": "endsWith", "contains": "contains"}
+_EMPTY = frozenset({("eq", 0), ("le", 0), ("lt", 1)})
+_NOT_EMPTY = frozenset({("ne", 0), ("gt", 0), ("ge", 1)})
+
+Node = Tree[Token]
 
 
-def _fold(value: Any) -> Any:
-    return value.casefold() if isinstance(value, str) else value
-
-
-def _ordered(a: Any, b: Any) -> bool:
-    number = isinstance(a, int | float) and isinstance(b, int | float)
-    return number or (isinstance(a, str) and isinstance(b, str))
-
-
-def unsupported(say: str) -> Problem:
-    return Problem(Code.UNSUPPORTED_QUERY, say)
-
-
-def compile_filter(text: str, properties: frozenset[str]) -> Predicate:
-    """The predicate of a `$filter`. `properties` are the first segments that may be named.
+def compile_filter(text: str, properties: frozenset[str]) -> Filter:
+    """The meaning of a `$filter`. `properties` are the first segments that may be named.
 
     Raises Problem(BAD_REQUEST) for bad grammar, Problem(UNSUPPORTED_QUERY) for what is not supported.
     """
-    if len(text) > MAX_LENGTH:
-        raise Problem(Code.BAD_REQUEST, f"$filter is longer than {MAX_LENGTH} characters.")
-    parser = _Parser(_tokens(text), properties)
-    predicate = parser.either(0)
-    parser.end()
-    return predicate
-
-
-def _tokens(text: str) -> list[str]:
-    found, at = [], 0
-    while at < len(text):
-        match = _TOKEN.match(text, at)
-        if match is None or match.end() == at:
-            if not text[at:].strip():
-                break
-            raise _bad(f"$filter: cannot read on at character {at + 1}.")
-        found.append(match.group().strip())
-        at = match.end()
-        if len(found) > MAX_TOKENS:
-            raise _bad("$filter has too many parts.")
+    found = parse_filter(text)
+    for name in sorted(heads(found) - properties):
+        raise unsupported(f"$filter: {name[:60]} cannot be filtered by here.")
     return found
 
 
-def _bad(say: str) -> Problem:
-    return Problem(Code.BAD_REQUEST, say)
+@lru_cache(maxsize=256)
+def parse_filter(text: str) -> Filter:
+    """The meaning of a `$filter`, whatever properties it names. Raises as `compile_filter` does."""
+    if "\x00" in text:
+        raise bad(f"$filter: there is a NUL at character {text.index(chr(0)) + 1}.")
+    return _Builder().build(_only(read(_PARSER, "$filter", text, _WORDS)), 0)
 
 
-class _Parser:
-    def __init__(self, tokens: list[str], properties: frozenset[str]) -> None:
-        self._tokens = tokens
-        self._properties = properties
-        self._at = 0
+@dataclass(frozen=True, slots=True)
+class _Builder:
+    """Tree → Filter. `variable` is the range variable of the any() that the tree stands in."""
 
-    def _peek(self) -> str:
-        return self._tokens[self._at] if self._at < len(self._tokens) else ""
+    variable: str | None = None
 
-    def _take(self) -> str:
-        token = self._peek()
-        if not token:
-            raise _bad("$filter ends too early.")
-        self._at += 1
-        return token
-
-    def _expect(self, token: str) -> None:
-        got = self._take()
-        if got != token:
-            raise _bad(f"$filter: expected {token} but found {got[:40]}.")
-
-    def end(self) -> None:
-        if self._peek():
-            raise _bad(f"$filter: did not expect {self._peek()[:40]} there.")
-
-    def either(self, depth: int) -> Predicate:
+    def build(self, node: Node, depth: int) -> Filter:
         if depth > MAX_DEPTH:
-            raise _bad("$filter is nested too deeply.")
-        terms = [self._both(depth)]
-        while self._peek().lower() == "or":
-            self._take()
-            terms.append(self._both(depth))
-        return terms[0] if len(terms) == 1 else lambda row: any(t(row) for t in terms)
+            raise bad(f"$filter is nested deeper than {MAX_DEPTH} at character {_place(node)}.")
+        match node.data:
+            case "either":
+                return Or(tuple(self.build(_node(c), depth) for c in node.children))
+            case "both":
+                return And(tuple(self.build(_node(c), depth) for c in node.children))
+            case "negation":
+                return Not(self.build(_only(node), depth + 1))
+            case "bracket":
+                return self.build(_only(node), depth + 1)
+            case "comparison":
+                return self._comparison(node)
+            case "membership":
+                return OneOf(self._path(node.children[0]), tuple(_literal(c) for c in node.children[1:]))
+            case "counted":
+                return self._counted(node)
+            case "lambda":
+                return self._lambda(node, depth)
+            case _:
+                return self._call(node)
 
-    def _both(self, depth: int) -> Predicate:
-        terms = [self._one(depth)]
-        while self._peek().lower() == "and":
-            self._take()
-            terms.append(self._one(depth))
-        return terms[0] if len(terms) == 1 else lambda row: all(t(row) for t in terms)
+    def _comparison(self, node: Node) -> Filter:
+        left, op, value = _node(node.children[0]), _operator(node.children[1]), _literal(node.children[2])
+        if left.data == "path":
+            return Compare(self._path(left), op, value)
+        test = self._call(left)
+        if op not in ("eq", "ne") or not isinstance(value, bool):
+            raise bad(f"$filter: compare the function at character {_place(left)} with eq true, or not at all.")
+        return test if (op == "eq") == value else Not(test)
 
-    def _one(self, depth: int) -> Predicate:
-        token = self._take()
-        if token.lower() == "not":
-            if depth > MAX_DEPTH:
-                raise _bad("$filter is nested too deeply.")
-            inner = self._one(depth + 1)
-            return lambda row: not inner(row)
-        if token == "(":
-            inner = self.either(depth + 1)
-            self._expect(")")
-            return inner
-        if self._peek() == "(":
-            return self._call(token)
-        return self._comparison(self._path(token))
+    def _counted(self, node: Node) -> Filter:
+        path, op, number = self._path(node.children[0]), _operator(node.children[1]), _literal(node.children[2])
+        some = AnyOf(path, And(()))
+        if not isinstance(number, bool) and (op, number) in _NOT_EMPTY:
+            return some
+        if not isinstance(number, bool) and (op, number) in _EMPTY:
+            return Not(some)
+        raise unsupported(f"$filter: $count at character {_place(node)} compares with eq 0 or ne 0 only.")
 
-    def _call(self, name: str) -> Predicate:
-        if name.lower().endswith("/any"):
-            return self._any(self._path(name[: -len("/any")]))
-        function = _FUNCTIONS.get(name.lower())
+    def _lambda(self, node: Node, depth: int) -> Filter:
+        segments = _names(node.children[0])
+        name = segments[-1].lower()
+        if name != "any" or len(segments) < 2:
+            raise unsupported(f"$filter: {segments[-1][:40]} at character {_place(node)} is not supported; any() is.")
+        inner = _Builder(str(node.children[1])).build(_node(node.children[2]), depth + 1)
+        return AnyOf(self._resolved(segments[:-1], node), inner)
+
+    def _call(self, node: Node) -> Filter:
+        segments, arguments = _names(node.children[0]), node.children[1:]
+        if segments[-1].lower() == "any" and len(segments) > 1 and not arguments:
+            return AnyOf(self._resolved(segments[:-1], node), And(()))
+        function = _TEXT.get("/".join(segments).lower())
         if function is None:
-            raise unsupported(f"$filter: the function {name[:40]} is not supported.")
-        self._expect("(")
-        path = self._path(self._take())
-        self._expect(",")
-        wanted = self._literal(self._take())
-        self._expect(")")
-        if not isinstance(wanted, str):
-            raise _bad(f"$filter: {name[:40]} compares with a text.")
-        folded = wanted.casefold()
+            raise unsupported(
+                f"$filter: the function {segments[-1][:40]} at character {_place(node)} is not supported."
+            )
+        form = f"$filter: {function} at character {_place(node)} takes a property and a text in single quotes."
+        if len(arguments) != 2:
+            raise bad(form)
+        left, right = arguments
+        if isinstance(left, Tree) and left.data == "call":
+            raise unsupported(f"$filter: a function within {function} at character {_place(left)} is not supported.")
+        if not isinstance(left, Tree) or not isinstance(right, Token):
+            raise bad(form)
+        text = _literal(right)
+        if not isinstance(text, str):
+            raise bad(form)
+        return TextTest(self._path(left), function, text)
 
-        def holds(row: Mapping[str, Any]) -> bool:
-            value = _value(row, path)
-            return isinstance(value, str) and function(value.casefold(), folded)
+    def _path(self, part: Node | Token) -> Path:
+        return self._resolved(_names(part), _node(part))
 
-        return holds
+    def _resolved(self, segments: Path, node: Node) -> Path:
+        if self.variable is None:
+            return segments
+        if segments[0] != self.variable:
+            raise unsupported(
+                f"$filter: within any() only its variable {self.variable[:40]} can be named, "
+                f"not {segments[0][:40]} at character {_place(node)}."
+            )
+        return segments[1:]
 
-    def _any(self, path: tuple[str, ...]) -> Predicate:
-        self._expect("(")
-        variable = self._take()
-        self._expect(":")
-        if self._take() != variable:
-            raise unsupported("$filter: any() compares its variable with eq.")
-        operator = self._take().lower()
-        if operator != "eq":
-            raise unsupported("$filter: any() compares its variable with eq.")
-        wanted = _fold(self._literal(self._take()))
-        self._expect(")")
 
-        def holds(row: Mapping[str, Any]) -> bool:
-            values = _value(row, path)
-            return isinstance(values, list) and any(_fold(v) == wanted for v in values)
+def _node(part: Node | Token) -> Node:
+    assert isinstance(part, Tree)
+    return part
 
-        return holds
 
-    def _comparison(self, path: tuple[str, ...]) -> Predicate:
-        operator = self._take().lower()
-        if operator == "in":
-            self._expect("(")
-            wanted = [self._literal(self._take())]
-            while self._peek() == ",":
-                self._take()
-                wanted.append(self._literal(self._take()))
-            self._expect(")")
-            folded = [_fold(v) for v in wanted]
-            return lambda row: _fold(_value(row, path)) in folded
-        compare = _ORDER.get(operator)
-        if compare is None:
-            raise unsupported(f"$filter: the operator {operator[:40]} is not supported.")
-        literal = self._literal(self._take())
-        return lambda row: compare(_value(row, path), literal)
+def _only(node: Node) -> Node:
+    return _node(node.children[0])
 
-    def _path(self, token: str) -> tuple[str, ...]:
-        path = tuple(token.split("/"))
-        if path[0] not in self._properties:
-            raise unsupported(f"$filter: {path[0][:60]} cannot be filtered by here.")
-        return path
 
-    @staticmethod
-    def _literal(token: str) -> Any:
-        if token.startswith("'"):
+def _place(node: Node) -> int:
+    return node.meta.start_pos + 1
+
+
+def _names(path: Node | Token) -> Path:
+    return tuple(str(c) for c in _node(path).children)
+
+
+def _operator(token: Node | Token) -> Comparison:
+    assert isinstance(token, Token)
+    name = token.lower()
+    if name not in _COMPARISONS:
+        raise unsupported(f"$filter: the operator {token[:40]} at character {_at(token)} is not supported.")
+    return cast("Comparison", name)
+
+
+def _at(token: Token) -> int:
+    return (token.start_pos or 0) + 1
+
+
+def _literal(token: Node | Token) -> Value:
+    assert isinstance(token, Token)
+    match token.type:
+        case "STRING":
             return token[1:-1].replace("''", "'")
-        named = {"true": True, "false": False, "null": None}
-        if token in named:
-            return named[token]
-        if re.fullmatch(r"-?[0-9]{1,15}", token):
-            return int(token)
-        if re.fullmatch(r"[0-9a-fA-F-]{36}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z", token):
-            return token
-        raise _bad(f"$filter: {token[:40]} is not a value; texts stand in single quotes.")
+        case "TRUE" | "FALSE":
+            return token.type == "TRUE"
+        case "NULL":
+            return None
+        case "NUMBER":
+            return float(token) if "." in token else int(token)
+        case "TIME":
+            return _time(token)
+        case _:
+            return str(token)
 
 
-def _value(row: Mapping[str, Any], path: tuple[str, ...]) -> Any:
-    value: Any = row
-    for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
+def _time(token: Token) -> datetime:
+    # fromisoformat reads more than OData allows, for instance 10.5 hours
+    try:
+        if re.fullmatch(r"[0-9:]{5,8}(\.[0-9]{1,12})?", re.split("[zZ+-]", token[11:])[0]):
+            return datetime.fromisoformat(token.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise bad(f"$filter: {token} at character {_at(token)} is no time; write 2026-01-31T10:00:00Z.")

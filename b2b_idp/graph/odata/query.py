@@ -1,135 +1,156 @@
-"""The query options of a request, all of them known, and what they make of a list."""
+"""What a query makes of a list: the page that it asks for, and the link to the next one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
-from werkzeug.datastructures import MultiDict
-
-from b2b_idp.graph.odata.filter import Predicate, compile_filter, unsupported
+from b2b_idp.graph.odata import skiptoken
+from b2b_idp.graph.odata.options import DEFAULT_PAGE, LARGEST_PAGE, Query, parse_query
+from b2b_idp.graph.odata.predicate import value_at
+from b2b_idp.graph.odata.refusals import bad
 from b2b_idp.keys.vault import Vault
-from b2b_idp.model.problem import Code, Problem
+from b2b_idp.model.query import KeyValue, Order
 
-DEFAULT_PAGE = 100
-LARGEST_PAGE = 999
+__all__ = ["DEFAULT_PAGE", "LARGEST_PAGE", "Query", "answered", "page", "parse_query", "selected"]
 
-_KNOWN = frozenset({"$select", "$filter", "$top", "$skiptoken", "$count", "$orderby", "$expand", "$search"})
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """Parsed options. `after` is the number of rows that earlier pages gave."""
-
-    select: tuple[str, ...] = ()
-    predicate: Predicate | None = None
-    top: int = DEFAULT_PAGE
-    count: bool = False
-    order: tuple[str, bool] | None = None
-    after: int = 0
-    options: Mapping[str, str] | None = None
+Row = Mapping[str, Any]
 
 
-def parse_query(args: MultiDict[str, str], properties: frozenset[str], vault: Vault, scope: str) -> Query:
-    """The request's options; `properties` are what rows have, `scope` binds a $skiptoken to its query and caller.
-
-    Raises Problem(BAD_REQUEST | UNSUPPORTED_QUERY).
-    """
-    given: dict[str, str] = {}
-    for name, values in args.lists():
-        # the $ may be left out, case does not matter (OData 4.01 §11.2.1)
-        option = ("$" if not name.startswith("$") else "") + name.lower()
-        if option not in _KNOWN:
-            if name.startswith("$"):
-                raise unsupported(f"The query option {name[:40]} is not supported.")
-            continue
-        if len(values) > 1 or option in given:
-            raise Problem(Code.BAD_REQUEST, f"{name[:40]} stands twice.")
-        given[option] = values[0]
-    for option in ("$expand", "$search"):
-        if option in given:
-            raise unsupported(f"{option} is not supported here.")
-    select = tuple(s.strip() for s in given.get("$select", "").split(",") if s.strip())
-    for name in select:
-        if name not in properties:
-            raise Problem(Code.BAD_REQUEST, f"$select: there is no property {name[:60]}.")
-    predicate = compile_filter(given["$filter"], properties) if given.get("$filter") else None
-    same = {k: v for k, v in given.items() if k != "$skiptoken"}
-    return Query(
-        select,
-        predicate,
-        _top(given.get("$top")),
-        _boolean(given.get("$count")),
-        _order(given.get("$orderby"), properties),
-        _after(given.get("$skiptoken"), vault, scope, same),
-        same,
-    )
-
-
-def _top(text: str | None) -> int:
-    if text is None:
-        return DEFAULT_PAGE
-    if not text.isascii() or not text.isdigit() or len(text) > 9 or not 1 <= int(text) <= LARGEST_PAGE:
-        raise Problem(Code.BAD_REQUEST, f"$top is a number from 1 to {LARGEST_PAGE}.")
-    return int(text)
-
-
-def _boolean(text: str | None) -> bool:
-    if text not in (None, "true", "false"):
-        raise Problem(Code.BAD_REQUEST, "$count is true or false.")
-    return text == "true"
-
-
-def _order(text: str | None, properties: frozenset[str]) -> tuple[str, bool] | None:
-    if text is None:
-        return None
-    words = text.split() or [""]
-    if len(words) > 2 or words[0] not in properties or words[-1].lower() not in (words[0].lower(), "asc", "desc"):
-        raise unsupported("$orderby takes one property, then asc or desc.")
-    return words[0], len(words) == 2 and words[1].lower() == "desc"
-
-
-def _token(vault: Vault, scope: str, options: Mapping[str, str], after: int) -> str:
-    return f"{after}.{vault.token('skiptoken', scope, urlencode(sorted(options.items())), str(after))}"
-
-
-def _after(text: str | None, vault: Vault, scope: str, options: Mapping[str, str]) -> int:
-    if text is None:
-        return 0
-    number = text.partition(".")[0]
-    good = number.isascii() and number.isdigit() and len(number) < 9
-    if not good or _token(vault, scope, options, int(number)) != text:
-        raise Problem(Code.BAD_REQUEST, "$skiptoken is not one that this query gave.")
-    return int(number)
+def own_id(row: Row) -> str:
+    """What a row is known by."""
+    return str(row.get("id", row.get("tenantId", "")))
 
 
 def page(
-    rows: Sequence[Mapping[str, Any]], query: Query, context: str, base: str, vault: Vault, scope: str
+    rows: Sequence[Row],
+    query: Query,
+    context: str,
+    base: str,
+    vault: Vault,
+    scope: str,
+    *,
+    order: tuple[Order, ...] = (),
+    id_of: Callable[[Row], str] = own_id,
+    more: Callable[[Row], Row] | None = None,
 ) -> dict[str, Any]:
-    """A collection's answer: filtered, ordered, cut to a page, with an absolute link to the next."""
-    kept = [r for r in rows if query.predicate is None or query.predicate(r)]
-    if query.order is not None:
-        name, descending = query.order
-        kept.sort(key=lambda r: (r.get(name) is not None, str(r.get(name) or "").casefold()), reverse=descending)
-    shown = kept[query.after : query.after + query.top]
-    suffix = f"({','.join(query.select)})" if query.select else ""
-    answer: dict[str, Any] = {"@odata.context": context + suffix}
-    if query.count:
-        answer["@odata.count"] = len(kept)
-    following = query.after + len(shown)
-    if following < len(kept):
-        options = query.options or {}
-        token = _token(vault, scope, options, following)
-        pairs = "&".join(f"{k}={quote(v, safe='')}" for k, v in [*options.items(), ("$skiptoken", token)])
+    """A collection's answer out of all its rows: filtered, ordered, cut to a page.
+
+    A page continues at a place in the list, not after a number of rows, so that rows which come or go between two
+    pages neither repeat nor lose others. With $orderby, or the `order` that a collection declares for itself, rows
+    stand in that order and then by id, and the place is the last row's values and id. Without, rows stand as they
+    are given (by creation, newest first) and the place is between two rows: behind the last one shown or, when that
+    has gone, at the one that followed it. When both have gone the place is lost, which is a 400 that says so.
+    """
+    orders = query.orders or order
+    ordered = _sorted(rows, orders, id_of) if orders else list(rows)
+    start = 0
+    if query.after_key is not None:
+        start = (
+            _behind(ordered, orders, query.after_key, id_of) if orders else _between(ordered, query.after_key, id_of)
+        )
+    keeps = query.predicate or (lambda row: True)
+    shown: list[Row] = []
+    next_row: Row | None = None
+    for row in ordered[start:]:
+        if keeps(row):
+            if len(shown) == query.top:
+                next_row = row
+                break
+            shown.append(row)
+    key: skiptoken.Key | None = None
+    if next_row is not None:
+        last = shown[-1]
+        key = (*_values(last, orders), id_of(last)) if orders else (id_of(last), id_of(next_row))
+    total = sum(1 for r in rows if keeps(r)) if query.count else None
+    return answered(shown, query, context, base, vault, scope, last_key=key, total=total, more=more)
+
+
+def answered(
+    rows: Sequence[Row],
+    query: Query,
+    context: str,
+    base: str,
+    vault: Vault,
+    scope: str,
+    *,
+    last_key: skiptoken.Key | None,
+    total: int | None,
+    more: Callable[[Row], Row] | None = None,
+) -> dict[str, Any]:
+    """A collection's answer out of the rows of one page, with an absolute link to the next if there is a `last_key`.
+
+    `more` gives what $expand adds to a row, out of the whole row.
+    """
+    parts = [*query.select, *(f"{name}({','.join(inner)})" for name, inner in query.expand.items())]
+    answer: dict[str, Any] = {"@odata.context": context + (f"({','.join(parts)})" if parts else "")}
+    if total is not None:
+        answer["@odata.count"] = total
+    if last_key is not None:
+        token = skiptoken.make(last_key, vault, scope, query.options)
+        pairs = "&".join(f"{k}={quote(v, safe='')}" for k, v in [*query.options.items(), ("$skiptoken", token)])
         answer["@odata.nextLink"] = f"{base}?{pairs}"
-    answer["value"] = [selected(r, query.select) for r in shown]
+    answer["value"] = [selected(r, query.select) | (dict(more(r)) if more else {}) for r in rows]
     return answer
 
 
-def selected(row: Mapping[str, Any], select: Sequence[str]) -> dict[str, Any]:
+def selected(row: Row, select: Sequence[str]) -> dict[str, Any]:
     """The row, or of it what `$select` names; annotations stay."""
     if not select:
         return dict(row)
     return {k: v for k, v in row.items() if k in select or k.startswith("@odata.")}
+
+
+def _values(row: Row, orders: Sequence[Order]) -> tuple[KeyValue, ...]:
+    return tuple(_sort_value(value_at(row, o.path)) for o in orders)
+
+
+def _sort_value(value: Any) -> KeyValue:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return str(value).casefold()
+
+
+def _rank(value: KeyValue) -> tuple[int, Any]:
+    """Values of all types in one order, null first."""
+    if value is None:
+        return 0, 0
+    return (2, value) if isinstance(value, str) else (1, value)
+
+
+def _sorted(rows: Sequence[Row], orders: Sequence[Order], id_of: Callable[[Row], str]) -> list[Row]:
+    ordered = sorted(rows, key=id_of)
+    for o in reversed(orders):
+        ordered.sort(key=lambda r, path=o.path: _rank(_sort_value(value_at(r, path))), reverse=o.descending)  # type: ignore[misc]
+    return ordered
+
+
+def _behind(ordered: Sequence[Row], orders: Sequence[Order], key: skiptoken.Key, id_of: Callable[[Row], str]) -> int:
+    """Where the rows behind a key begin."""
+    if len(key) != len(orders) + 1:
+        raise bad("$skiptoken is not one that this query gave.")
+
+    def beyond(row: Row) -> bool:
+        for value, limit, o in zip(_values(row, orders), key, orders, strict=False):
+            if value != limit:
+                return (_rank(value) > _rank(limit)) != o.descending
+        return id_of(row) > str(key[-1])
+
+    return next((n for n, row in enumerate(ordered) if beyond(row)), len(ordered))
+
+
+def _between(ordered: Sequence[Row], key: skiptoken.Key, id_of: Callable[[Row], str]) -> int:
+    """The place between a row that was the last of a page and the one that followed it."""
+    if len(key) != 2:
+        raise bad("$skiptoken is not one that this query gave.")
+    last, following = key
+    at: int | None = None
+    for n, row in enumerate(ordered):
+        if id_of(row) == last:
+            return n + 1
+        if id_of(row) == following:
+            at = n
+    if at is None:
+        raise bad("The rows that this $skiptoken stands between are gone; begin again without it.")
+    return at

@@ -36,6 +36,8 @@ def upgrade() -> None:
         audit_log.add_column(sa.Column("seq", sa.BigInteger(), nullable=True))
         audit_log.add_column(sa.Column("hash", sa.LargeBinary(), nullable=True))
         audit_log.create_unique_constraint("uq_audit_log_seq", ["seq"])
+    op.create_index("ix_invitations_invited_by_created_at", "invitations", ["invited_by", "created_at"])
+    op.create_index("ix_invitations_status_id", "invitations", ["status", "id"])
     op.create_table(
         "relations",
         sa.Column("kind", sa.String(), nullable=False),
@@ -99,6 +101,8 @@ def _fold_names() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_invitations_status_id", "invitations")
+    op.drop_index("ix_invitations_invited_by_created_at", "invitations")
     for table in ("answers", "changes", "directory_role_assignments", "directory_roles", "relations"):
         op.drop_table(table)
     with op.batch_alter_table("audit_log") as audit_log:

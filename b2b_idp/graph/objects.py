@@ -1,0 +1,121 @@
+"""Directory objects of any type: how each shows itself in a collection that mixes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from b2b_idp.graph.api import Answer, Call, Route, not_found
+from b2b_idp.graph.group_documents import group_row
+from b2b_idp.graph.user_documents import PROPERTIES, Strict, user_row
+from b2b_idp.guests.roles import ROLES
+from b2b_idp.model.directory import Group
+from b2b_idp.policy.documents import Guid, parse
+from b2b_idp.store.apps import AppRow
+
+USER, GROUP, APP = "#microsoft.graph.user", "#microsoft.graph.group", "#microsoft.graph.servicePrincipal"
+ROLE = "#microsoft.graph.directoryRole"
+
+
+def object_row(call: Call, id: str) -> dict[str, Any] | None:
+    """The user, group or service principal of this id with its @odata.type; None when there is none."""
+    user = call.w.users.by_id(id)
+    if user is not None:
+        return {"@odata.type": USER} | user_row(user, call.w.configuration.tenant.default_domain)
+    group = call.w.apps.group(id)
+    if group is not None:
+        return _group(group)
+    row = call.w.apps.row(id)
+    return _app(row) if row is not None and row.sp_id == id else None
+
+
+def _group(group: Group) -> dict[str, Any]:
+    return {"@odata.type": GROUP} | group_row(group)
+
+
+def _app(row: AppRow) -> dict[str, Any]:
+    return {
+        "@odata.type": APP,
+        "id": row.sp_id,
+        "appId": row.app_id,
+        "displayName": row.application["displayName"],
+        "servicePrincipalType": "Application",
+    }
+
+
+def role_row(template_id: str, id: str) -> dict[str, Any]:
+    """An activated directory role."""
+    template = ROLES[template_id]
+    return {
+        "@odata.type": ROLE,
+        "id": id,
+        "displayName": template.name,
+        "description": template.description,
+        "roleTemplateId": template_id,
+    }
+
+
+_GROUP_PROPERTIES = frozenset(
+    "description mailEnabled mailNickname securityEnabled groupTypes visibility isAssignableToRole".split()
+)
+OBJECT_PROPERTIES = PROPERTIES | _GROUP_PROPERTIES | {"appId", "servicePrincipalType", "roleTemplateId"}
+_SHORT = {
+    USER: "id businessPhones displayName givenName jobTitle mail mobilePhone officeLocation preferredLanguage surname "
+    "userPrincipalName userType externalUserState".split()
+}
+
+
+def rows_of(call: Call, ids: list[str]) -> list[dict[str, Any]]:
+    return [row for id in ids if (row := object_row(call, id)) is not None]
+
+
+def shown(row: dict[str, Any]) -> dict[str, Any]:
+    """The default properties of an object."""
+    names = _SHORT.get(row["@odata.type"])
+    return row if names is None else {k: v for k, v in row.items() if k in names or k == "@odata.type"}
+
+
+def object_rows(call: Call, ids: list[str], rows: list[dict[str, Any]] | None = None) -> Answer:
+    """A collection of directory objects, in order of id."""
+    query = call.query(OBJECT_PROPERTIES)
+    found = rows_of(call, ids) + (rows or [])
+    answer = call.collection("directoryObjects", found, query)
+    if not query.select:
+        answer["value"] = [shown(row) for row in answer["value"]]
+    return answer
+
+
+class Ids(Strict):
+    """The body of getByIds."""
+
+    ids: list[Guid] = Field(max_length=1000)
+    types: list[str] | None = None
+
+
+def _by_ids(call: Call) -> Answer:
+    asked = parse(Ids, call.body())
+    rows = rows_of(call, [id.lower() for id in asked.ids])
+    wanted = {f"#microsoft.graph.{t}" for t in asked.types or ()}
+    kept = [
+        shown(r)
+        for r in rows
+        if not wanted or r["@odata.type"] in wanted or wanted == {"#microsoft.graph.directoryObject"}
+    ]
+    return {"@odata.context": call.context("directoryObjects"), "value": kept}
+
+
+def _get(call: Call, id: str) -> Answer:
+    row = object_row(call, id.lower())
+    if row is None:
+        raise not_found(id)
+    query = call.query(OBJECT_PROPERTIES)
+    return call.entity("directoryObjects", row if query.select else shown(row), query.select)
+
+
+_READ = ("Directory.Read.All", "Directory.ReadWrite.All")
+
+ROUTES = [
+    Route("GET", "/directoryObjects/<id>", _READ, _get, gives="directoryObject"),
+    Route("POST", "/directoryObjects/getByIds", _READ, _by_ids, body=Ids, gives="directoryObject[]"),
+]

@@ -1,0 +1,59 @@
+"""The two ways in which a query is refused, and the reading of a text by a grammar that says where it failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from lark import Lark, Token, Tree
+from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+
+from b2b_idp.model.problem import Code, Problem
+
+MAX_LENGTH = 8192
+MAX_DEPTH = 32
+MAX_TOKENS = 1000
+
+
+def bad(say: str) -> Problem:
+    """What is no query at all."""
+    return Problem(Code.BAD_REQUEST, say)
+
+
+def unsupported(say: str) -> Problem:
+    """What is a query that others may understand."""
+    return Problem(Code.UNSUPPORTED_QUERY, say)
+
+
+def read(parser: Lark, option: str, text: str, words: Mapping[str, str]) -> Tree[Token]:
+    """The tree of an option's text; `words` says what each of the grammar's terminals is.
+
+    Raises Problem(BAD_REQUEST) with the character and what was expected there. It stops at the first token too many,
+    so that the work is bounded whatever the text is.
+    """
+    if len(text) > MAX_LENGTH:
+        raise bad(f"{option} is longer than {MAX_LENGTH} characters.")
+    reading = parser.parse_interactive(text)
+    try:
+        for number, token in enumerate(reading.iter_parse()):
+            if number >= MAX_TOKENS:
+                raise bad(f"{option} has more than {MAX_TOKENS} parts; the character {token.start_pos} is too many.")
+        tree: Tree[Token] = reading.feed_eof()
+    except UnexpectedInput as e:
+        raise bad(_said(e, option, text, words)) from None
+    return tree
+
+
+def _said(e: UnexpectedInput, option: str, text: str, words: Mapping[str, str]) -> str:
+    names: Iterable[str] = ()
+    at = e.pos_in_stream
+    match e:
+        case UnexpectedToken(token=token, accepts=accepts):
+            names = accepts or e.expected
+            if token.type == "$END":
+                at = None
+        case UnexpectedCharacters(allowed=allowed):
+            names = allowed or ()
+    expected = " or ".join(sorted({words[n] for n in names if n in words})) or "nothing more"
+    if at is None or at >= len(text.rstrip()):
+        return f"{option} ends too early at character {len(text) + 1}: expected {expected}."
+    return f"{option}: expected {expected} at character {at + 1}, found {text[at : at + 20]!r}."
