@@ -22,7 +22,7 @@ from b2b_idp.cookies import Cookies
 from b2b_idp.factors.outbox import OutboxRunner
 from b2b_idp.graph import GraphParts, beta_blueprint, graph_blueprint
 from b2b_idp.graph.errors import error_response
-from b2b_idp.guests.apps import create_admin_app
+from b2b_idp.guests.apps import create_admin_app, graph_service_principal
 from b2b_idp.homes.oidc import OidcHomes
 from b2b_idp.keys.files import load_or_create_master
 from b2b_idp.keys.ring import KeyRing
@@ -184,6 +184,14 @@ class B2BIdp:
             row, secret = create_admin_app(w, self.vault, moment)
             return Created(w.configuration.tenant, row.app_id, secret)
 
+    def upgrade(self) -> str:
+        """Brings the schema and the Graph API's permissions to this version; the name of the schema's revision."""
+        revision = self.store.migrate()
+        with self.store.write() as w:
+            if w.documents.has_tenant():
+                graph_service_principal(w, self.moment())
+        return revision
+
     def start_background(self) -> None:
         """Starts what runs beside requests: mail from the outbox, and the removal of what is long over."""
         if self.settings.mail_url:
@@ -197,6 +205,7 @@ class B2BIdp:
                     before = self.moment().at - KEPT_AFTERWARDS
                     w.signins.sweep(before)
                     w.grants.sweep(before)
+                    w.directory.sweep_answers(before)
             except Problem as p:
                 log.warning("sweep", why=p.why or p.say)
             time.sleep(SWEEP_SECONDS)

@@ -22,6 +22,8 @@ def doctor(data: Path, as_json: bool) -> None:
     checks.append(_check("keys", lambda: f"{len(idp.keys.list())} signing keys"))
     checks.append(_check("database", lambda: _database(idp)))
     if checks[-1]["ok"]:
+        checks.append(_check("audit log", lambda: _chain(idp)))
+        checks.append(_check("outbox", lambda: _outbox(idp)))
         checks += _homes(idp)
         checks.append(
             _check("mail", lambda: "sent" if idp.settings.mail_url else "kept in the outbox: MAIL_URL is empty")
@@ -47,6 +49,32 @@ def _database(idp: B2BIdp) -> str:
         return f"schema current, tenant {r.configuration.tenant.name}"
 
 
+def _chain(idp: B2BIdp) -> str:
+    with idp.store.read() as r:
+        chain = r.logs.verify_chain()
+    if chain.broken is not None:
+        raise Problem(
+            Code.INTERNAL,
+            f"The audit log was tampered with: {chain.broken}; the {chain.entries} entries before it are as they were "
+            "written. Compare with your last export, and find out who can write to the database.",
+        )
+    older = f", {chain.unchained} older than the chain" if chain.unchained else ""
+    return f"{chain.entries} entries, each as it was written{older}"
+
+
+def _outbox(idp: B2BIdp) -> str:
+    with idp.store.read() as r:
+        dead = r.outbox.dead()
+    if dead:
+        last = dead[-1]
+        raise Problem(
+            Code.UNAVAILABLE,
+            f"{len(dead)} mails were given up, the last one ({last.kind}) because: {last.last_error}. Mend MAIL_URL, "
+            "then send the invitations again: POST /v1.0/invitations/{id}/resend.",
+        )
+    return "no mail was given up"
+
+
 def _homes(idp: B2BIdp) -> list[dict[str, Any]]:
     with idp.store.read() as r:
         homes = list(r.configuration.homes.values())
@@ -67,6 +95,6 @@ def _homes(idp: B2BIdp) -> list[dict[str, Any]]:
 @data_option
 @json_option
 def migrate(data: Path, as_json: bool) -> None:
-    """Bring the database's schema to this version."""
-    revision = open_instance(data).store.migrate()
+    """Bring the database's schema, and the Graph API's list of permissions, to this version."""
+    revision = open_instance(data).upgrade()
     show({"revision": revision}, [f"The schema is at revision {revision}."], as_json)

@@ -10,8 +10,10 @@ from b2b_idp.model.problem import Code, Problem
 from b2b_idp.version import __version__
 
 COMMANDS = {
+    "audit": "audit",
     "demo": "demo",
     "doctor": "doctor",
+    "guests": "guests",
     "homes": "homes",
     "init": "init",
     "invite": "invite",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from flask import request
@@ -14,16 +14,29 @@ from pydantic import BaseModel
 from werkzeug.datastructures import MultiDict
 
 from b2b_idp.graph.body import json_body
-from b2b_idp.graph.odata.query import Query, page, parse_query, selected
+from b2b_idp.graph.odata.query import Query, answered, page, parse_query, selected
 from b2b_idp.keys.ring import KeyRing
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.directory import User
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
+from b2b_idp.model.query import KeyValue
 from b2b_idp.store import Store, Writer
 from b2b_idp.tokens.bearer import Caller
 
 Evaluate = Callable[..., dict[str, Any]]
+More = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""What $expand adds to a row."""
+
+
+class Found(Protocol):
+    """Where a page that the store found ends, and how many rows there are in all, if asked."""
+
+    @property
+    def last_key(self) -> tuple[KeyValue, ...] | None: ...
+
+    @property
+    def total(self) -> int | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,11 +116,44 @@ class Call:
         """What a $skiptoken is bound to."""
         return f"{request.path}|{self.caller_id}"
 
-    def query(self, properties: frozenset[str]) -> Query:
-        return parse_query(self.args, properties, self.parts.vault, self.scope)
+    def query(
+        self,
+        properties: frozenset[str],
+        *,
+        expandable: Mapping[str, frozenset[str]] | None = None,
+        searchable: tuple[str, ...] = (),
+    ) -> Query:
+        return parse_query(
+            self.args,
+            properties,
+            self.parts.vault,
+            self.scope,
+            expandable=expandable,
+            searchable=searchable,
+            consistency=request.headers.get("ConsistencyLevel"),
+        )
 
-    def collection(self, entity: str, rows: list[dict[str, Any]], query: Query) -> dict[str, Any]:
-        return page(rows, query, self.context(entity), self.address, self.parts.vault, self.scope)
+    def collection(
+        self, entity: str, rows: Sequence[Mapping[str, Any]], query: Query, more: More | None = None
+    ) -> dict[str, Any]:
+        """The answer out of all rows of a collection."""
+        return page(rows, query, self.context(entity), self.address, self.parts.vault, self.scope, more=more)
+
+    def page_of(
+        self, entity: str, rows: Sequence[Mapping[str, Any]], found: Found, query: Query, more: More | None = None
+    ) -> dict[str, Any]:
+        """The answer out of the rows that the store found for a page."""
+        return answered(
+            rows,
+            query,
+            self.context(entity),
+            self.address,
+            self.parts.vault,
+            self.scope,
+            last_key=found.last_key,
+            total=found.total,
+            more=more,
+        )
 
     @property
     def address(self) -> str:
@@ -137,7 +183,8 @@ def _text(value: Any) -> str | None:
     return None if value is None else json.dumps(value, ensure_ascii=False, sort_keys=True)[:2000]
 
 
-Answer = dict[str, Any] | tuple[dict[str, Any] | None, int] | None
+Answer = dict[str, Any] | tuple[dict[str, Any] | None, int] | str | None
+"""A JSON object, with a status if it is not 200; a plain text; None for 204."""
 Handler = Callable[..., Answer]
 
 

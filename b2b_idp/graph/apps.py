@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
-from b2b_idp.graph.app_documents import ServicePrincipal, checked_application
 from b2b_idp.graph.body import bad, without_annotations
-from b2b_idp.guests.apps import add_password, create_app
+from b2b_idp.guests.app_documents import ServicePrincipal, checked_application
+from b2b_idp.guests.apps import add_password, check_identifier_uris, create_app
 from b2b_idp.guests.permissions import role_id
 from b2b_idp.model.directory import GRAPH_APP_ID, AppSecret
 from b2b_idp.model.moment import iso
@@ -136,19 +136,10 @@ def _add_app(call: Call) -> Answer:
             raise bad(f"{name} is read-only.")
     application = checked_application(body)
     w = writer(call)
-    _check_identifier_uris(call, application, None)
+    check_identifier_uris(w, application, None, call.parts.issuer)
     row = create_app(w, application, call.moment)
     call.target("Application", row.id, application["displayName"])
     return call.entity("applications", _app_row(call, row)), 201
-
-
-def _check_identifier_uris(call: Call, application: dict[str, Any], id: str | None) -> None:
-    for uri in application.get("identifierUris") or []:
-        if uri.casefold().startswith((call.parts.issuer.casefold(), "https://graph.microsoft.com")):
-            raise bad(f"identifierUris: {uri[:100]} belongs to this provider's own API.")
-        owner = call.w.apps.by_identifier_uri(uri)
-        if owner is not None and owner.id != id:
-            raise Problem(Code.CONFLICT, f"Another application has the identifier URI {uri[:100]}.")
 
 
 def _change_app(call: Call, id: str) -> Answer:
@@ -164,7 +155,7 @@ def _change_app(call: Call, id: str) -> Answer:
         nested = name in ("web", "spa", "publicClient", "api", "b2bIdp")
         merged[name] = before | value if nested and isinstance(before, dict) and isinstance(value, dict) else value
     application = checked_application(merged)
-    _check_identifier_uris(call, application, row.id)
+    check_identifier_uris(call.w, application, row.id, call.parts.issuer)
     writer(call).apps.save(replace(row, application=application))
     call.target("Application", row.id, application["displayName"])
     return None

@@ -13,7 +13,7 @@ from flask import Blueprint, Response, jsonify, request
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException
 
-from b2b_idp.graph.api import Answer, Call, GraphParts, Route
+from b2b_idp.graph.api import Answer, Call, GraphParts, Handler, Route
 from b2b_idp.graph.audit import entry
 from b2b_idp.graph.errors import client_request_id, error_response, request_id
 from b2b_idp.graph.throttle import Throttle
@@ -37,7 +37,7 @@ def mount(blueprint: Blueprint, parts: GraphParts, routes: list[Route]) -> None:
     """Mounts the table: one rule a path, whose methods share it. Keys may stand in brackets, as OData writes them."""
     throttle = Throttle(parts.requests)
     paths: dict[str, dict[str, Route]] = {}
-    for route in (*routes, *_below_me(routes)):
+    for route in (*routes, *_below_me(routes), *_counts(routes)):
         paths.setdefault(route.path, {})[route.method] = route
     for number, (path, methods) in enumerate(paths.items()):
         views = {name: _view(parts, throttle, route, methods.get("GET")) for name, route in methods.items()}
@@ -63,6 +63,22 @@ def _below_me(routes: list[Route]) -> list[Route]:
     """`/me`: the routes that people may use for themselves."""
     start = "/users/<key>"
     return [replace(r, path="/me" + r.path.removeprefix(start)) for r in routes if r.own and r.path.startswith(start)]
+
+
+def _counts(routes: list[Route]) -> list[Route]:
+    """`…/$count`: how many rows a collection has, as plain text."""
+    collections = [r for r in routes if (r.gives or "").endswith("[]") and r.method == "GET" and "delta" not in r.path]
+    return [replace(r, path=r.path + "/$count", handler=_counted(r.handler), gives=None) for r in collections]
+
+
+def _counted(handler: Handler) -> Handler:
+    def count(call: Call, **ids: str) -> Answer:
+        call.args = MultiDict([*call.args.items(multi=True), ("$count", "true"), ("$top", "1")])
+        answer = handler(call, **ids)
+        assert isinstance(answer, dict)
+        return str(answer["@odata.count"])
+
+    return count
 
 
 def _spellings(path: str) -> list[str]:
@@ -225,6 +241,8 @@ def _answered(call: Call, answer: Answer) -> Response:
 
 def as_response(answer: Answer) -> Response:
     """An answer as it goes over the wire: JSON, or 204 without a body."""
+    if isinstance(answer, str):
+        return Response(answer, content_type="text/plain; charset=utf-8")
     body, status = answer if isinstance(answer, tuple) else (answer, 200 if answer is not None else 204)
     if body is None:
         return Response(status=status)

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from b2b_idp.graph.api import Answer, Call, Route, not_found, object_id, writer
+from b2b_idp.graph.api import Answer, Call, More, Route, not_found, object_id, writer
 from b2b_idp.graph.body import bad, without_annotations
-from b2b_idp.graph.group_documents import GROUP_PROPERTIES, GroupDocument, group_row
-from b2b_idp.graph.objects import object_row, object_rows
+from b2b_idp.graph.group_documents import GROUP_PROPERTIES, group_row
+from b2b_idp.graph.objects import OBJECT_PROPERTIES, expanded, object_row, object_rows
+from b2b_idp.graph.odata.query import Query
+from b2b_idp.guests.group_documents import GroupDocument, checked_group
 from b2b_idp.model.directory import Group, RelationKind
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.policy.documents import parse
 
 _BINDS = frozenset({"members@odata.bind", "owners@odata.bind"})
 _REFERENCES = ("directoryObjects", "users", "groups", "servicePrincipals")
-
-
-def _checked(document: dict[str, Any]) -> dict[str, Any]:
-    if document.pop("membershipRule", None) is not None:
-        raise bad("Dynamic membership is not supported by this version.")
-    document.pop("membershipRuleProcessingState", None)
-    group = parse(GroupDocument, document)
-    if group.groupTypes:
-        raise bad("groupTypes is empty: only groups with assigned members are supported by this version.")
-    return group.model_dump()
 
 
 def find_group(call: Call, id: str) -> Group:
@@ -44,11 +35,39 @@ def guard_membership(call: Call, group: Group) -> None:
 
 
 def _list(call: Call) -> Answer:
-    return call.collection("groups", [group_row(g) for g in call.w.apps.all_groups()], call.query(GROUP_PROPERTIES))
+    query = _query(call)
+    return call.collection("groups", [group_row(g) for g in call.w.apps.all_groups()], query, _more(call, query))
+
+
+_EXPANDABLE = dict.fromkeys(("members", "transitiveMembers", "owners", "memberOf"), OBJECT_PROPERTIES)
+
+
+def _query(call: Call) -> Query:
+    return call.query(GROUP_PROPERTIES, expandable=_EXPANDABLE, searchable=("displayName", "description"))
+
+
+def _more(call: Call, query: Query) -> More | None:
+    apps = call.w.apps
+    return expanded(
+        call,
+        query,
+        {
+            "members": apps.members,
+            "transitiveMembers": apps.members_below,
+            "owners": lambda id: call.w.directory.related("groupOwner", id),
+            "memberOf": apps.groups_of,
+        },
+    )
 
 
 def _get(call: Call, id: str) -> Answer:
-    return call.entity("groups", group_row(find_group(call, id)), call.query(GROUP_PROPERTIES).select)
+    query = _query(call)
+    row, more = group_row(find_group(call, id)), _more(call, query)
+    return call.entity("groups", row, query.select) | dict(more(row) if more else {})
+
+
+def _member_of(call: Call, id: str) -> Answer:
+    return object_rows(call, call.w.apps.groups_of(find_group(call, id).id))
 
 
 def _bound(call: Call) -> tuple[dict[str, Any], list[str], list[str]]:
@@ -74,7 +93,7 @@ def _referred(call: Call, reference: object, name: str = "@odata.id") -> str:
 
 def _add(call: Call) -> Answer:
     body, members, owners = _bound(call)
-    document = _checked(body)
+    document = checked_group(body)
     if document["isAssignableToRole"] and not call.permits("RoleManagement.ReadWrite.Directory"):
         raise Problem(Code.FORBIDDEN, "isAssignableToRole needs RoleManagement.ReadWrite.Directory.")
     id, w = call.moment.new_id(), writer(call)
@@ -91,7 +110,7 @@ def _add(call: Call) -> Answer:
 def _change(call: Call, id: str) -> Answer:
     group = find_group(call, id)
     body, members, owners = _bound(call)
-    merged = _checked(dict(group.properties) | body)
+    merged = checked_group(dict(group.properties) | body)
     if bool(merged["isAssignableToRole"]) != bool(group.properties.get("isAssignableToRole")):
         raise bad("isAssignableToRole cannot be changed.")
     w = writer(call)
@@ -206,6 +225,7 @@ ROUTES = [
         _KIND,
         owner=True,
     ),
+    Route("GET", f"{_ONE}/memberOf", _READ, _member_of, gives="directoryObject[]"),
     Route("GET", f"{_ONE}/owners", _READ, _owners, fellow=True, gives="directoryObject[]"),
     Route("POST", f"{_ONE}/owners/$ref", _WRITE, _add_owner, "Add owner to group", _KIND, owner=True),
     Route("DELETE", f"{_ONE}/owners/<owner>/$ref", _WRITE, _remove_owner, "Remove owner from group", _KIND, owner=True),

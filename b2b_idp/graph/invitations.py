@@ -227,8 +227,9 @@ _PROPERTIES = frozenset(
 
 
 def _list(call: Call) -> Answer:
-    rows = [_row(i) for i in call.w.users.invitations()]
-    return call.collection("invitations", rows, call.query(_PROPERTIES))
+    query = call.query(_PROPERTIES)
+    found, page = call.w.users.invitations(query.listing)
+    return call.page_of("invitations", [_row(i) for i in found], page, query)
 
 
 def _find(call: Call, id: str) -> Invitation:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import Field
 
-from b2b_idp.graph.api import Answer, Call, Route, not_found
+from b2b_idp.graph.api import Answer, Call, More, Route, not_found
 from b2b_idp.graph.group_documents import group_row
+from b2b_idp.graph.odata.query import Query, selected
 from b2b_idp.graph.user_documents import PROPERTIES, Strict, user_row
 from b2b_idp.guests.roles import ROLES
 from b2b_idp.model.directory import Group
@@ -84,6 +86,25 @@ def object_rows(call: Call, ids: list[str], rows: list[dict[str, Any]] | None = 
     if not query.select:
         answer["value"] = [shown(row) for row in answer["value"]]
     return answer
+
+
+def expanded(call: Call, query: Query, sources: Mapping[str, Callable[[str], list[str]]]) -> More | None:
+    """What $expand adds: of each navigation at most 20 objects, as Graph; `manager` is one object or null."""
+    if not query.expand:
+        return None
+
+    def more(row: Mapping[str, Any]) -> dict[str, Any]:
+        added: dict[str, Any] = {}
+        for name, names in query.expand.items():
+            found = rows_of(call, sources[name](str(row["id"]))[:_EXPANDED])
+            objects = [selected(o, names) if names else shown(o) for o in found]
+            added[name] = (objects[0] if objects else None) if name == "manager" else objects
+        return added
+
+    return more
+
+
+_EXPANDED = 20
 
 
 class Ids(Strict):

@@ -169,12 +169,10 @@ def _deleted(call: Call, id: str) -> User:
 
 def _deleted_users(call: Call) -> Answer:
     query, domain = call.query(PROPERTIES), domain_of_tenant(call)
-    rows = [user_row(u, domain) for u in call.w.users.all_deleted()]
-    answer = call.collection("directoryObjects/microsoft.graph.user", rows, query)
-    if not query.select:
-        names = {*DEFAULT, "deletedDateTime"}
-        answer["value"] = [{k: v for k, v in row.items() if k in names} for row in answer["value"]]
-    return answer
+    found, page = call.w.users.listing(query.listing, deleted=True)
+    rows = [user_row(u, domain) for u in found]
+    shown_rows = rows if query.select else [{k: row[k] for k in (*DEFAULT, "deletedDateTime")} for row in rows]
+    return call.page_of("directoryObjects/microsoft.graph.user", shown_rows, page, query)
 
 
 def _get_deleted(call: Call, id: str) -> Answer:

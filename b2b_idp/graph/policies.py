@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from b2b_idp.claims.mapping import compile_mapping
 from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
-from b2b_idp.graph.body import bad, without_annotations
+from b2b_idp.graph.body import bad
+from b2b_idp.guests.policy_documents import MAPPING_PROPERTIES, checked_policy
 from b2b_idp.model.moment import iso
-from b2b_idp.policy.documents import access_policy_of
 from b2b_idp.policy.strengths import BUILT_IN
 from b2b_idp.store.configuration import CLAIMS_MAPPING, CONDITIONAL_ACCESS, PolicyRow
 
@@ -18,7 +17,6 @@ _ACCESS_PROPERTIES = frozenset(
     "sessionControls description".split()
 )
 _MAPPINGS = "policies/claimsMappingPolicies"
-_MAPPING_PROPERTIES = frozenset("id displayName description definition isOrganizationDefault".split())
 
 
 def _policy_row(row: PolicyRow) -> dict[str, Any]:
@@ -30,26 +28,6 @@ def _policy_row(row: PolicyRow) -> dict[str, Any]:
             "modifiedDateTime": iso(row.modified_at) if row.modified_at else None,
         }
     return shown
-
-
-def _checked_policy(kind: str, document: dict[str, Any]) -> dict[str, Any]:
-    if kind == CONDITIONAL_ACCESS:
-        kept = {k: v for k, v in document.items() if k not in ("id", "createdDateTime", "modifiedDateTime")}
-        access_policy_of("", kept)
-        return kept
-    kept = without_annotations(document)
-    unknown = set(kept) - _MAPPING_PROPERTIES
-    if unknown:
-        raise bad(f"There is no property {sorted(unknown)[0][:60]}.")
-    kept.pop("id", None)
-    for name, longest in (("displayName", 256), ("description", 1024)):
-        value = kept.get(name, "")
-        if not isinstance(value, str | None) or len(value or "") > longest:
-            raise bad(f"{name} is a text of at most {longest} characters.")
-    if not kept.get("displayName"):
-        raise bad("displayName is missing.")
-    compile_mapping(kept.get("definition"))
-    return kept
 
 
 def _merged_policy(document: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
@@ -88,7 +66,7 @@ def _policy_routes(
         return call.entity(entity, _policy_row(find(call, id)), call.query(properties).select)
 
     def add(call: Call) -> Answer:
-        document = _checked_policy(kind, call.body())
+        document = checked_policy(kind, call.body())
         row = PolicyRow(call.moment.new_id(), kind, call.moment.at, None, document)
         writer(call).documents.add_policy(row)
         call.target("Policy", row.id, document["displayName"])
@@ -96,7 +74,7 @@ def _policy_routes(
 
     def change(call: Call, id: str) -> Answer:
         row = find(call, id)
-        merged = _checked_policy(kind, _merged_policy(dict(row.document), call.body()))
+        merged = checked_policy(kind, _merged_policy(dict(row.document), call.body()))
         writer(call).documents.save_policy(row.id, merged, call.moment.at)
         call.target("Policy", row.id, merged["displayName"])
         return None
@@ -166,7 +144,7 @@ ROUTES = [
         CLAIMS_MAPPING,
         "/policies/claimsMappingPolicies",
         _MAPPINGS,
-        _MAPPING_PROPERTIES,
+        MAPPING_PROPERTIES,
         _READ_MAPPING,
         _WRITE_MAPPING,
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,9 +11,7 @@ from b2b_idp.graph.api import Answer, Call, Handler, Route, not_found
 from b2b_idp.graph.body import bad, without_annotations
 from b2b_idp.model.moment import iso
 from b2b_idp.model.problem import Code, Problem
-
-_LOG_ROWS = 5000
-"""How far back a filtered log query looks."""
+from b2b_idp.model.query import Order
 
 
 def _organization_row(call: Call) -> dict[str, Any]:
@@ -81,8 +80,15 @@ _AUDIT_PROPERTIES = frozenset(
 
 
 def _signins(call: Call) -> Answer:
-    rows = [dict(d) for _, d in call.w.logs.signins(most=_LOG_ROWS)]
-    return call.collection("auditLogs/signIns", rows, call.query(_SIGNIN_PROPERTIES))
+    return _log(call, "signins", "auditLogs/signIns", _SIGNIN_PROPERTIES, "createdDateTime")
+
+
+def _log(call: Call, log: str, entity: str, properties: frozenset[str], time: str) -> Answer:
+    """A page of a log, newest first unless $orderby says otherwise."""
+    query = call.query(properties)
+    asked = query.listing if query.orders else replace(query.listing, order=(Order((time,), descending=True),))
+    rows, page = call.w.logs.listing(log, asked)
+    return call.page_of(entity, rows, page, query)
 
 
 def _signin(call: Call, id: str) -> Answer:
@@ -93,8 +99,7 @@ def _signin(call: Call, id: str) -> Answer:
 
 
 def _audits(call: Call) -> Answer:
-    rows = [dict(d) for _, d in call.w.logs.audits(most=_LOG_ROWS)]
-    return call.collection("auditLogs/directoryAudits", rows, call.query(_AUDIT_PROPERTIES))
+    return _log(call, "audits", "auditLogs/directoryAudits", _AUDIT_PROPERTIES, "activityDateTime")
 
 
 def _audit(call: Call, id: str) -> Answer:

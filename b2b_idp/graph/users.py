@@ -6,8 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
+from b2b_idp.graph.api import Answer, Call, More, Route, not_found, writer
 from b2b_idp.graph.body import bad, without_annotations
+from b2b_idp.graph.objects import OBJECT_PROPERTIES, expanded
+from b2b_idp.graph.odata.query import Query
 from b2b_idp.graph.user_documents import (
     DEFAULT,
     LISTS,
@@ -25,8 +27,8 @@ from b2b_idp.guests.addresses import checked_address
 from b2b_idp.guests.roles import ROLES
 from b2b_idp.model.directory import User
 from b2b_idp.model.problem import Code, Problem
+from b2b_idp.model.provenance import written
 from b2b_idp.policy.documents import parse
-from b2b_idp.signin.attributes import FROM_HOME
 
 
 def find_user(call: Call, key: str) -> User:
@@ -56,42 +58,61 @@ def guard_person(call: Call, user: User) -> None:
         )
 
 
+_EXPANDABLE = dict.fromkeys(
+    ("manager", "directReports", "sponsors", "memberOf", "transitiveMemberOf"), OBJECT_PROPERTIES
+)
+_SEARCHABLE = ("displayName", "mail", "userPrincipalName", "givenName", "surname")
+
+
+def _query(call: Call) -> Query:
+    return call.query(PROPERTIES, expandable=_EXPANDABLE, searchable=_SEARCHABLE)
+
+
+def _more(call: Call, query: Query) -> More | None:
+    directory, apps = call.w.directory, call.w.apps
+    return expanded(
+        call,
+        query,
+        {
+            "manager": lambda id: directory.related("manager", id),
+            "directReports": lambda id: directory.relating("manager", id),
+            "sponsors": lambda id: directory.related("sponsor", id),
+            "memberOf": apps.groups_of,
+            "transitiveMemberOf": apps.groups_around,
+        },
+    )
+
+
 def _list(call: Call) -> Answer:
-    query = call.query(PROPERTIES)
-    rows, after = [], ""
-    while found := call.w.users.page(after, 1000):
-        rows += [user_row(u, domain_of_tenant(call)) for u in found]
-        after = found[-1].id
-    answer = call.collection("users", rows, query)
-    if not query.select:
-        answer["value"] = [{k: row[k] for k in DEFAULT} for row in answer["value"]]
-    return answer
+    query = _query(call)
+    found, page = call.w.users.listing(query.listing)
+    rows = [user_row(u, domain_of_tenant(call)) for u in found]
+    shown = rows if query.select else [{k: row[k] for k in DEFAULT} for row in rows]
+    return call.page_of("users", shown, page, query, _more(call, query))
 
 
 def _get(call: Call, key: str) -> Answer:
-    query = call.query(PROPERTIES)
-    row = user_row(find_user(call, key), domain_of_tenant(call))
+    query = _query(call)
+    row, more = user_row(find_user(call, key), domain_of_tenant(call)), _more(call, query)
     answer = call.entity("users", row, query.select or tuple(DEFAULT))
-    return answer if query.select else answer | {"@odata.context": call.context("users/$entity")}
+    answer |= {} if query.select else {"@odata.context": call.context("users/$entity")}
+    return answer | dict(more(row) if more else {})
 
 
 def changed(user: User, change: dict[str, Any]) -> User:
-    """The user with the directory properties that a caller named. Raises Problem(BAD_REQUEST)."""
-    properties = dict(user.properties)
-    for name, value in change.items():
-        if name in TEXTS:
-            properties[name] = value
-        elif name in LISTS:
-            properties[name] = [checked_address(v) for v in value or ()] if name == "otherMails" else value or []
-        elif name == "onPremisesExtensionAttributes":
-            properties[name] = dict(properties.get(name) or {}) | (value or {})
-        elif name == "mail":
-            user = replace(user, mail=None if value is None else checked_address(value))
-    own = set(properties.get(FROM_HOME, ())) - set(change)
-    if own != set(properties.get(FROM_HOME, ())):
-        # what an administrator sets is no longer the home's
-        properties[FROM_HOME] = sorted(own)
-    return replace(user, properties=properties)
+    """The user with the directory properties that a caller named; they are an administrator's from now on.
+
+    Raises Problem(BAD_REQUEST).
+    """
+    new = {name: value for name, value in change.items() if name in TEXTS or name in LISTS}
+    if new.get("otherMails"):
+        new["otherMails"] = [checked_address(address) for address in new["otherMails"]]
+    name = "onPremisesExtensionAttributes"
+    if name in change:
+        new[name] = dict(user.properties.get(name) or {}) | (change[name] or {})
+    if "mail" in change:
+        user = replace(user, mail=None if change["mail"] is None else checked_address(change["mail"]))
+    return replace(user, properties=written(user.properties, new, "administrator"))
 
 
 def _check_writable(body: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from b2b_idp.keys.vault import Vault, client_secret
 from b2b_idp.model.directory import GRAPH_APP_ID, AppSecret, RoleAssignment
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.store import Writer
+from b2b_idp.store import Reader, Writer
 from b2b_idp.store.apps import AppRow
 
 SECRET_LIFETIME = timedelta(days=2 * 365)
@@ -40,6 +41,17 @@ def create_app(
     )
     w.apps.add(row)
     return row
+
+
+def check_identifier_uris(r: Reader, application: Mapping[str, Any], id: str | None, issuer: str) -> None:
+    """No other application (than the one whose object id is `id`) has these, nor the provider itself.
+    Raises Problem(BAD_REQUEST | CONFLICT)."""
+    for uri in application.get("identifierUris") or []:
+        if uri.casefold().startswith((issuer.casefold(), "https://graph.microsoft.com")):
+            raise Problem(Code.BAD_REQUEST, f"identifierUris: {uri[:100]} belongs to this provider's own API.")
+        owner = r.apps.by_identifier_uri(uri)
+        if owner is not None and owner.id != id:
+            raise Problem(Code.CONFLICT, f"Another application has the identifier URI {uri[:100]}.")
 
 
 def add_password(
@@ -72,10 +84,8 @@ def add_password(
 
 
 def graph_service_principal(w: Writer, moment: Moment) -> AppRow:
-    """The Graph API itself, whose app roles are the permissions; made at first use."""
+    """The Graph API itself, whose app roles are the permissions: made at first use, completed by later versions."""
     row = w.apps.row(GRAPH_APP_ID)
-    if row is not None:
-        return row
     roles = [
         {
             "id": role_id(name),
@@ -87,6 +97,10 @@ def graph_service_principal(w: Writer, moment: Moment) -> AppRow:
         }
         for name in PERMISSIONS
     ]
+    if row is not None:
+        if row.application.get("appRoles") != roles:
+            w.apps.save(replace(row, application=dict(row.application) | {"appRoles": roles}))
+        return row
     return create_app(
         w,
         {"displayName": "Microsoft Graph", "appRoles": roles},

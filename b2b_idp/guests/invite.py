@@ -14,6 +14,7 @@ from b2b_idp.keys.vault import Vault
 from b2b_idp.model.directory import Invitation, RoleAssignment, User, UserType
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
+from b2b_idp.model.provenance import written
 from b2b_idp.model.url import domain_of
 from b2b_idp.store import Configuration, Reader, Writer
 from b2b_idp.store.outbox import AN_HOUR, Letter
@@ -199,7 +200,7 @@ def _user_for(w: Writer, ask: InvitationRequest, email: str, moment: Moment) -> 
         state_changed_at=moment.at,
         created_at=moment.at,
         expires_at=ask.expires_at or _expiry(w.configuration, moment.at),
-        properties=dict(ask.properties) | ({"displayName": ask.display_name} if ask.display_name else {}),
+        properties=written({}, dict(ask.properties) | {"displayName": ask.display_name}, "invitation"),
     )
     w.users.add(user)
     return user, True

@@ -29,7 +29,10 @@ class Home:
     """The resource tenant's own provider: its people are members."""
     enabled: bool = True
     claim_mapping: Mapping[str, str] = field(default_factory=dict)
-    """Graph inboundClaimMapping: our name (sub, name, given_name, family_name, email, email_verified …) → claim."""
+    """inboundClaimMapping: OpenID Connect's name (sub, name, email, address.locality …) or, for a property that it
+    has no name for, the directory's (department, jobTitle …) → the home's claim."""
+    overwrites: frozenset[str] = frozenset()
+    """inboundClaimMapping.b2bIdp.overwrites: properties for which the home wins over everybody else."""
     vocabulary: Vocabulary = Vocabulary()
     properties: Mapping[str, Any] = field(default_factory=dict)
     """The identityProvider as it was written, without its secret."""

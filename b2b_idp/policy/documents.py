@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from b2b_idp.model.access import AccessPolicy, GuestKinds, Strength
 from b2b_idp.model.evidence import StepUp
 from b2b_idp.model.home import Collaboration, Home, Partner, Targets
 from b2b_idp.model.problem import Code, Problem
+from b2b_idp.model.provenance import FOLLOWING
 from b2b_idp.policy.strengths import BUILT_IN
 from b2b_idp.policy.vocabulary import compile_vocabulary
 
@@ -67,24 +68,58 @@ class _ClientAuthentication(_Typed):
     )
 
 
+_Claim = Annotated[str, StringConstraints(max_length=255)]
+
+
 class _AddressMapping(_Typed):
-    country: str | None = None
-    locality: str | None = None
-    postal_code: str | None = None
-    region: str | None = None
-    street_address: str | None = None
+    country: _Claim | None = None
+    locality: _Claim | None = None
+    postal_code: _Claim | None = None
+    region: _Claim | None = None
+    street_address: _Claim | None = None
+
+
+def _can_follow(name: str) -> str:
+    if name not in FOLLOWING:
+        raise ValueError(f"{name} never follows a home; these can: {', '.join(sorted(FOLLOWING))}")
+    return name
+
+
+_Following = Annotated[str, StringConstraints(max_length=64), AfterValidator(_can_follow)]
+
+
+class _MappingExtension(_Document):
+    overwrites: list[_Following] = Field(default_factory=list, max_length=len(FOLLOWING))
 
 
 class _ClaimMapping(_Typed):
-    sub: str | None = None
-    name: str | None = None
-    given_name: str | None = None
-    family_name: str | None = None
-    email: str | None = None
-    email_verified: str | None = None
-    phone_number: str | None = None
-    phone_number_verified: str | None = None
+    """Graph's members by OpenID Connect's names, then directory properties that those have no name for."""
+
+    sub: _Claim | None = None
+    name: _Claim | None = None
+    given_name: _Claim | None = None
+    family_name: _Claim | None = None
+    email: _Claim | None = None
+    email_verified: _Claim | None = None
+    phone_number: _Claim | None = None
+    phone_number_verified: _Claim | None = None
     address: _AddressMapping | None = None
+    preferredLanguage: _Claim | None = None
+    jobTitle: _Claim | None = None
+    department: _Claim | None = None
+    companyName: _Claim | None = None
+    officeLocation: _Claim | None = None
+    employeeType: _Claim | None = None
+    usageLocation: _Claim | None = None
+    faxNumber: _Claim | None = None
+    b2bIdp: _MappingExtension | None = None
+
+    def claims(self) -> dict[str, str]:
+        """Our name → claim, those of the address as `address.locality`."""
+        flat = self.model_dump(exclude={"address", "odata_type", "b2bIdp"})
+        parts = self.address.model_dump(exclude={"odata_type"}) if self.address else {}
+        flat |= {f"address.{part}": claim for part, claim in parts.items()}
+        return {name: claim for name, claim in flat.items() if claim}
 
 
 class _StepUp(_Typed):
@@ -140,7 +175,7 @@ def home_of(tenant_id: str, document: Mapping[str, Any], secret: str | None) -> 
     context = extension.authenticationContext
     step_up = None if context.stepUp is None else StepUp(context.stepUp.with_, tuple(context.stepUp.values))
     vocabulary = compile_vocabulary(context.profile, context.amr, context.acr, step_up, context.authTime)
-    mapping = provider.inboundClaimMapping
+    mapping = provider.inboundClaimMapping or _ClaimMapping()
     by_key = provider.clientAuthentication.odata_type == PRIVATE_JWT_AUTHENTICATION
     return Home(
         tenant_id=tenant_id,
@@ -154,9 +189,8 @@ def home_of(tenant_id: str, document: Mapping[str, Any], secret: str | None) -> 
         domains=tuple(extension.domains),
         own=extension.own,
         enabled=extension.enabled,
-        claim_mapping={}
-        if mapping is None
-        else {k: v for k, v in mapping.model_dump(exclude={"address", "odata_type"}).items() if v},
+        claim_mapping=mapping.claims(),
+        overwrites=frozenset(mapping.b2bIdp.overwrites if mapping.b2bIdp else ()),
         vocabulary=vocabulary,
         properties=document,
     )
@@ -194,7 +228,7 @@ class _Consent(_Typed):
 class _PartnerExtension(_Typed):
     whenHomeCannot: Literal["challengeHere", "block"] | None = None
     mfaMaxAge: str | None = None
-    trustedAttributes: list[_Target] | None = Field(default=None, max_length=100)
+    trustedAttributes: list[_Following] | None = Field(default=None, max_length=100)
 
 
 class PartnerConfiguration(_Typed):

@@ -7,35 +7,72 @@ from dataclasses import replace
 from typing import Any
 
 from b2b_idp.model.directory import User
-from b2b_idp.model.home import Trust
-from b2b_idp.signin.facts import HomeProfile
+from b2b_idp.model.home import Home, Trust
+from b2b_idp.model.moment import Moment
+from b2b_idp.model.provenance import FOLLOWING, FREE, modified, source_of, written
+from b2b_idp.signin.log import guest_audit
+from b2b_idp.store import Writer
 
-_NEVER = frozenset({"mail", "otherMails", "proxyAddresses", "userPrincipalName", "userType", "employeeId"})
-FROM_HOME = "b2bIdp.fromHome"
-"""The property that names which properties came from home: an administrator's value is not among them, and wins."""
+
+def may_follow(trust: Trust) -> frozenset[str]:
+    """The properties that a home with this trust may fill: names and language, and what trustedAttributes names."""
+    return FREE | (trust.trusted_attributes & FOLLOWING)
 
 
-def refreshed(user: User, profile: HomeProfile, trust: Trust, raw: Mapping[str, Any]) -> User | None:
-    """The user with what the home says now; None when nothing changes.
+def followed(
+    properties: Mapping[str, Any],
+    said: Mapping[str, str | None],
+    *,
+    trust: Trust,
+    overwrites: frozenset[str] = frozenset(),
+    new_identity: bool = False,
+) -> dict[str, Any]:
+    """The changes that a home's word makes; `said` is by directory property, None where the home says it is empty.
 
-    Name and language follow freely; any other property only if the partner's trustedAttributes names it, and
-    addresses, type and extension attributes never. A value that an administrator or the invitation set stays.
+    The home fills what is empty and refreshes its own. What an administrator, an invitation or an import set stays,
+    unless `overwrites` names it. What a home does not say stays as it last said it, but not another identity's word,
+    and not when the home is no longer trusted for it.
     """
-    said: dict[str, Any] = {
-        "displayName": profile.name,
-        "givenName": profile.given_name,
-        "surname": profile.family_name,
-        "preferredLanguage": profile.locale,
+    changes: dict[str, Any] = {}
+    allowed = may_follow(trust)
+    for name in sorted(FOLLOWING):
+        source = source_of(properties, name)
+        value = said.get(name) if name in allowed else None
+        if source == "home":
+            if name in said or name not in allowed or new_identity:
+                changes[name] = value
+        elif value and (source is None or name in overwrites):
+            changes[name] = value
+    return {name: value for name, value in changes.items() if value != properties.get(name)}
+
+
+def refresh(
+    w: Writer,
+    user: User,
+    said: Mapping[str, str | None],
+    home: Home,
+    trust: Trust,
+    moment: Moment,
+    *,
+    new_identity: bool = False,
+) -> None:
+    """Saves the user with what the home says now, and audits it; nothing is written when nothing changes."""
+    changes = followed(
+        user.properties, said, trust=trust, overwrites=home.overwrites, new_identity=new_identity
+    )
+    if not changes:
+        return
+    newer = replace(user, properties=written(user.properties, changes, "home"))
+    w.users.save(newer)
+    audit = guest_audit(newer, moment, "Update user", service="B2B sign-in", operation="Update")
+    audit["initiatedBy"] = {
+        "user": None,
+        "app": {
+            "appId": None,
+            "displayName": home.display_name,
+            "servicePrincipalId": None,
+            "servicePrincipalName": home.issuer,
+        },
     }
-    for name in trust.trusted_attributes - _NEVER:
-        if not name.startswith("extension") and isinstance(raw.get(name), str):
-            said[name] = raw[name]
-    from_home = set(user.properties.get(FROM_HOME, ()))
-    properties = dict(user.properties)
-    for name, value in said.items():
-        if value and (properties.get(name) in (None, "") or name in from_home):
-            properties[name] = value[:256]
-            from_home.add(name)
-    if from_home:
-        properties[FROM_HOME] = sorted(from_home)
-    return None if properties == dict(user.properties) else replace(user, properties=properties)
+    audit["targetResources"][0]["modifiedProperties"] = modified(user.properties, newer.properties)
+    w.logs.add_audit(audit, moment.at)

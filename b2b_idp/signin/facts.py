@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -50,15 +50,12 @@ class MailedCodeFact:
 
 @dataclass(frozen=True, slots=True)
 class HomeProfile:
-    """Who the home says it is: mapped claims. An address here is what the home vouches for, not an identity."""
+    """Who the home says it is. An address here is what the home vouches for, not an identity; `attributes` are what
+    may follow it, by directory property, None where the home says that there is none."""
 
     email: str | None = None
     email_verified: bool | None = None
-    name: str | None = None
-    given_name: str | None = None
-    family_name: str | None = None
-    locale: str | None = None
-    preferred_username: str | None = None
+    attributes: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

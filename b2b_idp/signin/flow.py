@@ -220,7 +220,7 @@ class SignIn:
         except Problem as problem:
             return self._home_failed(row, known, problem, browser, moment)
         with self._store.write() as w:
-            return self._proceed(w, row, learn(w, known, home, answer), browser, moment)
+            return self._proceed(w, row, learn(w, known, home, answer, moment), browser, moment)
 
     def _home_failed(self, row: SigninRow, known: Known, problem: Problem, browser: Browser, moment: Moment) -> Show:
         """The answer is refused: nothing was learned. The guest may try again from the sign-in's page; only the

@@ -9,7 +9,7 @@ from b2b_idp.model.directory import HomeIdentity
 from b2b_idp.model.evidence import Evidence
 from b2b_idp.model.home import Home
 from b2b_idp.model.moment import Moment
-from b2b_idp.signin.attributes import refreshed
+from b2b_idp.signin.attributes import may_follow, refresh
 from b2b_idp.signin.facts import HomeProfile, Known
 from b2b_idp.signin.log import guest_audit
 from b2b_idp.signin.refusals import taken
@@ -18,25 +18,22 @@ from b2b_idp.signin.view import View
 from b2b_idp.store import Writer
 
 
-def learn(w: Writer, known: Known, home: Home, answer: HomeAnswer) -> Known:
+def learn(w: Writer, known: Known, home: Home, answer: HomeAnswer, moment: Moment) -> Known:
     """The facts with what the home said; the guest's own attributes follow it."""
     identity = HomeIdentity(answer.statement.issuer, answer.statement.subject)
     other = known.identity is not None and known.identity != identity
     # another person at the home than the session's: nothing that was known of the first one holds
     evidence = Evidence() if other else known.evidence
     p = answer.profile
-    profile = HomeProfile(
-        p.email, p.email_verified, p.name, p.given_name, p.family_name, p.locale, p.preferred_username
-    )
+    trust = w.configuration.trust(home)
+    said = {name: value for name, value in p.attributes.items() if name in may_follow(trust)}
     user = w.users.by_identity(identity)
     if user is not None:
-        newer = refreshed(user, profile, w.configuration.trust(home), answer.profile.raw)
-        if newer is not None:
-            w.users.save(newer)
+        refresh(w, user, said, home, trust, moment)
     return replace(
         known,
         identity=identity,
-        profile=profile,
+        profile=HomeProfile(p.email, p.email_verified, said),
         pending=None,
         asked_home=known.asked_home or was_asked(known),
         session_id=None if other else known.session_id,
@@ -57,9 +54,7 @@ def bind(w: Writer, known: Known, view: View, step: Bind, moment: Moment) -> Non
     if bound is None:
         raise taken()
     if known.profile is not None:
-        newer = refreshed(bound, known.profile, view.trust, {})
-        if newer is not None:
-            w.users.save(newer)
+        refresh(w, bound, known.profile.attributes, view.home, view.trust, moment, new_identity=True)
     invitation = step.candidate.invitation
     if invitation is not None:
         w.users.set_invitation_status(invitation.id, "Completed")

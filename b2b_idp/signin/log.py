@@ -44,9 +44,17 @@ ERROR_CODES: Mapping[Code, int] = {
 
 
 def guest_audit(
-    user: User, moment: Moment, activity: str, *, service: str, operation: str, reason: str = ""
+    user: User,
+    moment: Moment,
+    activity: str,
+    *,
+    service: str,
+    operation: str,
+    reason: str = "",
+    by: User | None = None,
 ) -> dict[str, Any]:
-    """Graph's directoryAudit for something that a guest did to their own account."""
+    """Graph's directoryAudit for what a guest did to their own account, or another person (`by`) to it."""
+    who = by or user
     return {
         "id": moment.new_id(),
         "activityDisplayName": activity,
@@ -56,7 +64,7 @@ def guest_audit(
         "resultReason": reason,
         "loggedByService": service,
         "operationType": operation,
-        "initiatedBy": {"user": {"id": user.id, "displayName": user.display_name}},
+        "initiatedBy": {"user": {"id": who.id, "displayName": who.display_name}},
         "targetResources": [{"id": user.id, "displayName": user.display_name, "type": "User"}],
     }
 

@@ -43,11 +43,9 @@ def _fold(element: fold, compiler: Any, **more: Any) -> str:
     return f"fold({compiler.process(element.clauses, **more)})"
 
 
-def prepare_sqlite(connection: sqlite3.Connection) -> None:
+def add_functions(connection: sqlite3.Connection) -> None:
     """Teaches a new connection the functions that SQLite lacks."""
-    connection.create_function(
-        "fold", 1, lambda t: t.casefold() if isinstance(t, str) else None, deterministic=True
-    )
+    connection.create_function("fold", 1, lambda t: t.casefold() if isinstance(t, str) else None, deterministic=True)
 
 
 class elements(FunctionElement[str]):  # noqa: N801
@@ -60,9 +58,7 @@ class elements(FunctionElement[str]):  # noqa: N801
 @compiles(elements, "postgresql")
 def _elements_postgresql(element: elements, compiler: Any, **more: Any) -> str:
     document = f"CAST({compiler.process(element.clauses, **more)} AS JSONB)"
-    return (
-        f"jsonb_array_elements_text(CASE jsonb_typeof({document}) WHEN 'array' THEN {document} ELSE '[]'::jsonb END)"
-    )
+    return f"jsonb_array_elements_text(CASE jsonb_typeof({document}) WHEN 'array' THEN {document} ELSE '[]'::jsonb END)"
 
 
 @compiles(elements)

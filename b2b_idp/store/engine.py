@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import StaticPool
 
 from b2b_idp.model.problem import Code, Problem
+from b2b_idp.store.columns import add_functions
 
 _BUSY_SECONDS = 3
 
@@ -77,6 +78,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     ):
         cursor.execute("PRAGMA " + pragma)
     cursor.close()
+    add_functions(connection)
 
 
 def _begin_sqlite(connection: Connection) -> None:

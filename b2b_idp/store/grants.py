@@ -72,6 +72,12 @@ class GrantsReader:
         row = self._c.execute(_CONSENT, {"user": user_id, "app": app_id}).first()
         return frozenset(row[0] if row else ())
 
+    def consents_of(self, user_id: str) -> list[tuple[str, tuple[str, ...], datetime]]:
+        """(app, scopes, since when) of all that this person lets apps have, the newest first."""
+        statement = select(consents).where(consents.c.user_id == user_id)
+        rows = self._c.execute(statement.order_by(consents.c.at.desc(), consents.c.app_id))
+        return [(r.app_id, tuple(r.scopes), r.at) for r in rows]
+
 
 class GrantsWriter(GrantsReader):
     def add(self, grant: Grant) -> None:
@@ -125,6 +131,18 @@ class GrantsWriter(GrantsReader):
         )
         if done.rowcount == 0:
             self._c.execute(insert(consents), {"user_id": user_id, "app_id": app_id, "scopes": wanted, "at": at})
+
+    def withdraw_consent(self, user_id: str, app_id: str, at: datetime) -> bool:
+        """Takes back what this person let this app have, and ends its grants for them. False when it had nothing."""
+        done = self._c.execute(delete(consents).where(consents.c.user_id == user_id, consents.c.app_id == app_id))
+        if done.rowcount == 0:
+            return False
+        self._c.execute(
+            update(grants)
+            .where(grants.c.user_id == user_id, grants.c.app_id == app_id, grants.c.revoked_at.is_(None))
+            .values(revoked_at=at)
+        )
+        return True
 
     def forget_consents(self, user_id: str) -> None:
         self._c.execute(delete(consents).where(consents.c.user_id == user_id))

@@ -7,11 +7,14 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, insert, select, update
 
+from b2b_idp.model.query import Listing
+from b2b_idp.store.listed import AUDITS, SIGNINS
 from b2b_idp.store.sealing import Sealer
+from b2b_idp.store.search import Page, listing
 from b2b_idp.store.tables import audit_log, signin_log, tenant
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,6 +56,13 @@ class LogsReader:
         if before is not None:
             statement = statement.where(signin_log.c.at < before)
         return [(r.at, r.document) for r in self._c.execute(statement.limit(most))]
+
+    def listing(self, log: Literal["signins", "audits"], asked: Listing) -> tuple[list[Mapping[str, Any]], Page]:
+        """One page of a log, as a query asks for it."""
+        table, columns = (signin_log, SIGNINS) if log == "signins" else (audit_log, AUDITS)
+        found = listing(self._c, select(table), columns, table.c.id, asked)
+        documents = (row["document"] for row in found.rows)
+        return [json.loads(d) if isinstance(d, str) else d for d in documents], found
 
     def signin(self, id: str) -> Mapping[str, Any] | None:
         row = self._c.execute(select(signin_log.c.document).where(signin_log.c.id == id)).first()

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, String, and_, false, func, literal, not_, or_, select
+from sqlalchemy import Connection, Select, String, and_, false, func, not_, or_, select
+from sqlalchemy import column as column_
 from sqlalchemy.sql.elements import ColumnElement
 
 from b2b_idp.model.problem import Code, Problem
@@ -20,7 +21,6 @@ from b2b_idp.model.query import (
     Not,
     OneOf,
     Or,
-    Order,
     Path,
     Search,
     TextTest,
@@ -101,7 +101,7 @@ def listing(
     total = None
     if asked.count:
         total = connection.execute(rows.with_only_columns(func.count(), maintain_column_froms=True)).scalar_one()
-    order = [(_sortable(o, columns), o.descending) for o in asked.order]
+    order = [(_scalar(o.path, columns), o.descending) for o in asked.order]
     order.append((Text(id_column, folded=True), False))
     page = rows.add_columns(*(c.sort.label(f"{_KEY}{n}") for n, (c, _) in enumerate(order)))
     if asked.after is not None:
@@ -156,10 +156,6 @@ def _scalar(path: Path, columns: Columns) -> Scalar:
     return column
 
 
-def _sortable(order: Order, columns: Columns) -> Scalar:
-    return _scalar(order.path, columns)
-
-
 def _possible(condition: Condition | None, path: Path, column: Scalar) -> Condition:
     if condition is None:
         raise Problem(Code.BAD_REQUEST, f"$filter: {_name(path)} compares with {column.takes}.")
@@ -179,6 +175,6 @@ def _any(path: Path, inner: Filter, columns: Columns) -> Condition:
         return where(inner, column.inner)
     if not isinstance(column, Texts):
         raise Problem(Code.UNSUPPORTED_QUERY, f"{_name(path)} is no list: any() is for lists.")
-    each = elements(column.expression).table_valued("value")
-    element: Columns = {"": Text(func.coalesce(each.c.value, literal("", String()), type_=String()))}
+    each = elements(column.expression).table_valued(column_("value", String))
+    element: Columns = {"": Text(each.c.value)}
     return select(1).select_from(each).where(each.c.value.is_not(None), where(inner, element)).exists()

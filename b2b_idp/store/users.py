@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
 from b2b_idp.model.directory import HomeIdentity, Invitation, User
+from b2b_idp.model.query import Listing
 from b2b_idp.store.changes import record
+from b2b_idp.store.listed import INVITATIONS, USERS
+from b2b_idp.store.search import Page, listing
 from b2b_idp.store.tables import invitations, users
 
 
@@ -21,7 +25,7 @@ def address_key(address: str) -> str:
 _KEYS = ("upn_key", "mail_key", "display_name_key", "issuer", "subject")
 
 
-def _user(row: RowMapping) -> User:
+def _user(row: Mapping[Any, Any]) -> User:
     identity = None if row["issuer"] is None else HomeIdentity(row["issuer"], row["subject"])
     columns = {k: v for k, v in row.items() if k not in _KEYS}
     return User(identity=identity, **columns)
@@ -39,10 +43,12 @@ def _user_row(user: User) -> dict[str, Any]:
     return row
 
 
-def _invitation(row: RowMapping) -> Invitation:
+def _invitation(row: Mapping[Any, Any]) -> Invitation:
     return Invitation(**row)
 
 
+_AT_ONCE = 500
+"""How many ids one statement names."""
 _LIVE = users.c.deleted_at.is_(None)
 _BY_ID = select(users).where(users.c.id == bindparam("id"), _LIVE)
 _DELETED = select(users).where(users.c.id == bindparam("id"), users.c.deleted_at.is_not(None))
@@ -74,6 +80,12 @@ class UsersReader:
     def by_id(self, id: str) -> User | None:
         return self._one(_BY_ID, id=id)
 
+    def by_ids(self, ids: Collection[str]) -> list[User]:
+        """Those of these users who are there, in order of id."""
+        wanted = sorted(ids)
+        parts = (wanted[i : i + _AT_ONCE] for i in range(0, len(wanted), _AT_ONCE))
+        return [user for part in parts for user in self._many(_LIVE, users.c.id.in_(part))]
+
     def deleted(self, id: str) -> User | None:
         """A user who was deleted and can still be restored."""
         return self._one(_DELETED, id=id)
@@ -84,10 +96,6 @@ class UsersReader:
             select(users).where(users.c.deleted_at < at).order_by(users.c.deleted_at).limit(most)
         ).mappings()
         return [_user(r) for r in rows]
-
-    def all_deleted(self) -> list[User]:
-        """Every user who can still be restored, in order of id."""
-        return self._many(users.c.deleted_at.is_not(None))
 
     def pending_before(self, at: datetime) -> list[User]:
         """Guests who wait for redemption since before then."""
@@ -126,6 +134,17 @@ class UsersReader:
         """Users in order of id, those behind `after`."""
         return [_user(r) for r in self._c.execute(_PAGE, {"after": after, "most": most}).mappings()]
 
+    def listing(self, asked: Listing, *, deleted: bool = False) -> tuple[list[User], Page]:
+        """One page of the users that a query asks for; of those who were deleted instead, if `deleted`."""
+        found = listing(
+            self._c,
+            select(users).where(users.c.deleted_at.is_not(None) if deleted else _LIVE),
+            USERS,
+            users.c.id,
+            asked,
+        )
+        return [_user(row) for row in found.rows], found
+
     def count(self) -> int:
         return self._c.execute(select(func.count()).select_from(users).where(_LIVE)).scalar_one()
 
@@ -133,9 +152,10 @@ class UsersReader:
         row = self._c.execute(_INVITATION, {"id": id}).mappings().first()
         return None if row is None else _invitation(row)
 
-    def invitations(self) -> list[Invitation]:
-        """Every invitation, in order of id."""
-        return [_invitation(r) for r in self._c.execute(select(invitations).order_by(invitations.c.id)).mappings()]
+    def invitations(self, asked: Listing) -> tuple[list[Invitation], Page]:
+        """One page of the invitations that a query asks for."""
+        found = listing(self._c, select(invitations), INVITATIONS, invitations.c.id, asked)
+        return [_invitation(row) for row in found.rows], found
 
     def invited_since(self, inviter_id: str, at: datetime) -> int:
         """How many invitations somebody has made since then."""

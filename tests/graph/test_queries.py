@@ -74,13 +74,13 @@ def test_a_filter_that_is_none_is_a_400(people, filter):
 @pytest.mark.parametrize(
     "query",
     [
-        "$expand=manager",
+        "$expand=photo",
         "$search=%22x%22",
         "$apply=x",
         "$compute=x",
         "$skip=5",
         "$format=xml",
-        "$orderby=mail,id",
+        "$orderby=mail up",
         "$orderby=nonsense",
         "$filter=sleep(1)",
     ],

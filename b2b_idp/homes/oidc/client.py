@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from b2b_idp.homes.oidc.cache import HomeClient, HomeClients
 from b2b_idp.homes.oidc.id_token import VerifiedClaims, verify
 from b2b_idp.homes.oidc.metadata import Metadata
-from b2b_idp.homes.oidc.profile import profile_of, with_userinfo
+from b2b_idp.homes.oidc.profile import lacks, profile_of, with_userinfo
 from b2b_idp.homes.oidc.request import SignAssertion, client_authentication, step_up_parameters
 from b2b_idp.homes.oidc.strict import misconfigured, refused, strict_json, unavailable
 from b2b_idp.homes.oidc.values import Departure, HomeAnswer, HomeReport, Pending
@@ -110,7 +110,7 @@ class OidcHomes:
             at=moment.at,
         )
         claims = verified.claims
-        if home.claim_mapping.get("email", "email") not in claims and metadata.userinfo_endpoint:
+        if lacks(home, claims) and metadata.userinfo_endpoint:
             claims = with_userinfo(home, claims, self._userinfo(metadata.userinfo_endpoint, access_token, verified))
         statement = HomeStatement(
             tenant_id=home.tenant_id,

@@ -39,17 +39,12 @@ class Departure:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Who the home says it is, by our names. `email_verified` is None when the home does not say; `raw`
-    holds the text claims, by the home's names and, where inboundClaimMapping has one, by ours."""
+    """Who the home says it is. `email_verified` is None when the home does not say; `attributes` holds what
+    it says of directory properties, None where it says that there is none."""
 
     email: str | None = None
     email_verified: bool | None = None
-    name: str | None = None
-    given_name: str | None = None
-    family_name: str | None = None
-    locale: str | None = None
-    preferred_username: str | None = None
-    raw: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

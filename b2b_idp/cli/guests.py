@@ -1,0 +1,67 @@
+"""`b2b-idp guests`: what is due in the guest directory, shown first and done when asked."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from b2b_idp.cli.instance import data_option, json_option, open_instance, show
+from b2b_idp.extension import system_moment
+from b2b_idp.guests.upkeep import Due, carry_out, due
+from b2b_idp.model.moment import Moment, iso
+
+_DAYS = click.IntRange(1, 36_500)
+
+
+def _time(days: int | None) -> timedelta | None:
+    return None if days is None else timedelta(days=days)
+
+
+@click.command()
+@data_option
+@json_option
+@click.option("--unredeemed", type=_DAYS, help="Delete guests who were invited so many days ago and never came.")
+@click.option("--inactive", type=_DAYS, help="Disable guests who did not sign in for so many days.")
+@click.option("--apply", is_flag=True, help="Do it; without, it is only shown.")
+def guests(data: Path, as_json: bool, unredeemed: int | None, inactive: int | None, apply: bool) -> None:
+    """Show what is due: unredeemed invitations, inactive and expired guests, those deleted 30 days ago.
+
+    Members and holders of directory roles are never touched. What is deleted can be restored for 30 days.
+    """
+    idp, moment = open_instance(data), system_moment()
+    with idp.store.write() as w:
+        found = due(w, moment.at, unredeemed=_time(unredeemed), inactive=_time(inactive))
+        if apply:
+            carry_out(w, found, moment)
+            for one in found:
+                w.logs.add_audit(_audit(one, moment), moment.at)
+    rows = [
+        {"id": d.user.id, "mail": d.user.mail, "action": d.action, "reason": d.reason, "since": iso(d.since)}
+        for d in found
+    ]
+    lines = [f"{r['action']:<14} {r['mail'] or r['id']:<40} {r['reason']} since {r['since']}" for r in rows]
+    done = "Done." if apply else "Nothing was changed; add --apply to do it."
+    show({"due": rows, "applied": apply}, [*lines, f"{len(rows)} due. {done}"], as_json)
+
+
+def _audit(one: Due, moment: Moment) -> dict[str, Any]:
+    user = one.user
+    names = {"delete": "Delete user", "disable": "Disable account", "deleteForGood": "Hard Delete user"}
+    return {
+        "id": moment.new_id(),
+        "activityDisplayName": names[one.action],
+        "activityDateTime": iso(moment.at),
+        "category": "UserManagement",
+        "result": "success",
+        "resultReason": one.reason,
+        "loggedByService": "b2b-idp guests",
+        "operationType": "Update" if one.action == "disable" else "Delete",
+        "initiatedBy": {"user": None, "app": None},
+        "targetResources": [
+            {"id": user.id, "displayName": user.display_name, "type": "User", "modifiedProperties": []}
+        ],
+        "additionalDetails": [],
+    }

@@ -1,0 +1,68 @@
+"""Where a user's properties come from, and which of them may come from home at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+Source = Literal["home", "administrator", "invitation", "import"]
+
+PROVENANCE = "b2bIdp.provenance"
+"""The property that holds property name → Source."""
+_FROM_HOME = "b2bIdp.fromHome"
+"""The earlier form of it: a list of the properties that came from home."""
+
+FREE = frozenset({"displayName", "givenName", "surname", "preferredLanguage"})
+"""Names and language, which follow every home."""
+FOLLOWING = FREE | frozenset(
+    (
+        "jobTitle department companyName officeLocation employeeType usageLocation mobilePhone faxNumber "
+        "streetAddress city state postalCode country"
+    ).split()
+)
+"""All that can follow a home: what is not FREE only if its partner entry trusts the home for it.
+
+Addresses, userPrincipalName, userType, employeeId, mailNickname and extension attributes are not among them.
+"""
+
+
+def _sources(properties: Mapping[str, Any]) -> dict[str, Source]:
+    earlier: dict[str, Source] = dict.fromkeys(properties.get(_FROM_HOME, ()), "home")
+    return earlier | dict(properties.get(PROVENANCE, {}))
+
+
+def source_of(properties: Mapping[str, Any], name: str) -> Source | None:
+    """Who the value of a property is from; None when it has none. One of unknown origin is an administrator's."""
+    if properties.get(name) in (None, "", [], {}):
+        return None
+    return _sources(properties).get(name, "administrator")
+
+
+def written(properties: Mapping[str, Any], changes: Mapping[str, Any], source: Source) -> dict[str, Any]:
+    """The properties with `changes`, which are `source`'s from now on. Null and empty take the value away and its
+    provenance with it: then the home may fill the property again."""
+    sources = _sources(properties)
+    new = {name: value for name, value in properties.items() if name not in (PROVENANCE, _FROM_HOME)}
+    for name, value in changes.items():
+        if value in (None, "", [], {}):
+            new.pop(name, None)
+            sources.pop(name, None)
+        else:
+            new[name] = value
+            sources[name] = source
+    return new | ({PROVENANCE: sources} if sources else {})
+
+
+def modified(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, str | None]]:
+    """What differs, as `modifiedProperties` of Graph's directoryAudit: values as JSON, null for none."""
+
+    def told(value: Any) -> str | None:
+        return None if value is None else json.dumps(value, ensure_ascii=False)
+
+    names = sorted({*before, *after} - {PROVENANCE, _FROM_HOME})
+    return [
+        {"displayName": name, "oldValue": told(before.get(name)), "newValue": told(after.get(name))}
+        for name in names
+        if before.get(name) != after.get(name)
+    ]
