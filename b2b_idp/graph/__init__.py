@@ -22,7 +22,7 @@ from b2b_idp.graph import (
     roles,
     users,
 )
-from b2b_idp.graph.api import GraphParts
+from b2b_idp.graph.api import GraphParts, Route
 from b2b_idp.graph.batch import mount_batch
 from b2b_idp.graph.frame import frame, mount
 from b2b_idp.model.problem import Code, Problem
@@ -30,27 +30,32 @@ from b2b_idp.model.problem import Code, Problem
 __all__ = ["GraphParts", "beta_blueprint", "graph_blueprint"]
 
 
+TABLES = (
+    invitations,
+    delta,
+    users,
+    people,
+    groups,
+    objects,
+    roles,
+    apps,
+    assignments,
+    homes,
+    cross_tenant,
+    policies,
+    authorization,
+    reports,
+)
+"""The resource tables."""
+
+ROUTES: list[Route] = [route for table in TABLES for route in table.ROUTES]
+
+
 def graph_blueprint(parts: GraphParts, name: str) -> Blueprint:
     """The API, to be mounted at `{issuer}/v1.0`."""
     blueprint = Blueprint(f"{name}_graph", __name__)
-    tables = (
-        invitations,
-        delta,
-        users,
-        people,
-        groups,
-        objects,
-        roles,
-        apps,
-        assignments,
-        homes,
-        cross_tenant,
-        policies,
-        authorization,
-        reports,
-    )
     mount_batch(blueprint, parts)
-    mount(blueprint, parts, [route for table in tables for route in table.ROUTES])
+    mount(blueprint, parts, ROUTES)
     return blueprint
 
 

@@ -38,7 +38,7 @@ _APP_PROPERTIES = frozenset(
 )
 _SP_PROPERTIES = frozenset(
     "id appId displayName appDisplayName accountEnabled appRoleAssignmentRequired appRoles servicePrincipalType tags "
-    "servicePrincipalNames oauth2PermissionScopes replyUrls createdDateTime appOwnerOrganizationId notes description "
+    "servicePrincipalNames oauth2PermissionScopes replyUrls appOwnerOrganizationId notes description "
     "homepage loginUrl preferredSingleSignOnMode".split()
 )
 
@@ -86,7 +86,6 @@ def _sp_row(call: Call, row: AppRow) -> dict[str, Any]:
         "homepage": own.get("homepage"),
         "loginUrl": own.get("loginUrl"),
         "preferredSingleSignOnMode": own.get("preferredSingleSignOnMode"),
-        "createdDateTime": iso(row.created_at),
         "appOwnerOrganizationId": call.w.configuration.tenant.id,
     }
 
@@ -123,7 +122,7 @@ def _app(call: Call, id: str) -> Answer:
 
 
 def _add_app(call: Call) -> Answer:
-    body = call.body()
+    body = without_annotations(call.body())
     for name in (
         "id",
         "appId",

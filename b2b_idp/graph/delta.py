@@ -38,7 +38,7 @@ class _Token:
 def _options(call: Call, properties: frozenset[str]) -> tuple[tuple[str, ...], str, str | None]:
     """Selected properties, their spelling, and the token."""
     given = {("" if k.startswith("$") else "$") + k.lower(): v for k, v in call.args.items()}
-    token = given.pop("$skiptoken", None) or given.pop("$deltatoken", None)
+    token = given.pop("$skiptoken", given.pop("$deltatoken", None))
     unknown = [k for k in given if k not in ("$select", "$deltatoken", "$skiptoken")]
     if unknown:
         raise Problem(Code.UNSUPPORTED_QUERY, f"{unknown[0][:40]} is not supported in delta queries.")

@@ -80,13 +80,17 @@ _AUDIT_PROPERTIES = frozenset(
 
 
 def _signins(call: Call) -> Answer:
-    return _log(call, "signins", "auditLogs/signIns", _SIGNIN_PROPERTIES, "createdDateTime")
+    return _log(call, "signins", "auditLogs/signIns", _SIGNIN_PROPERTIES, _NEWEST_SIGNIN)
 
 
-def _log(call: Call, log: str, entity: str, properties: frozenset[str], time: str) -> Answer:
+_NEWEST_SIGNIN = (Order(("createdDateTime",), descending=True),)
+_NEWEST_AUDIT = (Order(("activityDateTime",), descending=True), Order(("sequence",), descending=True))
+
+
+def _log(call: Call, log: str, entity: str, properties: frozenset[str], newest: tuple[Order, ...]) -> Answer:
     """A page of a log, newest first unless $orderby says otherwise."""
     query = call.query(properties)
-    asked = query.listing if query.orders else replace(query.listing, order=(Order((time,), descending=True),))
+    asked = query.listing if query.orders else replace(query.listing, order=newest)
     rows, page = call.w.logs.listing(log, asked)
     return call.page_of(entity, rows, page, query)
 
@@ -99,7 +103,7 @@ def _signin(call: Call, id: str) -> Answer:
 
 
 def _audits(call: Call) -> Answer:
-    return _log(call, "audits", "auditLogs/directoryAudits", _AUDIT_PROPERTIES, "activityDateTime")
+    return _log(call, "audits", "auditLogs/directoryAudits", _AUDIT_PROPERTIES, _NEWEST_AUDIT)
 
 
 def _audit(call: Call, id: str) -> Answer:

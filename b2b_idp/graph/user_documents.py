@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from b2b_idp.model.directory import User
 from b2b_idp.model.moment import iso
-from b2b_idp.model.provenance import PROVENANCE
+from b2b_idp.model.provenance import sources
 
 Text = Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
 _Extension = Annotated[str, StringConstraints(max_length=1024)]
@@ -151,7 +151,7 @@ def user_row(user: User, tenant_domain: str) -> dict[str, Any]:
             "attestedDateTime": user.properties.get("b2bIdp.attestedAt"),
             "attestedBy": user.properties.get("b2bIdp.attestedBy"),
             "homeTenantId": user.home_tenant_id,
-            "provenance": dict(user.properties.get(PROVENANCE) or {}),
+            "provenance": dict(sources(user.properties)),
         },
     }
 

@@ -27,31 +27,38 @@ Addresses, userPrincipalName, userType, employeeId, mailNickname and extension a
 """
 
 
-def _sources(properties: Mapping[str, Any]) -> dict[str, Source]:
-    earlier: dict[str, Source] = dict.fromkeys(properties.get(_FROM_HOME, ()), "home")
-    return earlier | dict(properties.get(PROVENANCE, {}))
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
+
+
+def sources(properties: Mapping[str, Any]) -> dict[str, Source]:
+    """Who each value is from, for every property that has one. One of unknown origin is an administrator's."""
+    noted: dict[str, Source] = dict.fromkeys(properties.get(_FROM_HOME, ()), "home")
+    noted |= properties.get(PROVENANCE, {})
+    return {
+        name: noted.get(name, "administrator")
+        for name, value in properties.items()
+        if name not in (PROVENANCE, _FROM_HOME) and value not in _NOTHING
+    }
 
 
 def source_of(properties: Mapping[str, Any], name: str) -> Source | None:
-    """Who the value of a property is from; None when it has none. One of unknown origin is an administrator's."""
-    if properties.get(name) in (None, "", [], {}):
-        return None
-    return _sources(properties).get(name, "administrator")
+    """Who the value of a property is from; None when it has none."""
+    return sources(properties).get(name)
 
 
 def written(properties: Mapping[str, Any], changes: Mapping[str, Any], source: Source) -> dict[str, Any]:
     """The properties with `changes`, which are `source`'s from now on. Null and empty take the value away and its
     provenance with it: then the home may fill the property again."""
-    sources = _sources(properties)
+    noted = sources(properties)
     new = {name: value for name, value in properties.items() if name not in (PROVENANCE, _FROM_HOME)}
     for name, value in changes.items():
-        if value in (None, "", [], {}):
+        if value in _NOTHING:
             new.pop(name, None)
-            sources.pop(name, None)
+            noted.pop(name, None)
         else:
             new[name] = value
-            sources[name] = source
-    return new | ({PROVENANCE: sources} if sources else {})
+            noted[name] = source
+    return new | ({PROVENANCE: noted} if noted else {})
 
 
 def modified(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, str | None]]:

@@ -9,7 +9,7 @@ from typing import Any
 from b2b_idp.model.directory import User
 from b2b_idp.model.home import Home, Trust
 from b2b_idp.model.moment import Moment
-from b2b_idp.model.provenance import FOLLOWING, FREE, modified, source_of, written
+from b2b_idp.model.provenance import FOLLOWING, FREE, modified, sources, written
 from b2b_idp.signin.log import guest_audit
 from b2b_idp.store import Writer
 
@@ -34,9 +34,9 @@ def followed(
     and not when the home is no longer trusted for it.
     """
     changes: dict[str, Any] = {}
-    allowed = may_follow(trust)
+    allowed, source_of = may_follow(trust), sources(properties)
     for name in sorted(FOLLOWING):
-        source = source_of(properties, name)
+        source = source_of.get(name)
         value = said.get(name) if name in allowed else None
         if source == "home":
             if name in said or name not in allowed or new_identity:
@@ -57,9 +57,7 @@ def refresh(
     new_identity: bool = False,
 ) -> None:
     """Saves the user with what the home says now, and audits it; nothing is written when nothing changes."""
-    changes = followed(
-        user.properties, said, trust=trust, overwrites=home.overwrites, new_identity=new_identity
-    )
+    changes = followed(user.properties, said, trust=trust, overwrites=home.overwrites, new_identity=new_identity)
     if not changes:
         return
     newer = replace(user, properties=written(user.properties, changes, "home"))

@@ -82,6 +82,7 @@ _audit = type_coerce(audit_log.c.document, JSON)
 AUDITS: Columns = {
     "id": Text(audit_log.c.id, folded=True),
     "activityDateTime": Time(audit_log.c.at),
+    "sequence": Number(audit_log.c.seq),
     "activityDisplayName": Text(audit_log.c.activity),
     "initiatedBy/user/id": Text(_audit["initiatedBy"]["user"]["id"].as_string()),
     "initiatedBy/app/appId": Text(_audit["initiatedBy"]["app"]["appId"].as_string()),

@@ -123,6 +123,8 @@ def _behind(order: Sequence[tuple[Scalar, bool]], key: Sequence[KeyValue]) -> Co
     equal: list[Condition] = []
     for (column, descending), value in zip(order, key, strict=True):
         at = column.sort
+        beyond: Condition
+        same: Condition
         if value is None:
             beyond = false() if descending else at.is_not(None)
             same = at.is_(None)

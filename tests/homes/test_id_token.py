@@ -45,7 +45,7 @@ def test_a_good_answer_becomes_a_statement_and_a_profile(world):
     assert (said.issuer, said.subject, said.amr) == (world.home.issuer, "ada-1", ("pwd", "otp"))
     assert (said.acr, said.auth_time, said.asked) == (None, pytest.approx(now(), abs=5), False)
     assert (answer.profile.email, answer.profile.email_verified) == ("ada@fabrikam.example", True)
-    assert (answer.profile.name, answer.profile.given_name) == ("Ada Alder", "Ada")
+    assert answer.profile.attributes == {"displayName": "Ada Alder", "givenName": "Ada", "surname": "Alder"}
 
 
 def test_n_001_alg_none(world):

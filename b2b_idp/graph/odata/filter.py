@@ -74,10 +74,10 @@ _PARSER = Lark(
 )
 _VALUE = "a value (texts stand in single quotes)"
 _WORDS: Mapping[str, str] = {
-    "_OR": "or",
-    "_AND": "and",
-    "_NOT": "not",
-    "_IN": "in",
+    "_OR": '"or"',
+    "_AND": '"and"',
+    "_NOT": '"not"',
+    "_IN": '"in"',
     **dict.fromkeys(("STRING", "TIME", "GUID", "NUMBER", "TRUE", "FALSE", "NULL"), _VALUE),
     "NAME": "a name",
     "_OPEN": '"("',

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from lark import Lark, Token, Tree
-from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark.exceptions import UnexpectedInput, UnexpectedToken
 
 from b2b_idp.model.problem import Code, Problem
 
@@ -37,23 +37,17 @@ def read(parser: Lark, option: str, text: str, words: Mapping[str, str]) -> Tree
         for number, token in enumerate(reading.iter_parse()):
             if number >= MAX_TOKENS:
                 raise bad(f"{option} has more than {MAX_TOKENS} parts; the character {token.start_pos} is too many.")
-        tree: Tree[Token] = reading.feed_eof()
+        tree: Tree[Token] = reading.feed_eof()  # type: ignore[no-untyped-call]
     except UnexpectedInput as e:
-        raise bad(_said(e, option, text, words)) from None
+        ended = isinstance(e, UnexpectedToken) and e.token.type == "$END"
+        at = len(text) if ended or e.pos_in_stream is None else e.pos_in_stream
+        accepted: set[str] = reading.accepts()  # type: ignore[no-untyped-call]
+        raise bad(_said(option, text, at, {words[n] for n in accepted if n in words})) from None
     return tree
 
 
-def _said(e: UnexpectedInput, option: str, text: str, words: Mapping[str, str]) -> str:
-    names: Iterable[str] = ()
-    at = e.pos_in_stream
-    match e:
-        case UnexpectedToken(token=token, accepts=accepts):
-            names = accepts or e.expected
-            if token.type == "$END":
-                at = None
-        case UnexpectedCharacters(allowed=allowed):
-            names = allowed or ()
-    expected = " or ".join(sorted({words[n] for n in names if n in words})) or "nothing more"
-    if at is None or at >= len(text.rstrip()):
+def _said(option: str, text: str, at: int, wanted: set[str]) -> str:
+    expected = " or ".join(sorted(wanted)) or "nothing more"
+    if at >= len(text.rstrip()):
         return f"{option} ends too early at character {len(text) + 1}: expected {expected}."
     return f"{option}: expected {expected} at character {at + 1}, found {text[at : at + 20]!r}."

@@ -31,8 +31,8 @@ _PARSER = Lark(
 )
 _WORDS: Mapping[str, str] = {
     "CLAUSE": 'a clause in double quotes, "displayName:ali"',
-    "_OR": "OR",
-    "_AND": "AND",
+    "_OR": '"OR"',
+    "_AND": '"AND"',
     "LPAR": '"("',
     "RPAR": '")"',
     "$END": "the end",

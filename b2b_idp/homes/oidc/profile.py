@@ -62,19 +62,19 @@ def _value(home: Home, claims: Mapping[str, Any], name: str) -> Any:
     """The claim for a property: the mapped one; without a mapping OpenID Connect's, else one of the property's name."""
     oidc = OIDC_NAMES.get(name, name)
     if oidc in home.claim_mapping:
-        return _at(claims, oidc, home.claim_mapping[oidc])
+        claim = home.claim_mapping[oidc]
+        inside = oidc.startswith("address.") and claim not in claims
+        return _in_address(claims, claim) if inside else claims.get(claim, _ABSENT)
     if name == "preferredLanguage":
         return claims.get("locale", _ABSENT)
-    found = _at(claims, oidc, oidc.removeprefix("address."))
+    found = _in_address(claims, oidc) if oidc.startswith("address.") else claims.get(oidc, _ABSENT)
     return claims.get(name, _ABSENT) if found is _ABSENT and name not in FREE else found
 
 
-def _at(claims: Mapping[str, Any], oidc: str, claim: str) -> Any:
-    """A claim; one of the address (Core §5.1.1) may stand in the `address` object too."""
-    if not oidc.startswith("address.") or claim in claims:
-        return claims.get(claim, _ABSENT)
+def _in_address(claims: Mapping[str, Any], name: str) -> Any:
+    """A member of the `address` claim (Core §5.1.1)."""
     address = claims.get("address")
-    return address.get(claim, _ABSENT) if isinstance(address, dict) else _ABSENT
+    return address.get(name.removeprefix("address."), _ABSENT) if isinstance(address, dict) else _ABSENT
 
 
 def _shaped(name: str, text: str | None) -> str | None:
@@ -93,9 +93,14 @@ def lacks(home: Home, claims: Mapping[str, Any]) -> bool:
 
 
 def with_userinfo(home: Home, claims: Mapping[str, Any], userinfo: Mapping[str, Any]) -> dict[str, Any]:
-    """The id_token's claims, completed. What userinfo says of an address, it says of its own address only."""
+    """The id_token's claims, completed. Whichever of the two has the mail address says whether it is verified."""
+    email = home.claim_mapping.get("email", "email")
     verified = home.claim_mapping.get("email_verified", "email_verified")
-    return {**userinfo, **{k: v for k, v in claims.items() if k != verified}}
+    if email in claims:
+        userinfo = {k: v for k, v in userinfo.items() if k != verified}
+    else:
+        claims = {k: v for k, v in claims.items() if k != verified}
+    return {**userinfo, **claims}
 
 
 def _claim(home: Home, claims: Mapping[str, Any], name: str) -> Any:
