@@ -9,6 +9,7 @@ from flask import Blueprint
 from b2b_idp.graph import (
     apps,
     assignments,
+    authentication,
     authorization,
     cross_tenant,
     delta,
@@ -35,6 +36,7 @@ TABLES = (
     delta,
     users,
     people,
+    authentication,
     groups,
     objects,
     roles,

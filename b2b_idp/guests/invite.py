@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from b2b_idp.guests.addresses import checked_address, checked_landing
+from b2b_idp.guests.letters import copy_letter, invitation_letter
 from b2b_idp.guests.lifecycle import reset
 from b2b_idp.guests.roles import INVITING_ADMINISTRATORS, may_invite
 from b2b_idp.keys.vault import Vault
@@ -15,9 +16,9 @@ from b2b_idp.model.directory import Invitation, RoleAssignment, User, UserType
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.provenance import written
-from b2b_idp.model.url import domain_of
+from b2b_idp.model.url import domain_of, origin_of
 from b2b_idp.store import Configuration, Reader, Writer
-from b2b_idp.store.outbox import AN_HOUR, Letter
+from b2b_idp.store.outbox import AN_HOUR
 
 LIFETIME = timedelta(days=30)
 
@@ -226,35 +227,42 @@ def _reset(w: Writer, user_id: str, email: str, moment: Moment) -> User:
 def mail(
     w: Writer, vault: Vault, invitation: Invitation, link: str, moment: Moment, inviter: User | None = None
 ) -> None:
-    """Puts the invitation's mail into the outbox. Raises Problem(TOO_MANY_ATTEMPTS)."""
-    key = vault.mail_key(invitation.email)
-    if not w.outbox.may_have_another(key, moment.at):
+    """Puts the invitation's mail into the outbox, and the first time a copy without the link for the one reader in
+    ccRecipients. Raises Problem(TOO_MANY_ATTEMPTS)."""
+    organisation, name = w.configuration.tenant.name, inviter.display_name if inviter else None
+    app = w.apps.by_origin(origin_of(invitation.redirect_url))
+    _check_mails(w, vault, invitation.email, moment)
+    w.outbox.add(
+        invitation_letter(
+            vault,
+            invitation=invitation,
+            organisation=organisation,
+            inviter=name,
+            link=link,
+            app_name=app.display_name if app else None,
+            moment=moment,
+            once=f"invitation:{invitation.id}:{invitation.generation}",
+        )
+    )
+    for address in _copied(invitation) if invitation.generation == 0 else ():
+        _check_mails(w, vault, address, moment)
+        w.outbox.add(
+            copy_letter(
+                vault, address=address, invitation=invitation, organisation=organisation, inviter=name, moment=moment
+            )
+        )
+
+
+def _copied(invitation: Invitation) -> list[str]:
+    recipients = invitation.message.get("ccRecipients") or ()
+    addresses = [(r.get("emailAddress") or {}).get("address") for r in recipients]
+    return [a for a in addresses if a and a.casefold() != invitation.email.casefold()]
+
+
+def _check_mails(w: Writer, vault: Vault, address: str, moment: Moment) -> None:
+    if not w.outbox.may_have_another(vault.mail_key(address), moment.at):
         raise Problem(
             Code.TOO_MANY_ATTEMPTS,
             "Too many mails were sent to this address. Try again in an hour, or invite without sending.",
             retry_after=AN_HOUR,
         )
-    organisation = w.configuration.tenant.name
-    own = invitation.message.get("customizedMessageBody")
-    body = f"{organisation} invites you to work together.\n\n"
-    if isinstance(own, str) and own.strip():
-        quoted = "\n".join("    " + line for line in own.strip().splitlines())
-        body += f"A message from the person who invites you:\n\n{quoted}\n\n"
-    body += (
-        f"Accept the invitation:\n{link}\n\n"
-        "You sign in with your own organisation's account; there is no new password. "
-        "The link is good for 30 days, for you alone. If you do not know what this is about, ignore this mail.\n"
-    )
-    w.outbox.add(
-        Letter(
-            id=moment.new_id(),
-            once=f"invitation:{invitation.id}:{invitation.generation}",
-            kind="invitation",
-            related_id=invitation.id,
-            recipient=invitation.email,
-            recipient_key=key,
-            subject=f"{organisation} invites you",
-            body=body,
-            created_at=moment.at,
-        )
-    )
