@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 
 from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
-from b2b_idp.graph.apps import find_app
 from b2b_idp.graph.assignments import check_role
 from b2b_idp.graph.body import bad
 from b2b_idp.graph.groups import guard_membership
@@ -164,7 +163,10 @@ def _roles(call: Call, gifts: _Gifts) -> tuple[tuple[str, str], ...]:
     if gifts.appRoles and not call.permits("AppRoleAssignment.ReadWrite.All"):
         raise Problem(Code.FORBIDDEN, "b2bIdp.appRoles needs AppRoleAssignment.ReadWrite.All.")
     for role in gifts.appRoles:
-        check_role(call, find_app(call, role.resourceId, sp=True), role.appRoleId.lower(), "User")
+        row = call.w.apps.row(role.resourceId.lower())
+        if row is None or row.sp_id != role.resourceId.lower():
+            raise bad(f"b2bIdp.appRoles: {role.resourceId} is no service principal.")
+        check_role(call, row, role.appRoleId.lower(), "User")
     return tuple((r.resourceId.lower(), r.appRoleId.lower()) for r in gifts.appRoles)
 
 

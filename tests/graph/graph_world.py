@@ -41,7 +41,7 @@ def https_only(url):
 
 
 class Api:
-    def __init__(self):
+    def __init__(self, requests=100_000):
         self.at = AT
         self.vault, self.keys = Vault(b"k" * 32), KEYS
         self.store = Store("sqlite://", self.vault)
@@ -58,6 +58,7 @@ class Api:
             moment=self.moment,
             evaluate=WhatIf(ISSUER, self.vault).evaluate,
             check_issuer=https_only,
+            requests=requests,
         )
         app = Flask(__name__)
         app.register_blueprint(graph_blueprint(parts, "b2b_idp"), url_prefix="/idp/v1.0")

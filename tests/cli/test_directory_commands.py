@@ -1,0 +1,74 @@
+"""The commands about the directory and its audit log, as an operator runs them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+import pytest
+from click.testing import CliRunner
+
+from b2b_idp.cli import main
+
+
+def run(*arguments, code=0):
+    done = CliRunner().invoke(main, [str(a) for a in arguments])
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+@pytest.fixture
+def data(tmp_path):
+    folder = tmp_path / "data"
+    run("init", "--data", folder, "--issuer", "http://127.0.0.1:5078")
+    rows = tmp_path / "guests.csv"
+    rows.write_text("email,name\nada@fabrikam.example,Ada\nbob@fabrikam.example,Bob\n")
+    run("invite", rows, "--data", folder, "--redirect", "https://app.example/", "--no-send")
+    return folder
+
+
+def database(data):
+    return sqlite3.connect(data / "b2b-idp.sqlite3")
+
+
+def test_the_audit_chain_verifies_and_one_changed_byte_is_found(data):
+    entries = json.loads(run("audit", "verify", "--data", data, "--json"))
+    assert entries["broken"] is None and entries["entries"] > 0
+    assert "each as it was written" in run("doctor", "--data", data)
+    with database(data) as c:
+        c.execute("UPDATE audit_log SET document = replace(document, 'success', 'succeSs') WHERE seq = 1")
+    assert "was changed" in run("audit", "verify", "--data", data, code=1)
+    assert "tampered" in run("doctor", "--data", data, code=1)
+
+
+def test_the_audit_log_is_exported_as_json_lines(data, tmp_path):
+    out = tmp_path / "audit.jsonl"
+    run("audit", "export", "--data", data, "--out", out)
+    entries = [json.loads(line) for line in out.read_text().splitlines()]
+    assert entries and all(e["activityDisplayName"] for e in entries)
+
+
+def test_guests_who_never_came_are_shown_first_and_deleted_when_asked(data):
+    with database(data) as c:
+        c.execute("UPDATE users SET state_changed_at = state_changed_at - 40 * 86400 * 1000000")
+    shown = json.loads(run("guests", "--data", data, "--unredeemed", "30", "--json"))
+    assert [d["action"] for d in shown["due"]] == ["delete", "delete"] and not shown["applied"]
+    assert "add --apply" in run("guests", "--data", data, "--unredeemed", "30")
+    done = json.loads(run("guests", "--data", data, "--unredeemed", "30", "--apply", "--json"))
+    assert done["applied"]
+    assert json.loads(run("guests", "--data", data, "--unredeemed", "30", "--json"))["due"] == []
+
+
+def test_days_are_a_number(data):
+    run("guests", "--data", data, "--inactive", "soon", code=2)
+
+
+def test_migrating_completes_the_graph_apis_permissions(data):
+    with database(data) as c:
+        c.execute(
+            "UPDATE apps SET application = json_set(application, '$.appRoles', json('[]')) WHERE app_id LIKE '00000003%'"
+        )
+    run("migrate", "--data", data)
+    with database(data) as c:
+        (document,) = c.execute("SELECT application FROM apps WHERE app_id LIKE '00000003%'").fetchone()
+    assert "User.Invite.All" in document
