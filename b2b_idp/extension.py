@@ -252,6 +252,7 @@ class B2BIdp:
             moment=self.request_moment,
             evaluate=self.what_if.evaluate,
             check_issuer=self.http.check_url,
+            requests=self.settings.graph_requests,
         )
         health = self._health(name)
         for blueprint in (pages, openid, health):

@@ -57,11 +57,11 @@ def _private(name: str, value: object) -> bool | tuple[str, ...]:
     return _list(name, value)
 
 
-def _seconds(name: str, value: object) -> int:
+def _positive(name: str, value: object) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-        raise _bad(name, "is a whole number of seconds, above 0.")
+        raise _bad(name, "is a whole number, above 0.")
     return value
 
 
@@ -106,7 +106,10 @@ class Settings:
         _private,
         False,
     )
-    home_recheck: int = setting("Seconds that a session lives after home's last word.", _seconds, 24 * 3600)
+    home_recheck: int = setting("Seconds that a session lives after home's last word.", _positive, 24 * 3600)
+    graph_requests: int = setting(
+        "How many Graph requests one application may make in ten seconds, in each worker.", _positive, 3500
+    )
 
     @classmethod
     def load(cls, toml: Path | None = None, env: Mapping[str, str] | None = None, **given: object) -> Settings:
