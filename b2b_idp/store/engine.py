@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import StaticPool
 
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.store.columns import add_functions
+from b2b_idp.store.functions import add_functions
 
 _BUSY_SECONDS = 3
 

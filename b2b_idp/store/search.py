@@ -39,10 +39,10 @@ from b2b_idp.store.columns import (
     Texts,
     Time,
     Word,
-    elements,
     key_value,
     of_key,
 )
+from b2b_idp.store.functions import elements
 
 __all__ = ["Columns", "Flag", "Number", "One", "Page", "Text", "Texts", "Time", "Word", "listing", "where"]
 

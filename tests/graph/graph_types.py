@@ -56,7 +56,7 @@ def _answer(answer: dict[str, Any]) -> Iterator[str]:
     if not isinstance(context, str) or "/$metadata#" not in context:
         yield f"@odata.context: {context!r}"
         return
-    shape = context.partition("#")[2]
+    shape = re.sub(r"\('[^']*'\)", "", context.partition("#")[2])
     single = shape.endswith("/$entity")
     named, bracket, chosen = shape.removesuffix("/$entity").partition("(")
     if bracket and not chosen.endswith(")"):
@@ -69,7 +69,7 @@ def _answer(answer: dict[str, Any]) -> Iterator[str]:
     if declared not in TYPES:
         yield f"@odata.context: Graph has no {named}"
         return
-    select = _names(chosen.removesuffix(")"))
+    select = _names(chosen[:-1])
     if single or "value" not in answer:
         yield from _object("", answer, declared, select)
         return
@@ -91,9 +91,10 @@ def _collection(answer: dict[str, Any], declared: str, select: set[str] | None) 
 
 
 def _names(chosen: str) -> set[str] | None:
-    """What `$select` left, of `id,mail,manager(id)`; None when all is shown."""
-    top = re.sub(r"\([^()]*\)", "", chosen)
-    return {n.removesuffix("()") for n in top.split(",") if n} or None
+    """What `$select` and `$expand` left, of `id,mail,manager(id)`; None when all is shown, as of `manager()`."""
+    top = re.sub(r"\([^()]*\)", "()", chosen)
+    names = [n for n in top.split(",") if n]
+    return {n.removesuffix("()") for n in names} if any(not n.endswith("()") for n in names) else None
 
 
 def _object(place: str, value: Any, declared: str, select: set[str] | None = None) -> Iterator[str]:
@@ -106,7 +107,11 @@ def _object(place: str, value: Any, declared: str, select: set[str] | None = Non
         yield f"{place}: @odata.type {named!r} is no {declared}"
         return
     known = members(actual)
-    if declared == actual and declared in ("directoryObject", "identityProviderBase") and "@removed" not in value:
+    if (
+        declared == actual
+        and declared in ("directoryObject", "identityProviderBase", "authenticationMethod")
+        and "@removed" not in value
+    ):
         yield f"{place}: no @odata.type, though {declared} says little"
     for name, held in value.items():
         here = f"{place}.{name}".lstrip(".")

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import urllib3
 
@@ -17,11 +18,12 @@ B2B_IDP = [sys.executable, "-m", "b2b_idp.cli"]
 
 
 class Instance:
-    """One instance on a port of its own. `kill` and `start` may be called at any time."""
+    """One instance on a port of its own; `issuer` when it stands behind a front. `kill` and `start` may be called at
+    any time."""
 
-    def __init__(self, data: Path, port: int) -> None:
-        self.data = data
-        self.issuer = f"http://127.0.0.1:{port}"
+    def __init__(self, data: Path, port: int, issuer: str | None = None) -> None:
+        self.data, self.port = data, port
+        self.issuer = issuer or f"http://127.0.0.1:{port}"
         made = self.run("init", "--data", str(data), "--issuer", self.issuer, "--json")
         self.init: dict[str, Any] = json.loads(made)
         self._http = urllib3.PoolManager(retries=urllib3.Retry(connect=3, read=2), timeout=20)
@@ -37,14 +39,15 @@ class Instance:
     def start(self) -> None:
         env = os.environ | {"B2B_IDP_ALLOW_PRIVATE_UPSTREAMS": "true"}
         self._process = subprocess.Popen(
-            [*B2B_IDP, "serve", "--data", str(self.data)],
+            [*B2B_IDP, "serve", "--data", str(self.data), "--port", str(self.port)],
             env=env,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        ready = f"http://127.0.0.1:{self.port}{urlsplit(self.issuer).path}/readyz"
         for _ in range(200):
             try:
-                if self._http.request("GET", f"{self.issuer}/readyz", retries=False).status == 200:
+                if self._http.request("GET", ready, retries=False).status == 200:
                     return
             except urllib3.exceptions.HTTPError:
                 pass
