@@ -25,7 +25,8 @@ from b2b_idp.graph import (
 )
 from b2b_idp.graph.api import GraphParts, Route
 from b2b_idp.graph.batch import mount_batch
-from b2b_idp.graph.frame import frame, mount
+from b2b_idp.graph.frame import frame, mount, spread
+from b2b_idp.graph.openapi import mount_openapi
 from b2b_idp.model.problem import Code, Problem
 
 __all__ = ["GraphParts", "beta_blueprint", "graph_blueprint"]
@@ -53,10 +54,16 @@ TABLES = (
 ROUTES: list[Route] = [route for table in TABLES for route in table.ROUTES]
 
 
+def described() -> list[Route]:
+    """Every route that answers, each by one of its spellings: what the OpenAPI document describes."""
+    return [r for r in spread(ROUTES) if "/graph." not in r.path]
+
+
 def graph_blueprint(parts: GraphParts, name: str) -> Blueprint:
     """The API, to be mounted at `{issuer}/v1.0`."""
     blueprint = Blueprint(f"{name}_graph", __name__)
     mount_batch(blueprint, parts)
+    mount_openapi(blueprint, described(), parts.issuer)
     mount(blueprint, parts, ROUTES)
     return blueprint
 

@@ -6,21 +6,22 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 from urllib.parse import quote
 
 from flask import request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, StringConstraints, ValidationError
 from werkzeug.datastructures import MultiDict
 
 from b2b_idp.graph.body import json_body
-from b2b_idp.graph.odata.query import Query, answered, page, parse_query, selected
+from b2b_idp.graph.odata.query import Query, answered, context_suffix, page, parse_query, selected
 from b2b_idp.keys.ring import KeyRing
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.directory import User
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.query import KeyValue
+from b2b_idp.policy.documents import Document
 from b2b_idp.store import Store, Writer
 from b2b_idp.tokens.bearer import Caller
 
@@ -75,6 +76,8 @@ class Call:
     args: MultiDict[str, str] = field(default_factory=lambda: request.args)
     """The query options."""
     etag: str | None = None
+    cast: str | None = None
+    """The @odata.type that a collection of directory objects is narrowed to (`/members/graph.user`)."""
 
     @property
     def base(self) -> str:
@@ -160,10 +163,17 @@ class Call:
         """This request's own address under the API's base, without its query."""
         return self.base + quote(request.path.split("/v1.0", 1)[1], safe="/()$'=,@")
 
-    def entity(self, entity: str, row: Mapping[str, Any], select: tuple[str, ...] = ()) -> dict[str, Any]:
-        suffix = f"({','.join(select)})" if select else ""
+    def entity(
+        self,
+        entity: str,
+        row: Mapping[str, Any],
+        select: tuple[str, ...] = (),
+        expand: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> dict[str, Any]:
+        """The answer that is one object. `expand` only says in the context what the caller adds."""
         self.etag = etag_of(row)
-        return {"@odata.context": f"{self.context(entity)}{suffix}/$entity"} | selected(row, select)
+        context = f"{self.context(entity)}{context_suffix(select, expand or {})}/$entity"
+        return {"@odata.context": context} | selected(row, select)
 
 
 def etag_of(row: Mapping[str, Any]) -> str:
@@ -220,6 +230,21 @@ def writer(call: Call) -> Writer:
     """The call's writing transaction."""
     assert isinstance(call.w, Writer)
     return call.w
+
+
+class Reference(Document):
+    """The body of a `$ref`: the address of one object."""
+
+    odata_id: Annotated[str, StringConstraints(max_length=2048)] = Field(alias="@odata.id")
+
+
+def reference_of(document: Mapping[str, Any]) -> str:
+    """The address in a `$ref` body. Raises Problem(BAD_REQUEST)."""
+    try:
+        said = {k: v for k, v in document.items() if k == "@odata.id" or "@odata." not in k}
+        return Reference.model_validate(said).odata_id
+    except ValidationError:
+        raise Problem(Code.BAD_REQUEST, "The body is @odata.id, the address of one object, and nothing else.") from None
 
 
 def object_id(reference: object, kinds: Iterable[str] = ("directoryObjects",)) -> str:

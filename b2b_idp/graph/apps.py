@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import StringConstraints
 
 from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
-from b2b_idp.graph.body import bad, without_annotations
-from b2b_idp.guests.app_documents import ServicePrincipal, checked_application
+from b2b_idp.graph.body import bad, check_writable, without_annotations
+from b2b_idp.guests.app_documents import Application, NewServicePrincipal, ServicePrincipal, checked_application
 from b2b_idp.guests.apps import add_password, check_identifier_uris, create_app
 from b2b_idp.guests.permissions import role_id
 from b2b_idp.model.directory import GRAPH_APP_ID, AppSecret
 from b2b_idp.model.moment import iso
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.policy.documents import parse
+from b2b_idp.policy.documents import Document, Guid, parse
 from b2b_idp.store.apps import AppRow, app_of
 
 _APP_DEFAULTS: dict[str, Any] = {
@@ -141,13 +143,14 @@ def _add_app(call: Call) -> Answer:
     return call.entity("applications", _app_row(call, row)), 201
 
 
+_READ_ONLY = frozenset({"id", "appId", "createdDateTime", "publisherDomain", "passwordCredentials"})
+
+
 def _change_app(call: Call, id: str) -> Answer:
     row = find_app(call, id, sp=False)
     guard(call, row)
     change = without_annotations(call.body())
-    for name in ("id", "appId", "createdDateTime", "publisherDomain", "passwordCredentials"):
-        if name in change:
-            raise bad(f"{name} is read-only.")
+    check_writable(change, _READ_ONLY)
     merged = dict(row.application)
     for name, value in change.items():
         before = merged.get(name)
@@ -170,35 +173,46 @@ def _delete_app(call: Call, id: str) -> Answer:
     return None
 
 
+class _NewCredential(Document):
+    displayName: Annotated[str, StringConstraints(max_length=256)] | None = None
+    startDateTime: str | None = None
+    endDateTime: str | None = None
+    customKeyIdentifier: None = None
+    hint: None = None
+    keyId: None = None
+    secretText: None = None
+
+
+class AddPassword(Document):
+    """The body of addPassword; what is made here can only be null."""
+
+    passwordCredential: _NewCredential | None = None
+
+
+class RemovePassword(Document):
+    """The body of removePassword."""
+
+    keyId: Guid
+
+
 def _add_password(call: Call, id: str) -> Answer:
     row = find_app(call, id, sp=False)
     guard(call, row)
-    body = without_annotations(call.body())
-    credential = body.pop("passwordCredential", None)
-    credential = {} if credential is None else credential
-    if body or not isinstance(credential, dict):
-        raise bad("The body holds passwordCredential, an object.")
-    credential = without_annotations(credential)
-    name = credential.pop("displayName", None)
-    if name is not None and (not isinstance(name, str) or len(name) > 256):
-        raise bad("passwordCredential.displayName is a text of at most 256 characters.")
-    times = {k: _time(k, credential.pop(k, None)) for k in ("startDateTime", "endDateTime")}
-    if any(v is not None for v in credential.values()):
-        raise bad(f"passwordCredential.{sorted(credential)[0][:40]} cannot be set.")
+    asked = parse(AddPassword, call.body()).passwordCredential or _NewCredential()
     secret, text = add_password(
         writer(call),
         row,
         call.parts.vault,
         call.moment,
-        display_name=name,
-        starts_at=times["startDateTime"],
-        ends_at=times["endDateTime"],
+        display_name=asked.displayName,
+        starts_at=_time("startDateTime", asked.startDateTime),
+        ends_at=_time("endDateTime", asked.endDateTime),
     )
     call.target("Application", row.id, row.application["displayName"])
     return {"@odata.context": call.context("microsoft.graph.passwordCredential")} | _credential(secret, text)
 
 
-def _time(name: str, value: Any) -> datetime | None:
+def _time(name: str, value: str | None) -> datetime | None:
     if value is None:
         return None
     try:
@@ -214,8 +228,7 @@ def _time(name: str, value: Any) -> datetime | None:
 def _remove_password(call: Call, id: str) -> Answer:
     row = find_app(call, id, sp=False)
     guard(call, row)
-    key_id = call.body().get("keyId")
-    if not isinstance(key_id, str) or not writer(call).apps.remove_secret(row.id, key_id.lower()):
+    if not writer(call).apps.remove_secret(row.id, parse(RemovePassword, call.body()).keyId):
         raise bad("keyId names no secret of this application.")
     call.target("Application", row.id, row.application["displayName"])
     return None
@@ -232,14 +245,13 @@ def _sp(call: Call, id: str) -> Answer:
 
 
 def _add_sp(call: Call) -> Answer:
-    body = without_annotations(call.body())
-    app_id = body.pop("appId", None)
-    row = call.w.apps.row(app_id.lower()) if isinstance(app_id, str) else None
-    if row is None or row.app_id != str(app_id).lower():
+    asked = parse(NewServicePrincipal, call.body())
+    row = call.w.apps.row(asked.appId)
+    if row is None or row.app_id != asked.appId:
         raise bad("appId names no application.")
     if row.sp_explicit:
         raise Problem(Code.CONFLICT, "The service principal of this application exists.")
-    changes = parse(ServicePrincipal, body).model_dump(exclude_unset=True)
+    changes = asked.model_dump(exclude_unset=True, exclude={"appId"})
     row = replace(row, sp_explicit=True, service_principal=dict(row.service_principal) | changes)
     writer(call).apps.save(row)
     call.target("ServicePrincipal", row.sp_id, row.application["displayName"])
@@ -261,12 +273,21 @@ _SP = "/servicePrincipals"
 _APPS = "ApplicationManagement"
 
 ROUTES = [
-    Route("GET", "/applications", _READ, _apps),
-    Route("POST", "/applications", _WRITE, _add_app, "Add application", _APPS),
-    Route("GET", "/applications/<id>", _READ, _app),
-    Route("PATCH", "/applications/<id>", _WRITE, _change_app, "Update application", _APPS),
+    Route("GET", "/applications", _READ, _apps, gives="application[]"),
+    Route("POST", "/applications", _WRITE, _add_app, "Add application", _APPS, body=Application, gives="application"),
+    Route("GET", "/applications/<id>", _READ, _app, gives="application"),
+    Route("PATCH", "/applications/<id>", _WRITE, _change_app, "Update application", _APPS, body=Application),
     Route("DELETE", "/applications/<id>", _WRITE, _delete_app, "Delete application", _APPS),
-    Route("POST", "/applications/<id>/addPassword", _WRITE, _add_password, "Add application secret", _APPS),
+    Route(
+        "POST",
+        "/applications/<id>/addPassword",
+        _WRITE,
+        _add_password,
+        "Add application secret",
+        _APPS,
+        body=AddPassword,
+        gives="passwordCredential",
+    ),
     Route(
         "POST",
         "/applications/<id>/removePassword",
@@ -274,9 +295,12 @@ ROUTES = [
         _remove_password,
         "Remove application secret",
         _APPS,
+        body=RemovePassword,
     ),
-    Route("GET", _SP, _READ, _sps),
-    Route("POST", _SP, _WRITE, _add_sp, "Add service principal", _APPS),
-    Route("GET", f"{_SP}/<id>", _READ, _sp),
-    Route("PATCH", f"{_SP}/<id>", _WRITE, _change_sp, "Update service principal", _APPS),
+    Route("GET", _SP, _READ, _sps, gives="servicePrincipal[]"),
+    Route(
+        "POST", _SP, _WRITE, _add_sp, "Add service principal", _APPS, body=NewServicePrincipal, gives="servicePrincipal"
+    ),
+    Route("GET", f"{_SP}/<id>", _READ, _sp, gives="servicePrincipal"),
+    Route("PATCH", f"{_SP}/<id>", _WRITE, _change_sp, "Update service principal", _APPS, body=ServicePrincipal),
 ]

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
+from b2b_idp.graph.api import Answer, Call, Reference, Route, not_found, reference_of, writer
 from b2b_idp.graph.apps import find_app, guard
-from b2b_idp.graph.body import bad, without_annotations
+from b2b_idp.graph.body import bad
 from b2b_idp.graph.users import find_user
 from b2b_idp.guests.permissions import PERMISSIONS, TIER_ZERO
 from b2b_idp.model.directory import DEFAULT_APP_ROLE, GRAPH_APP_ID, RoleAssignment
 from b2b_idp.model.moment import iso
 from b2b_idp.model.problem import Code, Problem
+from b2b_idp.policy.documents import Document, Guid, parse
 from b2b_idp.store.apps import AppRow
 from b2b_idp.store.configuration import CLAIMS_MAPPING
 
@@ -50,17 +51,21 @@ def _principal(call: Call, id: str) -> tuple[Any, str | None]:
     return None, None
 
 
+class AppRoleAssignmentDocument(Document):
+    """Graph's appRoleAssignment; what the address names may be left out."""
+
+    principalId: Guid | None = None
+    resourceId: Guid | None = None
+    appRoleId: Guid
+
+
 def _assign(call: Call, **named: str) -> Answer:
     """POST of an assignment at the resource, or at the principal."""
-    body = without_annotations(call.body())
-    wanted = {}
-    for name in ("principalId", "resourceId", "appRoleId"):
-        value = body.pop(name, named.get(name))
-        if not isinstance(value, str):
+    asked = parse(AppRoleAssignmentDocument, call.body()).model_dump(exclude_none=True)
+    wanted: dict[str, str] = {k: v.lower() for k, v in (named | asked).items()}
+    for name in ("principalId", "resourceId"):
+        if name not in wanted:
             raise bad(f"{name} is missing.")
-        wanted[name] = value.lower()
-    if body:
-        raise bad(f"There is no property {sorted(body)[0][:60]} that can be set here.")
     for name, value in named.items():
         if wanted[name] != value.lower():
             raise bad(f"{name} differs from the one in the address.")
@@ -159,8 +164,7 @@ def _mapping_of(call: Call, id: str) -> Answer:
 def _set_mapping(call: Call, id: str) -> Answer:
     row = find_app(call, id, sp=True)
     guard(call, row)
-    reference = call.body().get("@odata.id")
-    policy_id = reference.rstrip("/").rpartition("/")[2].lower() if isinstance(reference, str) else ""
+    policy_id = reference_of(call.body()).rstrip("/").rpartition("/")[2].lower()
     if call.w.documents.policy(CLAIMS_MAPPING, policy_id) is None:
         raise bad("@odata.id names no claims mapping policy.")
     if row.claims_policy_id is not None:
@@ -195,7 +199,7 @@ def _assignments_of(collection: str, kind: str) -> list[Route]:
     """appRoleAssignments as seen from a principal."""
     path = f"/{collection}/<id>/appRoleAssignments"
     return [
-        Route("GET", path, _READ_ASSIGNED, _of_principal),
+        Route("GET", path, _READ_ASSIGNED, _of_principal, gives="appRoleAssignment[]"),
         Route(
             "POST",
             path,
@@ -203,6 +207,8 @@ def _assignments_of(collection: str, kind: str) -> list[Route]:
             lambda call, id: _assign(call, principalId=id),
             f"Add app role assignment to {kind}",
             _APPS,
+            body=AppRoleAssignmentDocument,
+            gives="appRoleAssignment",
         ),
         Route(
             "DELETE",
@@ -216,14 +222,16 @@ def _assignments_of(collection: str, kind: str) -> list[Route]:
 
 
 ROUTES = [
-    Route("GET", f"{_SP}/<id>/appRoleAssignedTo", _READ_ASSIGNED, _assigned_to),
+    Route("GET", f"{_SP}/<id>/appRoleAssignedTo", _READ_ASSIGNED, _assigned_to, gives="appRoleAssignment[]"),
     Route(
         "POST",
         f"{_SP}/<id>/appRoleAssignedTo",
         _ASSIGN,
-        lambda call, id: _assign(call, resourceId=id),
+        lambda call, id: _assign(call, resourceId=find_app(call, id, sp=True).sp_id),
         "Add app role assignment",
         _APPS,
+        body=AppRoleAssignmentDocument,
+        gives="appRoleAssignment",
     ),
     Route(
         "DELETE",
@@ -235,7 +243,7 @@ ROUTES = [
     ),
     *_assignments_of("servicePrincipals", "service principal"),
     *_assignments_of("groups", "group"),
-    Route("GET", "/users/<key>/appRoleAssignments", _READ_ASSIGNED, _of_user),
+    Route("GET", "/users/<key>/appRoleAssignments", _READ_ASSIGNED, _of_user, gives="appRoleAssignment[]"),
     Route(
         "POST",
         "/users/<key>/appRoleAssignments",
@@ -243,6 +251,8 @@ ROUTES = [
         _assign_user,
         "Add app role assignment to user",
         _APPS,
+        body=AppRoleAssignmentDocument,
+        gives="appRoleAssignment",
     ),
     Route(
         "DELETE",
@@ -252,13 +262,20 @@ ROUTES = [
         "Remove app role assignment from user",
         _APPS,
     ),
-    Route("GET", f"{_SP}/<id>/claimsMappingPolicies", ("Policy.Read.All", *_MAP), _mapping_of),
+    Route(
+        "GET",
+        f"{_SP}/<id>/claimsMappingPolicies",
+        ("Policy.Read.All", *_MAP),
+        _mapping_of,
+        gives="claimsMappingPolicy[]",
+    ),
     Route(
         "POST",
         f"{_SP}/<id>/claimsMappingPolicies/$ref",
         _MAP,
         _set_mapping,
         "Add policy to service principal",
+        body=Reference,
     ),
     Route(
         "DELETE",

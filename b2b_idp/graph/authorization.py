@@ -10,7 +10,6 @@ from pydantic import StringConstraints
 from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
 from b2b_idp.graph.apps import find_app, guard
 from b2b_idp.graph.body import bad, without_annotations
-from b2b_idp.graph.user_documents import Strict
 from b2b_idp.guests.addresses import a_label
 from b2b_idp.guests.permissions import PERMISSIONS
 from b2b_idp.model.authorization import GUEST_LIMITED
@@ -22,7 +21,7 @@ from b2b_idp.policy.authorization import (
     authorization_policy_of,
     domain_policy_of,
 )
-from b2b_idp.policy.documents import Guid, parse
+from b2b_idp.policy.documents import Document, Guid, parse
 from b2b_idp.store.apps import AppRow, app_of
 from b2b_idp.store.configuration import AUTHORIZATION, B2B_MANAGEMENT, PolicyRow
 
@@ -152,7 +151,7 @@ _GRANTS = "oauth2PermissionGrants"
 _GRANT_PROPERTIES = frozenset({"id", "clientId", "consentType", "principalId", "resourceId", "scope"})
 
 
-class GrantDocument(Strict):
+class GrantDocument(Document):
     """Graph's oauth2PermissionGrant; consent is always an administrator's, for everybody."""
 
     clientId: Guid
@@ -162,7 +161,7 @@ class GrantDocument(Strict):
     principalId: None = None
 
 
-class GrantChange(Strict):
+class GrantChange(Document):
     """The body of PATCH."""
 
     scope: Annotated[str, StringConstraints(max_length=4000)]

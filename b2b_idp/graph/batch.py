@@ -12,7 +12,10 @@ from flask import Blueprint, Response, current_app, jsonify, request
 
 from b2b_idp.graph.api import GraphParts
 from b2b_idp.graph.body import bad, json_body
+from b2b_idp.graph.errors import error_response
 from b2b_idp.graph.frame import called
+from b2b_idp.model.moment import Moment
+from b2b_idp.model.problem import Code, Problem
 
 MOST = 20
 _METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
@@ -42,7 +45,9 @@ def mount_batch(blueprint: Blueprint, parts: GraphParts) -> None:
         answers: dict[str, dict[str, Any]] = {}
         for part in _in_order(asked):
             failed = [d for d in part.after if answers[d]["status"] >= 400]
-            answers[part.id.casefold()] = _dependency_failed(part) if failed else _sent(part, prefix, authorization)
+            answers[part.id.casefold()] = (
+                _dependency_failed(part, parts.moment()) if failed else _sent(part, prefix, authorization)
+            )
         return jsonify({"responses": [answers[p.id.casefold()] for p in asked]})
 
     blueprint.add_url_rule("/$batch", "batch", batch, methods=["POST"])
@@ -115,9 +120,11 @@ def _in_order(parts: Sequence[_Part]) -> list[_Part]:
     return list(done.values())
 
 
-def _dependency_failed(part: _Part) -> dict[str, Any]:
-    error = {"code": "FailedDependency", "message": "A request that this one depends on failed."}
-    return {"id": part.id, "status": 424, "headers": {"Content-Type": "application/json"}, "body": {"error": error}}
+def _dependency_failed(part: _Part, moment: Moment) -> dict[str, Any]:
+    problem = Problem(Code.FAILED_DEPENDENCY, "A request that this one depends on failed.")
+    response = error_response(problem, moment)
+    headers = {"Content-Type": "application/json"}
+    return {"id": part.id, "status": response.status_code, "headers": headers, "body": response.get_json()}
 
 
 def _sent(part: _Part, prefix: str, authorization: str) -> dict[str, Any]:

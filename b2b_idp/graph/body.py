@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
@@ -88,6 +89,12 @@ def _check(value: object, left: int, binds: frozenset[str] = frozenset()) -> Non
 def _check_text(text: str) -> None:
     if "\x00" in text or any("\ud800" <= c <= "\udfff" for c in text):
         raise bad("A text in the body holds a NUL or half of a surrogate pair.")
+
+
+def check_writable(body: Mapping[str, Any], read_only: frozenset[str]) -> None:
+    """Raises Problem(BAD_REQUEST) when the body names a read-only property, whatever it says of it (as Graph)."""
+    for name in sorted(read_only & set(body)):
+        raise bad(f"{name} is read-only.")
 
 
 def without_annotations(document: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
 from b2b_idp.graph.body import bad, without_annotations
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.policy.documents import partner_of
+from b2b_idp.policy.documents import PartnerConfiguration, partner_of
 from b2b_idp.store.configuration import DEFAULT
 
 _ALL = {
@@ -155,9 +155,16 @@ _WRITE = ("Policy.ReadWrite.CrossTenantAccess",)
 _XTAP = "/policies/crossTenantAccessPolicy"
 
 ROUTES = [
-    Route("GET", _XTAP, _READ, _policy),
-    Route("GET", f"{_XTAP}/default", _READ, _default),
-    Route("PATCH", f"{_XTAP}/default", _WRITE, _change_default, "Update default cross-tenant access setting"),
+    Route("GET", _XTAP, _READ, _policy, gives="crossTenantAccessPolicy"),
+    Route("GET", f"{_XTAP}/default", _READ, _default, gives="crossTenantAccessPolicyConfigurationDefault"),
+    Route(
+        "PATCH",
+        f"{_XTAP}/default",
+        _WRITE,
+        _change_default,
+        "Update default cross-tenant access setting",
+        body=PartnerConfiguration,
+    ),
     Route(
         "POST",
         f"{_XTAP}/default/resetToSystemDefault",
@@ -165,15 +172,24 @@ ROUTES = [
         _reset_default,
         "Reset the cross-tenant access default setting",
     ),
-    Route("GET", f"{_XTAP}/partners", _READ, _partners),
-    Route("POST", f"{_XTAP}/partners", _WRITE, _add_partner, "Add a partner to cross-tenant access setting"),
-    Route("GET", f"{_XTAP}/partners/<id>", _READ, _partner),
+    Route("GET", f"{_XTAP}/partners", _READ, _partners, gives="crossTenantAccessPolicyConfigurationPartner[]"),
+    Route(
+        "POST",
+        f"{_XTAP}/partners",
+        _WRITE,
+        _add_partner,
+        "Add a partner to cross-tenant access setting",
+        body=PartnerConfiguration,
+        gives="crossTenantAccessPolicyConfigurationPartner",
+    ),
+    Route("GET", f"{_XTAP}/partners/<id>", _READ, _partner, gives="crossTenantAccessPolicyConfigurationPartner"),
     Route(
         "PATCH",
         f"{_XTAP}/partners/<id>",
         _WRITE,
         _change_partner,
         "Update a partner cross-tenant access setting",
+        body=PartnerConfiguration,
     ),
     Route(
         "DELETE",

@@ -24,6 +24,7 @@ GRAPH: Mapping[Code, tuple[int, str]] = dict.fromkeys(Code, (400, "Request_BadRe
     Code.PRECONDITION_FAILED: (412, "Request_PreconditionFailed"),
     Code.BODY_TOO_LARGE: (413, "Request_BadRequest"),
     Code.UNSUPPORTED_MEDIA_TYPE: (415, "Request_BadRequest"),
+    Code.FAILED_DEPENDENCY: (424, "FailedDependency"),
     Code.TOO_MANY_ATTEMPTS: (429, "TooManyRequests"),
     Code.TOO_MANY_REQUESTS: (429, "TooManyRequests"),
     Code.INTERNAL: (500, "InternalServerError"),

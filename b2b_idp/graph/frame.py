@@ -16,6 +16,7 @@ from werkzeug.exceptions import HTTPException
 from b2b_idp.graph.api import Answer, Call, GraphParts, Handler, Route
 from b2b_idp.graph.audit import entry
 from b2b_idp.graph.errors import client_request_id, error_response, request_id
+from b2b_idp.graph.objects import CASTS
 from b2b_idp.graph.throttle import Throttle
 from b2b_idp.guests.roles import implied, permissions_of
 from b2b_idp.logs import log, traceback_of
@@ -37,7 +38,7 @@ def mount(blueprint: Blueprint, parts: GraphParts, routes: list[Route]) -> None:
     """Mounts the table: one rule a path, whose methods share it. Keys may stand in brackets, as OData writes them."""
     throttle = Throttle(parts.requests)
     paths: dict[str, dict[str, Route]] = {}
-    for route in (*routes, *_below_me(routes), *_counts(routes)):
+    for route in spread(routes):
         paths.setdefault(route.path, {})[route.method] = route
     for number, (path, methods) in enumerate(paths.items()):
         views = {name: _view(parts, throttle, route, methods.get("GET")) for name, route in methods.items()}
@@ -59,10 +60,36 @@ def frame(blueprint: Blueprint, parts: GraphParts, unknown: Callable[..., NoRetu
     blueprint.add_url_rule("/<path:_path>", "unknown", unknown, methods=_METHODS)
 
 
+def spread(routes: list[Route]) -> list[Route]:
+    """The table with all that follows from it: `/me`, casts, `$count`."""
+    mine = [*routes, *_below_me(routes)]
+    mine += _casts(mine)
+    return [*mine, *_counts(mine)]
+
+
 def _below_me(routes: list[Route]) -> list[Route]:
     """`/me`: the routes that people may use for themselves."""
     start = "/users/<key>"
     return [replace(r, path="/me" + r.path.removeprefix(start)) for r in routes if r.own and r.path.startswith(start)]
+
+
+def _casts(routes: list[Route]) -> list[Route]:
+    """`…/members/graph.user`: a collection of directory objects narrowed to one type; `microsoft.graph.user` too."""
+    collections = [r for r in routes if r.gives == "directoryObject[]" and r.method == "GET"]
+    return [
+        replace(r, path=f"{r.path}/{namespace}.{kind}", handler=_narrowed(r.handler, kind), gives=f"{kind}[]")
+        for r in collections
+        for kind in CASTS
+        for namespace in ("graph", "microsoft.graph")
+    ]
+
+
+def _narrowed(handler: Handler, kind: str) -> Handler:
+    def narrow(call: Call, **ids: str) -> Answer:
+        call.cast = f"#microsoft.graph.{kind}"
+        return handler(call, **ids)
+
+    return narrow
 
 
 def _counts(routes: list[Route]) -> list[Route]:

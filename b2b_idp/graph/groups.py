@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from b2b_idp.graph.api import Answer, Call, More, Route, not_found, object_id, writer
-from b2b_idp.graph.body import bad, without_annotations
+from b2b_idp.graph.api import Answer, Call, More, Reference, Route, not_found, object_id, reference_of, writer
+from b2b_idp.graph.body import bad, check_writable, without_annotations
 from b2b_idp.graph.group_documents import GROUP_PROPERTIES, group_row
 from b2b_idp.graph.objects import OBJECT_PROPERTIES, expanded, object_row, object_rows
 from b2b_idp.graph.odata.query import Query
@@ -63,7 +63,7 @@ def _more(call: Call, query: Query) -> More | None:
 def _get(call: Call, id: str) -> Answer:
     query = _query(call)
     row, more = group_row(find_group(call, id)), _more(call, query)
-    return call.entity("groups", row, query.select) | dict(more(row) if more else {})
+    return call.entity("groups", row, query.select, query.expand) | dict(more(row) if more else {})
 
 
 def _member_of(call: Call, id: str) -> Answer:
@@ -107,9 +107,13 @@ def _add(call: Call) -> Answer:
     return call.entity("groups", group_row(group)), 201
 
 
+_READ_ONLY = frozenset({"id", "createdDateTime", "mail"})
+
+
 def _change(call: Call, id: str) -> Answer:
     group = find_group(call, id)
     body, members, owners = _bound(call)
+    check_writable(body, _READ_ONLY)
     merged = checked_group(dict(group.properties) | body)
     if bool(merged["isAssignableToRole"]) != bool(group.properties.get("isAssignableToRole")):
         raise bad("isAssignableToRole cannot be changed.")
@@ -152,7 +156,7 @@ def _join(call: Call, group: Group, member: str) -> None:
 
 def _add_member(call: Call, id: str) -> Answer:
     group = find_group(call, id)
-    member = _referred(call, call.body().get("@odata.id"))
+    member = _referred(call, reference_of(call.body()))
     _join(call, group, member)
     call.target("Group", group.id, group.display_name, {}, {"members": member})
     call.target("User", member)
@@ -185,7 +189,7 @@ def _relate(call: Call, group: Group, owner: str) -> None:
 
 def _add_owner(call: Call, id: str) -> Answer:
     group = find_group(call, id)
-    owner = _referred(call, call.body().get("@odata.id"))
+    owner = _referred(call, reference_of(call.body()))
     _relate(call, group, owner)
     call.target("Group", group.id, group.display_name, {}, {"owners": owner})
     return None
@@ -215,7 +219,9 @@ ROUTES = [
     Route("DELETE", _ONE, _WRITE, _delete, "Delete group", _KIND, owner=True),
     Route("GET", f"{_ONE}/members", _READ_MEMBERS, _members, fellow=True, gives="directoryObject[]"),
     Route("GET", f"{_ONE}/transitiveMembers", _READ_MEMBERS, _transitive_members, gives="directoryObject[]"),
-    Route("POST", f"{_ONE}/members/$ref", _MEMBERS, _add_member, "Add member to group", _KIND, owner=True),
+    Route(
+        "POST", f"{_ONE}/members/$ref", _MEMBERS, _add_member, "Add member to group", _KIND, owner=True, body=Reference
+    ),
     Route(
         "DELETE",
         f"{_ONE}/members/<member>/$ref",
@@ -227,6 +233,6 @@ ROUTES = [
     ),
     Route("GET", f"{_ONE}/memberOf", _READ, _member_of, gives="directoryObject[]"),
     Route("GET", f"{_ONE}/owners", _READ, _owners, fellow=True, gives="directoryObject[]"),
-    Route("POST", f"{_ONE}/owners/$ref", _WRITE, _add_owner, "Add owner to group", _KIND, owner=True),
+    Route("POST", f"{_ONE}/owners/$ref", _WRITE, _add_owner, "Add owner to group", _KIND, owner=True, body=Reference),
     Route("DELETE", f"{_ONE}/owners/<owner>/$ref", _WRITE, _remove_owner, "Remove owner from group", _KIND, owner=True),
 ]

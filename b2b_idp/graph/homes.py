@@ -8,7 +8,7 @@ from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
 from b2b_idp.graph.body import bad
 from b2b_idp.guests.homes import add_home, change_home
 from b2b_idp.model.home import Home
-from b2b_idp.policy.documents import OIDC_PROVIDER
+from b2b_idp.policy.documents import OIDC_PROVIDER, IdentityProvider
 from b2b_idp.signin.flow import redirect_uri
 
 
@@ -110,9 +110,24 @@ _READ_HOMES = ("IdentityProvider.Read.All", "IdentityProvider.ReadWrite.All")
 _WRITE_HOMES = ("IdentityProvider.ReadWrite.All",)
 
 ROUTES = [
-    Route("GET", "/identity/identityProviders", _READ_HOMES, _homes),
-    Route("POST", "/identity/identityProviders", _WRITE_HOMES, _add_home, "Add identity provider"),
-    Route("GET", "/identity/identityProviders/<id>", _READ_HOMES, _get_home),
-    Route("PATCH", "/identity/identityProviders/<id>", _WRITE_HOMES, _change_home, "Update identity provider"),
+    Route("GET", "/identity/identityProviders", _READ_HOMES, _homes, gives="identityProvider[]"),
+    Route(
+        "POST",
+        "/identity/identityProviders",
+        _WRITE_HOMES,
+        _add_home,
+        "Add identity provider",
+        body=IdentityProvider,
+        gives="identityProvider",
+    ),
+    Route("GET", "/identity/identityProviders/<id>", _READ_HOMES, _get_home, gives="identityProvider"),
+    Route(
+        "PATCH",
+        "/identity/identityProviders/<id>",
+        _WRITE_HOMES,
+        _change_home,
+        "Update identity provider",
+        body=IdentityProvider,
+    ),
     Route("DELETE", "/identity/identityProviders/<id>", _WRITE_HOMES, _delete_home, "Delete identity provider"),
 ]

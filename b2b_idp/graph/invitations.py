@@ -11,44 +11,44 @@ from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
 from b2b_idp.graph.assignments import check_role
 from b2b_idp.graph.body import bad
 from b2b_idp.graph.groups import guard_membership
-from b2b_idp.graph.user_documents import InvitedProperties, Strict, Text
+from b2b_idp.graph.user_documents import InvitedProperties, Text
 from b2b_idp.graph.users import KIND, READ, WRITE, guard_person, instant
 from b2b_idp.guests.addresses import checked_address
 from b2b_idp.guests.invite import InvitationRequest, check_inviter, invite, resend
 from b2b_idp.model.directory import Invitation
 from b2b_idp.model.moment import iso
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.policy.documents import Guid, parse
+from b2b_idp.policy.documents import Document, Guid, parse
 
 
-class _EmailAddress(Strict):
+class _EmailAddress(Document):
     name: Text | None = None
     address: str | None = None
 
 
-class _Recipient(Strict):
+class _Recipient(Document):
     emailAddress: _EmailAddress | None = None
 
 
-class _MessageInfo(Strict):
+class _MessageInfo(Document):
     ccRecipients: list[_Recipient] | None = Field(default=None, max_length=1)
     customizedMessageBody: Annotated[str, StringConstraints(max_length=4000)] | None = None
     messageLanguage: Annotated[str, StringConstraints(max_length=35)] | None = None
 
 
-class _Ignored(Strict):
+class _Ignored(Document):
     """A user or group named by id; its other properties are its own and not an invitation's to change."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
     id: str | None = None
 
 
-class _AppRole(Strict):
+class _AppRole(Document):
     resourceId: Guid
     appRoleId: Guid = "00000000-0000-0000-0000-000000000000"
 
 
-class _Gifts(Strict):
+class _Gifts(Document):
     """b2bIdp: what the new guest gets at once; each as if it were asked for alone."""
 
     groups: list[Guid] = Field(default_factory=list, max_length=100)
@@ -57,7 +57,7 @@ class _Gifts(Strict):
     properties: InvitedProperties | None = None
 
 
-class InvitationDocument(Strict):
+class InvitationDocument(Document):
     """Graph's invitation, as far as callers write it; read-only properties sent back are taken and ignored."""
 
     invitedUserEmailAddress: Any = None

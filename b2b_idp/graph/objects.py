@@ -10,10 +10,10 @@ from pydantic import Field
 from b2b_idp.graph.api import Answer, Call, More, Route, not_found
 from b2b_idp.graph.group_documents import group_row
 from b2b_idp.graph.odata.query import Query, selected
-from b2b_idp.graph.user_documents import PROPERTIES, Strict, user_row
+from b2b_idp.graph.user_documents import PROPERTIES, user_row
 from b2b_idp.guests.roles import ROLES
 from b2b_idp.model.directory import Group
-from b2b_idp.policy.documents import Guid, parse
+from b2b_idp.policy.documents import Document, Guid, parse
 from b2b_idp.store.apps import AppRow
 
 USER, GROUP, APP = "#microsoft.graph.user", "#microsoft.graph.group", "#microsoft.graph.servicePrincipal"
@@ -74,15 +74,20 @@ def rows_of(call: Call, ids: list[str]) -> list[dict[str, Any]]:
 
 def shown(row: dict[str, Any]) -> dict[str, Any]:
     """The default properties of an object."""
-    names = _SHORT.get(row["@odata.type"])
+    names = _SHORT.get(row.get("@odata.type", ""))
     return row if names is None else {k: v for k, v in row.items() if k in names or k == "@odata.type"}
+
+
+_ENTITIES = {USER: "users", GROUP: "groups", APP: "servicePrincipals", ROLE: "directoryRoles"}
+CASTS = tuple(name.removeprefix("#microsoft.graph.") for name in _ENTITIES)
+"""Types that a collection of directory objects can be narrowed to."""
 
 
 def object_rows(call: Call, ids: list[str], rows: list[dict[str, Any]] | None = None) -> Answer:
     """A collection of directory objects, in order of id."""
     query = call.query(OBJECT_PROPERTIES)
-    found = rows_of(call, ids) + (rows or [])
-    answer = call.collection("directoryObjects", found, query)
+    found = [r for r in rows_of(call, ids) + (rows or []) if call.cast in (None, r["@odata.type"])]
+    answer = call.collection(_ENTITIES.get(call.cast or "", "directoryObjects"), found, query)
     if not query.select:
         answer["value"] = [shown(row) for row in answer["value"]]
     return answer
@@ -107,7 +112,7 @@ def expanded(call: Call, query: Query, sources: Mapping[str, Callable[[str], lis
 _EXPANDED = 20
 
 
-class Ids(Strict):
+class Ids(Document):
     """The body of getByIds."""
 
     ids: list[Guid] = Field(max_length=1000)

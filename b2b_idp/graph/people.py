@@ -6,15 +6,15 @@ from typing import Any
 
 from pydantic import Field
 
-from b2b_idp.graph.api import Answer, Call, Route, not_found, object_id, writer
+from b2b_idp.graph.api import Answer, Call, Reference, Route, not_found, object_id, reference_of, writer
 from b2b_idp.graph.body import bad
 from b2b_idp.graph.objects import object_row, object_rows, role_row, shown
-from b2b_idp.graph.user_documents import DEFAULT, PROPERTIES, Strict, default_row, user_row
+from b2b_idp.graph.user_documents import DEFAULT, PROPERTIES, default_row, user_row
 from b2b_idp.graph.users import KIND, OWN, READ, WRITE, domain_of_tenant, find_user, guard_person
 from b2b_idp.guests import lifecycle, upkeep
 from b2b_idp.model.directory import RelationKind, User
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.policy.documents import Guid, parse
+from b2b_idp.policy.documents import Document, Guid, parse
 
 _USERS = ("directoryObjects", "users")
 
@@ -23,13 +23,16 @@ def _manager(call: Call, key: str) -> Answer:
     found = call.w.directory.related("manager", find_user(call, key).id)
     row = object_row(call, found[0]) if found else None
     if row is None:
-        raise not_found("manager")
+        raise Problem(
+            Code.NOT_FOUND,
+            "Resource 'manager' does not exist or one of its queried reference-property objects are not present.",
+        )
     return call.entity("directoryObjects", shown(row))
 
 
 def _set_manager(call: Call, key: str) -> Answer:
     user, w = find_user(call, key), writer(call)
-    manager = object_id(call.body().get("@odata.id"), _USERS)
+    manager = object_id(reference_of(call.body()), _USERS)
     if w.users.by_id(manager) is None or manager == user.id:
         raise bad("@odata.id names no other user.")
     before = w.directory.related("manager", user.id)
@@ -63,7 +66,7 @@ def _sponsors(call: Call, key: str) -> Answer:
 
 def _add_sponsor(call: Call, key: str) -> Answer:
     user, w = find_user(call, key), writer(call)
-    sponsor = object_id(call.body().get("@odata.id"), (*_USERS, "groups"))
+    sponsor = object_id(reference_of(call.body()), (*_USERS, "groups"))
     if w.users.by_id(sponsor) is None and w.apps.group(sponsor) is None:
         raise bad("@odata.id names no user or group.")
     before = w.directory.related(_SPONSOR, user.id)
@@ -92,7 +95,8 @@ def _attest(call: Call, key: str) -> Answer:
     if not call.permits(*WRITE):
         sponsors = call.w.directory.related(_SPONSOR, user.id)
         circles = [call.caller_id, *call.w.apps.groups_of(call.caller_id)]
-        if not set(sponsors) & set(circles):
+        # nobody answers for themselves, not even through a group
+        if user.id == call.caller_id or not set(sponsors) & set(circles):
             raise Problem(Code.FORBIDDEN, "Only a sponsor of this guest, or an administrator, says so.")
     after = upkeep.attest(writer(call), user, call.caller_id, call.moment)
     domain = domain_of_tenant(call)
@@ -119,13 +123,13 @@ def _roles(call: Call, principals: list[str]) -> list[dict[str, Any]]:
     return [role_row(t, active[t]) for t in sorted(call.w.directory.roles_of(principals)) if t in active]
 
 
-class SecurityOnly(Strict):
+class SecurityOnly(Document):
     """The body of getMemberObjects and getMemberGroups."""
 
     securityEnabledOnly: bool | None = None
 
 
-class GroupIds(Strict):
+class GroupIds(Document):
     """The body of checkMemberGroups."""
 
     groupIds: list[Guid] = Field(max_length=20)
@@ -203,19 +207,20 @@ _DELETED = "/directory/deletedItems"
 
 ROUTES = [
     Route("GET", f"{_ONE}/manager", READ, _manager, gives="directoryObject"),
-    Route("PUT", f"{_ONE}/manager/$ref", WRITE, _set_manager, "Set user manager", KIND),
+    Route("PUT", f"{_ONE}/manager/$ref", WRITE, _set_manager, "Set user manager", KIND, body=Reference),
     Route("DELETE", f"{_ONE}/manager/$ref", WRITE, _unset_manager, "Remove user manager", KIND),
     Route("GET", f"{_ONE}/directReports", READ, _reports, gives="directoryObject[]"),
     Route("GET", f"{_ONE}/sponsors", READ, _sponsors, gives="directoryObject[]"),
-    Route("POST", f"{_ONE}/sponsors/$ref", WRITE, _add_sponsor, "Add sponsor", KIND),
+    Route("POST", f"{_ONE}/sponsors/$ref", WRITE, _add_sponsor, "Add sponsor", KIND, body=Reference),
     Route("DELETE", f"{_ONE}/sponsors/<sponsor>/$ref", WRITE, _remove_sponsor, "Remove sponsor", KIND),
     Route("POST", f"{_ONE}/attest", (*WRITE, "User.Read", "User.Invite.All"), _attest, "Attest guest", KIND),
     Route("GET", f"{_ONE}/memberOf", READ, _member_of, own=OWN, gives="directoryObject[]"),
     Route("GET", f"{_ONE}/transitiveMemberOf", READ, _transitive_member_of, own=OWN, gives="directoryObject[]"),
-    Route("POST", f"{_ONE}/getMemberObjects", READ, _member_objects, own=OWN, body=SecurityOnly),
-    Route("POST", f"{_ONE}/getMemberGroups", READ, _member_groups, own=OWN, body=SecurityOnly),
-    Route("POST", f"{_ONE}/checkMemberGroups", READ, _check_groups, own=OWN, body=GroupIds),
+    Route("POST", f"{_ONE}/getMemberObjects", READ, _member_objects, own=OWN, body=SecurityOnly, gives="Edm.String[]"),
+    Route("POST", f"{_ONE}/getMemberGroups", READ, _member_groups, own=OWN, body=SecurityOnly, gives="Edm.String[]"),
+    Route("POST", f"{_ONE}/checkMemberGroups", READ, _check_groups, own=OWN, body=GroupIds, gives="Edm.String[]"),
     Route("GET", f"{_DELETED}/microsoft.graph.user", READ, _deleted_users, gives="user[]"),
+    Route("GET", f"{_DELETED}/graph.user", READ, _deleted_users, gives="user[]"),
     Route("GET", f"{_DELETED}/<id>", READ, _get_deleted, gives="directoryObject"),
     Route("POST", f"{_DELETED}/<id>/restore", WRITE, _restore, "Restore user", KIND, gives="directoryObject"),
     Route("DELETE", f"{_DELETED}/<id>", WRITE, _delete_for_good, "Hard Delete user", KIND),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
+
 from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
 from b2b_idp.graph.body import bad
-from b2b_idp.guests.policy_documents import MAPPING_PROPERTIES, checked_policy
+from b2b_idp.guests.policy_documents import MAPPING_PROPERTIES, ClaimsMappingDocument, checked_policy
 from b2b_idp.model.moment import iso
+from b2b_idp.policy.documents import ConditionalAccessPolicy
 from b2b_idp.policy.strengths import BUILT_IN
 from b2b_idp.store.configuration import CLAIMS_MAPPING, CONDITIONAL_ACCESS, PolicyRow
 
@@ -49,6 +52,8 @@ def _policy_routes(
     properties: frozenset[str],
     read: tuple[str, ...],
     write: tuple[str, ...],
+    body: type[BaseModel],
+    gives: str,
 ) -> list[Route]:
     """List, add, get, change, delete: the same for every kind of policy document."""
 
@@ -88,10 +93,10 @@ def _policy_routes(
         return None
 
     return [
-        Route("GET", path, read, list_),
-        Route("POST", path, write, add, "Add policy"),
-        Route("GET", f"{path}/<id>", read, get),
-        Route("PATCH", f"{path}/<id>", write, change, "Update policy"),
+        Route("GET", path, read, list_, gives=f"{gives}[]"),
+        Route("POST", path, write, add, "Add policy", body=body, gives=gives),
+        Route("GET", f"{path}/<id>", read, get, gives=gives),
+        Route("PATCH", f"{path}/<id>", write, change, "Update policy", body=body),
         Route("DELETE", f"{path}/<id>", write, delete, "Delete policy"),
     ]
 
@@ -139,6 +144,8 @@ ROUTES = [
         _ACCESS_PROPERTIES,
         _READ_ACCESS,
         _WRITE_ACCESS,
+        ConditionalAccessPolicy,
+        "conditionalAccessPolicy",
     ),
     *_policy_routes(
         CLAIMS_MAPPING,
@@ -147,7 +154,9 @@ ROUTES = [
         MAPPING_PROPERTIES,
         _READ_MAPPING,
         _WRITE_MAPPING,
+        ClaimsMappingDocument,
+        "claimsMappingPolicy",
     ),
-    Route("GET", "/policies/authenticationStrengthPolicies", ("Policy.Read.All",), _strengths),
-    Route("GET", "/policies/authenticationStrengthPolicies/<id>", ("Policy.Read.All",), _strength),
+    Route("GET", f"/{_STRENGTHS}", ("Policy.Read.All",), _strengths, gives="authenticationStrengthPolicy[]"),
+    Route("GET", f"/{_STRENGTHS}/<id>", ("Policy.Read.All",), _strength, gives="authenticationStrengthPolicy"),
 ]

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from b2b_idp.graph.api import Answer, Call, Handler, Route, not_found
-from b2b_idp.graph.body import bad, without_annotations
+from b2b_idp.graph.body import bad
 from b2b_idp.model.moment import iso
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.query import Order
+from b2b_idp.policy.documents import Document, parse
 
 
 def _organization_row(call: Call) -> dict[str, Any]:
@@ -68,6 +71,9 @@ _organizations, _organization = _single("organization", _organization_row)
 _domains, _domain = _single("domains", _domain_row)
 
 
+NumericDate = Annotated[int, Field(ge=-(10**12), le=10**12)]
+"""Whole seconds since 1970."""
+
 _SIGNIN_PROPERTIES = frozenset(
     "id createdDateTime userId userDisplayName userPrincipalName appId appDisplayName resourceId resourceDisplayName "
     "ipAddress userAgent clientAppUsed correlationId isInteractive homeTenantId resourceTenantId status location "
@@ -113,6 +119,29 @@ def _audit(call: Call, id: str) -> Answer:
     return call.entity("auditLogs/directoryAudits", document, call.query(_AUDIT_PROPERTIES).select)
 
 
+class _Home(Document):
+    tenantId: str
+    amr: Any = None
+    acr: str | None = None
+    authTime: NumericDate | None = None
+
+
+class _Session(Document):
+    amr: list[str] = Field(default_factory=list)
+    authTime: NumericDate | None = None
+
+
+class Evaluation(Document):
+    """The body of evaluate: who, where to, what the home says, what was done here."""
+
+    userId: str
+    appId: str
+    home: _Home
+    asked: bool = False
+    session: _Session | None = None
+    at: str | None = None
+
+
 def _evaluate(call: Call) -> Answer:
     """The decision for a user, an app and what a home says, without a sign-in; changes nothing."""
     for needed in ("User.Read.All", "Application.Read.All"):
@@ -121,69 +150,32 @@ def _evaluate(call: Call) -> Answer:
                 Code.FORBIDDEN,
                 f"evaluate needs Policy.Read.All, User.Read.All and Application.Read.All; {needed} is missing.",
             )
-    body = without_annotations(call.body())
-    unknown = set(body) - {"userId", "appId", "home", "asked", "session", "at"}
-    if unknown:
-        raise bad(f"There is no property {sorted(unknown)[0][:60]} here.")
-    for name in ("userId", "appId"):
-        if not isinstance(body.get(name), str):
-            raise bad(f"{name} is missing.")
-    home, session, asked = body.get("home"), body.get("session"), body.get("asked", False)
-    if not isinstance(home, dict) or not isinstance(home.get("tenantId"), str):
-        raise bad("home.tenantId is missing.")
-    if set(home) - {"tenantId", "amr", "acr", "authTime"}:
-        raise bad("home holds tenantId, amr, acr and authTime.")
-    if not isinstance(asked, bool):
-        raise bad("asked is true or false.")
-    if session is not None and (not isinstance(session, dict) or set(session) - {"amr", "authTime"}):
-        raise bad("session holds amr and authTime.")
-    user = call.w.users.by_id(body["userId"].lower())
-    app = call.w.apps.by_client_id(body["appId"].lower())
-    provider = call.w.configuration.homes.get(home["tenantId"].lower())
+    asked = parse(Evaluation, call.body())
+    home, session = asked.home, asked.session or _Session()
+    user = call.w.users.by_id(asked.userId.lower())
+    app = call.w.apps.by_client_id(asked.appId.lower())
+    provider = call.w.configuration.homes.get(home.tenantId.lower())
     for found, name in ((user, "userId"), (app, "appId"), (provider, "home.tenantId")):
         if found is None:
             raise bad(f"{name} names nothing here.")
-    call.target("User", body["userId"].lower(), user.display_name if user else None)
+    call.target("User", asked.userId.lower(), user.display_name if user else None)
     answer = call.parts.evaluate(
         call.w,
         user=user,
         app=app,
         home=provider,
-        amr=home.get("amr"),
-        acr=_optional_text("home.acr", home.get("acr")),
-        auth_time=_number("home.authTime", home.get("authTime")),
-        asked=asked,
-        session_amr=_methods(session),
-        session_time=_number("session.authTime", (session or {}).get("authTime")),
-        at=_at(body.get("at"), call.moment.at),
+        amr=home.amr,
+        acr=home.acr,
+        auth_time=home.authTime,
+        asked=asked.asked,
+        session_amr=session.amr,
+        session_time=session.authTime,
+        at=_at(asked.at, call.moment.at),
     )
     return {"@odata.context": call.context("microsoft.graph.b2bIdpEvaluation")} | answer
 
 
-def _optional_text(name: str, value: Any) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise bad(f"{name} is a text.")
-    return value
-
-
-def _number(name: str, value: Any) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > 10**12:
-        raise bad(f"{name} is a NumericDate: whole seconds since 1970.")
-    return value
-
-
-def _methods(session: dict[str, Any] | None) -> list[str]:
-    if session is None:
-        return []
-    values = session.get("amr", [])
-    if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
-        raise bad("session.amr is a list of texts.")
-    return values
-
-
-def _at(value: Any, now: datetime) -> datetime:
+def _at(value: str | None, now: datetime) -> datetime:
     if value is None:
         return now
     try:
@@ -201,19 +193,21 @@ _READ_ORGANIZATION = ("Organization.Read.All", "Directory.Read.All")
 _READ_DOMAINS = ("Domain.Read.All", "Directory.Read.All")
 
 ROUTES = [
-    Route("GET", "/organization", _READ_ORGANIZATION, _organizations),
-    Route("GET", "/organization/<id>", _READ_ORGANIZATION, _organization),
-    Route("GET", "/domains", _READ_DOMAINS, _domains),
-    Route("GET", "/domains/<id>", _READ_DOMAINS, _domain),
-    Route("GET", "/auditLogs/signIns", _LOGS, _signins),
-    Route("GET", "/auditLogs/signIns/<id>", _LOGS, _signin),
-    Route("GET", "/auditLogs/directoryAudits", _LOGS, _audits),
-    Route("GET", "/auditLogs/directoryAudits/<id>", _LOGS, _audit),
+    Route("GET", "/organization", _READ_ORGANIZATION, _organizations, gives="organization[]"),
+    Route("GET", "/organization/<id>", _READ_ORGANIZATION, _organization, gives="organization"),
+    Route("GET", "/domains", _READ_DOMAINS, _domains, gives="domain[]"),
+    Route("GET", "/domains/<id>", _READ_DOMAINS, _domain, gives="domain"),
+    Route("GET", "/auditLogs/signIns", _LOGS, _signins, gives="signIn[]"),
+    Route("GET", "/auditLogs/signIns/<id>", _LOGS, _signin, gives="signIn"),
+    Route("GET", "/auditLogs/directoryAudits", _LOGS, _audits, gives="directoryAudit[]"),
+    Route("GET", "/auditLogs/directoryAudits/<id>", _LOGS, _audit, gives="directoryAudit"),
     Route(
         "POST",
         "/identity/conditionalAccess/evaluate",
         ("Policy.Read.All",),
         _evaluate,
         "Evaluate conditional access",
+        body=Evaluation,
+        gives="b2bIdpEvaluation",
     ),
 ]

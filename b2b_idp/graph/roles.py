@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from b2b_idp.graph.api import Answer, Call, Route, not_found, object_id, writer
+from b2b_idp.graph.api import Answer, Call, More, Reference, Route, not_found, object_id, reference_of, writer
 from b2b_idp.graph.body import bad
-from b2b_idp.graph.objects import object_row, object_rows, role_row
-from b2b_idp.graph.user_documents import Strict
+from b2b_idp.graph.objects import OBJECT_PROPERTIES, object_row, object_rows, role_row, shown
+from b2b_idp.graph.odata.query import Query, selected
 from b2b_idp.guests.lifecycle import check_not_last_administrator
 from b2b_idp.guests.roles import GLOBAL_ADMINISTRATOR, ROLES, RoleTemplate
 from b2b_idp.model.directory import DirectoryRoleAssignment
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.policy.documents import Guid, parse
+from b2b_idp.policy.documents import Document, Guid, parse
 
 
 def _role_id(call: Call, template_id: str) -> str:
@@ -56,7 +57,7 @@ def _role(call: Call, id: str) -> Answer:
     return call.entity("directoryRoles", row, call.query(_ROLE_PROPERTIES).select)
 
 
-class Activation(Strict):
+class Activation(Document):
     """The body of POST /directoryRoles."""
 
     roleTemplateId: Guid
@@ -104,7 +105,7 @@ def _members(call: Call, id: str) -> Answer:
 def _add_member(call: Call, id: str) -> Answer:
     template_id = _template_of(call, id)
     kinds = ("directoryObjects", "users", "groups", "servicePrincipals")
-    _assign(call, object_id(call.body().get("@odata.id"), kinds), template_id, "@odata.id")
+    _assign(call, object_id(reference_of(call.body()), kinds), template_id, "@odata.id")
     return None
 
 
@@ -200,7 +201,28 @@ def _assignment_row(a: DirectoryRoleAssignment) -> dict[str, Any]:
 
 def _assignments(call: Call) -> Answer:
     rows = [_assignment_row(a) for a in call.w.directory.role_assignments()]
-    return call.collection(_ASSIGNMENTS, rows, call.query(_ASSIGNMENT_PROPERTIES))
+    query = _assignment_query(call)
+    return call.collection(_ASSIGNMENTS, rows, query, _assignment_more(call, query))
+
+
+def _assignment_query(call: Call) -> Query:
+    expandable = {"principal": OBJECT_PROPERTIES, "roleDefinition": _DEFINITION_PROPERTIES}
+    return call.query(_ASSIGNMENT_PROPERTIES, expandable=expandable)
+
+
+def _assignment_more(call: Call, query: Query) -> More | None:
+    """What $expand adds: who holds the role, and the role."""
+    if not query.expand:
+        return None
+
+    def more(row: Mapping[str, Any]) -> dict[str, Any]:
+        found = {
+            "principal": object_row(call, row["principalId"]),
+            "roleDefinition": _definition_row(ROLES[row["roleDefinitionId"]]),
+        }
+        return {name: selected(shown(o), names) if (o := found[name]) else None for name, names in query.expand.items()}
+
+    return more
 
 
 def _find(call: Call, id: str) -> DirectoryRoleAssignment:
@@ -211,10 +233,12 @@ def _find(call: Call, id: str) -> DirectoryRoleAssignment:
 
 
 def _assignment(call: Call, id: str) -> Answer:
-    return call.entity(_ASSIGNMENTS, _assignment_row(_find(call, id)), call.query(_ASSIGNMENT_PROPERTIES).select)
+    query, row = _assignment_query(call), _assignment_row(_find(call, id))
+    more = _assignment_more(call, query)
+    return call.entity(_ASSIGNMENTS, row, query.select, query.expand) | dict(more(row) if more else {})
 
 
-class AssignmentDocument(Strict):
+class AssignmentDocument(Document):
     """The body of POST /roleManagement/directory/roleAssignments."""
 
     principalId: Guid
@@ -265,7 +289,7 @@ ROUTES = [
     ),
     Route("GET", _ONE, _READ, _role, gives="directoryRole"),
     Route("GET", f"{_ONE}/members", _READ, _members, gives="directoryObject[]"),
-    Route("POST", f"{_ONE}/members/$ref", _WRITE, _add_member, "Add member to role", _KIND),
+    Route("POST", f"{_ONE}/members/$ref", _WRITE, _add_member, "Add member to role", _KIND, body=Reference),
     Route("DELETE", f"{_ONE}/members/<member>/$ref", _WRITE, _remove_member, "Remove member from role", _KIND),
     Route("GET", "/directoryRoleTemplates", _READ, _templates, gives="directoryRoleTemplate[]"),
     Route("GET", "/directoryRoleTemplates/<id>", _READ, _template, gives="directoryRoleTemplate"),

@@ -9,16 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from b2b_idp.model.directory import User
 from b2b_idp.model.moment import iso
 from b2b_idp.model.provenance import sources
+from b2b_idp.policy.documents import Document
 
 Text = Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
 _Extension = Annotated[str, StringConstraints(max_length=1024)]
 
 
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class _Extensions(Strict):
+class _Extensions(Document):
     extensionAttribute1: _Extension | None = None
     extensionAttribute2: _Extension | None = None
     extensionAttribute3: _Extension | None = None
@@ -42,7 +39,7 @@ class _PasswordProfile(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
 
-class _Attributes(Strict):
+class _Attributes(Document):
     """What rules, mappings and people read of a user."""
 
     displayName: Text | None = None

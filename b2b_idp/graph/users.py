@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from b2b_idp.graph.api import Answer, Call, More, Route, not_found, writer
-from b2b_idp.graph.body import bad, without_annotations
+from b2b_idp.graph.body import bad, check_writable, without_annotations
 from b2b_idp.graph.objects import OBJECT_PROPERTIES, expanded
 from b2b_idp.graph.odata.query import Query
 from b2b_idp.graph.user_documents import (
@@ -17,7 +17,6 @@ from b2b_idp.graph.user_documents import (
     READ_ONLY,
     TEXTS,
     NewUser,
-    Strict,
     UserChange,
     default_row,
     user_row,
@@ -28,7 +27,7 @@ from b2b_idp.guests.roles import ROLES
 from b2b_idp.model.directory import User
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.provenance import written
-from b2b_idp.policy.documents import parse
+from b2b_idp.policy.documents import Document, parse
 
 
 def find_user(call: Call, key: str) -> User:
@@ -94,9 +93,9 @@ def _list(call: Call) -> Answer:
 def _get(call: Call, key: str) -> Answer:
     query = _query(call)
     row, more = user_row(find_user(call, key), domain_of_tenant(call)), _more(call, query)
-    answer = call.entity("users", row, query.select or tuple(DEFAULT))
-    answer |= {} if query.select else {"@odata.context": call.context("users/$entity")}
-    return answer | dict(more(row) if more else {})
+    answer = call.entity("users", row, query.select, query.expand)
+    shown = answer if query.select else {k: v for k, v in answer.items() if k in DEFAULT or k.startswith("@odata.")}
+    return shown | dict(more(row) if more else {})
 
 
 def changed(user: User, change: dict[str, Any]) -> User:
@@ -115,25 +114,20 @@ def changed(user: User, change: dict[str, Any]) -> User:
     return replace(user, properties=written(user.properties, new, "administrator"))
 
 
-def _check_writable(body: dict[str, Any]) -> None:
-    for name in body:
-        if name in READ_ONLY:
-            raise bad(f"{name} is read-only.")
-
-
 def _patch(call: Call, key: str) -> Answer:
     user = find_user(call, key)
     body = without_annotations(call.body())
     if not body:
         raise bad("The body names nothing to change.")
-    _check_writable(body)
+    before = user_row(user, domain_of_tenant(call))
+    check_writable(body, READ_ONLY)
     change = parse(UserChange, body).model_dump(exclude_unset=True)
     guard_person(call, user)
     if change.get("userPrincipalName", user.upn) != user.upn:
         raise bad("userPrincipalName cannot be changed here.")
     if "userType" in change and not call.permits("User.ReadWrite.All"):
         raise Problem(Code.FORBIDDEN, "Changing userType needs User.ReadWrite.All.")
-    w, before = writer(call), user_row(user, domain_of_tenant(call))
+    w = writer(call)
     after = changed(user, change)
     w.users.save(after)
     if change.get("accountEnabled") is not None:
@@ -147,7 +141,7 @@ def _patch(call: Call, key: str) -> Answer:
 def _create(call: Call) -> Answer:
     """A member; guests are invited."""
     body = without_annotations(call.body())
-    _check_writable(body)
+    check_writable(body, READ_ONLY)
     new = parse(NewUser, body)
     address = checked_address(new.userPrincipalName)
     w = writer(call)
@@ -179,7 +173,7 @@ def _revoke(call: Call, key: str) -> Answer:
     return {"@odata.context": call.context("Edm.Boolean"), "value": True}
 
 
-class Expiration(Strict):
+class Expiration(Document):
     """The body of setExpiration."""
 
     expirationDateTime: str | None
@@ -227,6 +221,7 @@ ROUTES = [
         "Update StsRefreshTokenValidFrom Timestamp",
         KIND,
         own=OWN,
+        gives="Edm.Boolean",
     ),
     Route("POST", "/users/<key>/setExpiration", WRITE, _set_expiration, "Set guest expiration", KIND, body=Expiration),
 ]

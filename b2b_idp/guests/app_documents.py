@@ -8,21 +8,17 @@ from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt import PyJWK, PyJWTError
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.policy.documents import Guid, parse
+from b2b_idp.policy.documents import Document, Guid, parse
 
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
 _Text = Annotated[str, StringConstraints(max_length=1024)]
 _Uri = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class _Web(_Strict):
+class _Web(Document):
     redirectUris: list[_Uri] = Field(default_factory=list, max_length=256)
     homePageUrl: _Uri | None = None
     logoutUrl: _Uri | None = None
@@ -30,11 +26,11 @@ class _Web(_Strict):
     redirectUriSettings: list[Any] | None = None
 
 
-class _Redirects(_Strict):
+class _Redirects(Document):
     redirectUris: list[_Uri] = Field(default_factory=list, max_length=256)
 
 
-class _PermissionScope(_Strict):
+class _PermissionScope(Document):
     id: Guid
     value: Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=r"^[!#-\[\]-~]+$")]
     type: Literal["User", "Admin"] | None = None
@@ -46,7 +42,7 @@ class _PermissionScope(_Strict):
     origin: str | None = None
 
 
-class _Api(_Strict):
+class _Api(Document):
     acceptMappedClaims: bool | None = None
     knownClientApplications: list[Guid] = Field(default_factory=list)
     oauth2PermissionScopes: list[_PermissionScope] = Field(default_factory=list, max_length=200)
@@ -54,7 +50,7 @@ class _Api(_Strict):
     requestedAccessTokenVersion: int | None = None
 
 
-class _AppRole(_Strict):
+class _AppRole(Document):
     id: Guid
     displayName: _Name
     description: _Text | None = None
@@ -64,7 +60,7 @@ class _AppRole(_Strict):
     origin: str | None = None
 
 
-class _Extension(_Strict):
+class _Extension(Document):
     requirePkce: bool = True
     postLogoutRedirectUris: list[_Uri] = Field(default_factory=list, max_length=50)
     subjectType: Literal["pairwise", "public"] = "pairwise"
@@ -73,7 +69,7 @@ class _Extension(_Strict):
     adminConsent: list[str] = Field(default_factory=list, max_length=200)
 
 
-class Application(_Strict):
+class Application(Document):
     """Graph's application; collections that this version has no use for are taken only when empty."""
 
     id: str | None = None
@@ -101,7 +97,7 @@ class Application(_Strict):
     b2bIdp: _Extension | None = None
 
 
-class ServicePrincipal(_Strict):
+class ServicePrincipal(Document):
     """Graph's servicePrincipal, as far as callers change it."""
 
     accountEnabled: bool | None = None
@@ -112,6 +108,12 @@ class ServicePrincipal(_Strict):
     homepage: str | None = None
     loginUrl: str | None = None
     preferredSingleSignOnMode: str | None = None
+
+
+class NewServicePrincipal(ServicePrincipal):
+    """The body of POST /servicePrincipals."""
+
+    appId: Guid
 
 
 _READ_ONLY = (

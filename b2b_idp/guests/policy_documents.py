@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from b2b_idp.claims.mapping import compile_mapping
 from b2b_idp.guests.addresses import a_label
-from b2b_idp.model.problem import Code, Problem
 from b2b_idp.policy.authorization import authorization_policy_of, domain_policy_of
-from b2b_idp.policy.documents import access_policy_of
+from b2b_idp.policy.documents import access_policy_of, parse
 from b2b_idp.store.configuration import AUTHORIZATION, B2B_MANAGEMENT, CLAIMS_MAPPING, CONDITIONAL_ACCESS
 
-MAPPING_PROPERTIES = frozenset("id displayName description definition isOrganizationDefault".split())
+
+class ClaimsMappingDocument(BaseModel):
+    """Graph's claimsMappingPolicy: its definition is JSON in a text."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    id: str | None = None
+    displayName: Annotated[str, StringConstraints(min_length=1, max_length=256)]
+    description: Annotated[str, StringConstraints(max_length=1024)] | None = None
+    definition: list[str] = Field(min_length=1, max_length=1)
+    isOrganizationDefault: bool | None = None
+
+
+MAPPING_PROPERTIES = frozenset(ClaimsMappingDocument.model_fields)
 
 
 def checked_policy(kind: str, document: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,17 +42,8 @@ def _access(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _mapping(document: Mapping[str, Any]) -> dict[str, Any]:
     kept = _without_annotations(document)
-    unknown = set(kept) - MAPPING_PROPERTIES
-    if unknown:
-        raise _bad(f"There is no property {sorted(unknown)[0][:60]}.")
+    compile_mapping(parse(ClaimsMappingDocument, kept).definition)
     kept.pop("id", None)
-    for name, longest in (("displayName", 256), ("description", 1024)):
-        value = kept.get(name, "")
-        if not isinstance(value, str | None) or len(value or "") > longest:
-            raise _bad(f"{name} is a text of at most {longest} characters.")
-    if not kept.get("displayName"):
-        raise _bad("displayName is missing.")
-    compile_mapping(kept.get("definition"))
     return kept
 
 
@@ -57,10 +61,6 @@ def _domains(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _without_annotations(document: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in document.items() if "@odata." not in k}
-
-
-def _bad(say: str) -> Problem:
-    return Problem(Code.BAD_REQUEST, say)
 
 
 _CHECKS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = MappingProxyType(

@@ -67,6 +67,7 @@ class Code(StrEnum):
     BODY_TOO_LARGE = "body_too_large"
     UNKNOWN_VERSION = "unknown_version"
     PRECONDITION_FAILED = "precondition_failed"
+    FAILED_DEPENDENCY = "failed_dependency"
     TOO_MANY_REQUESTS = "too_many_requests"
     # ourselves
     BAD_SETTING = "bad_setting"

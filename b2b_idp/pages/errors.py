@@ -44,6 +44,7 @@ _TITLES: Mapping[Code, str] = {
     Code.REGISTRATION_NEEDS_PROOF: "A second proof is needed",
     Code.TOO_MANY_ATTEMPTS: "Too many attempts",
     Code.LOGIN_REQUIRED: "You are not signed in",
+    Code.FORBIDDEN: "This is not yours to do",
     Code.NOT_FOUND: "There is no such page",
     Code.UNAVAILABLE: "Please try again in a moment",
     Code.INTERNAL: "Something went wrong on our side",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, redirect, request, send_from_directory
+from flask import Blueprint, Response, request, send_from_directory
 from markupsafe import Markup
 
 from b2b_idp.keys.vault import Vault
@@ -15,13 +15,13 @@ from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.url import origin_of
 from b2b_idp.pages.errors import STATUS, title_of
+from b2b_idp.pages.forms import check_origin, forged, see_other
+from b2b_idp.pages.me import me_routes
 from b2b_idp.pages.render import Pages, content_security_policy
 from b2b_idp.signin import SignIn
 from b2b_idp.signin.values import AtStep, Browser, Conclude, GoTo, Landed, Refused, Show, ShowPage
 from b2b_idp.store import Store
-from b2b_idp.store.configuration import Configuration
 
-MAX_FORM = 64 * 1024
 _FIELDS = ("email", "code", "decline", "other", "method", "resend")
 
 # browsers judge the redirect after a POST by form-action too, and it may lead to any home or app
@@ -55,16 +55,16 @@ class Renderer:
             case ShowPage():
                 return self._page(show)
             case GoTo(url=url):
-                return _see_other(url)
+                return see_other(url)
             case Conclude(id=id):
-                return _see_other(f"{issuer}/resume/{id}")
+                return see_other(f"{issuer}/resume/{id}")
             case AtStep(id=id):
-                return _see_other(f"{issuer}/signin/{id}")
+                return see_other(f"{issuer}/signin/{id}")
             case Refused():
                 again = [(f"{issuer}/signin/{show.id}", "Try again")] if show.id else []
                 return self.error(show.problem, show.correlation_id, way_forward=again)
             case Landed(url=url, session_id=session_id):
-                response = _see_other(url or f"{issuer}/me")
+                response = see_other(url or f"{issuer}/me?from=invitation")
                 self._parts.set_session(response, session_id)
                 return response
 
@@ -114,11 +114,18 @@ class Renderer:
         )
         return self.html(html, "logout", form_action=WAYS_ON)
 
-    def signed_out(self, return_link: str | None, correlation_id: str) -> Response:
+    def signed_out(
+        self, return_link: str | None, correlation_id: str, restorable_until: datetime | None = None
+    ) -> Response:
+        """The session is over; with `restorable_until`, because the guest left the organisation."""
         with self._parts.store.read() as r:
             organisation = r.configuration.tenant.name
         html = self._parts.pages.page(
-            "signed-out", organisation=organisation, return_link=return_link, correlation_id=correlation_id
+            "signed-out",
+            organisation=organisation,
+            return_link=return_link,
+            restorable_until=restorable_until,
+            correlation_id=correlation_id,
         )
         return self.html(html, "signed-out")
 
@@ -136,35 +143,10 @@ def csrf_token(vault: Vault, signin_id: str, version: int, browser: Browser) -> 
 def _version_of(vault: Vault, signin_id: str, token: str, browser: Browser) -> int:
     version, _, _ = token.partition(".")
     if not version.isascii() or not version.isdigit() or len(version) > 9:
-        raise _forged("no csrf token")
+        raise forged("no csrf token")
     if csrf_token(vault, signin_id, int(version), browser) != token:
-        raise _forged("wrong csrf token")
+        raise forged("wrong csrf token")
     return int(version)
-
-
-def check_origin(issuer: str) -> None:
-    """Raises Problem(FORGED_FORM) when the browser says that the form came from elsewhere; silence is no error."""
-    origin = request.headers.get("Origin")
-    if origin is not None and origin != origin_of(issuer):
-        raise _forged(f"the form came from {origin[:200]}")
-    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
-        raise _forged("the form came from another site")
-    if request.mimetype != "application/x-www-form-urlencoded":
-        raise _forged("not a form")
-
-
-def _forged(why: str) -> Problem:
-    return Problem(
-        Code.FORGED_FORM,
-        "This form did not come from this page. Please go back, reload the page and try again.",
-        why,
-    )
-
-
-def _see_other(url: str) -> Response:
-    response = redirect(url, 303, Response)
-    assert isinstance(response, Response)
-    return response
 
 
 def pages_blueprint(parts: PagesParts, renderer: Renderer, name: str) -> Blueprint:
@@ -180,8 +162,6 @@ def pages_blueprint(parts: PagesParts, renderer: Renderer, name: str) -> Bluepri
     def answer(id: object) -> Response:
         check_origin(parts.issuer)
         browser = parts.browser()
-        if (request.content_length or 0) > MAX_FORM:
-            raise Problem(Code.BODY_TOO_LARGE, "The form is too large.")
         version = _version_of(parts.vault, str(id), request.form.get("csrf", ""), browser)
         form = {f: request.form[f] for f in _FIELDS if f in request.form}
         return renderer.show(parts.signin.answer(str(id), version, form, browser, parts.moment()))
@@ -202,9 +182,7 @@ def pages_blueprint(parts: PagesParts, renderer: Renderer, name: str) -> Bluepri
         ticket = request.args.get("ticket", "")
         return renderer.show(parts.signin.begin_redemption(ticket, parts.browser(), parts.moment()))
 
-    @blueprint.get("/me")
-    def me() -> Response:
-        return _me(parts, renderer)
+    me_routes(blueprint, parts, renderer)
 
     @blueprint.get("/static/<path:file>")
     def static_file(file: str) -> Response:
@@ -217,43 +195,3 @@ def pages_blueprint(parts: PagesParts, renderer: Renderer, name: str) -> Bluepri
         return static_file("favicon.svg")
 
     return blueprint
-
-
-def _me(parts: PagesParts, renderer: Renderer) -> Response:
-    """The guest's own page: who they are here, and the apps they can open."""
-    browser, moment = parts.browser(), parts.moment()
-    with parts.store.read() as r:
-        session = r.signins.session(browser.session_id) if browser.session_id else None
-        user = r.users.by_id(session.user_id) if session else None
-        if session is None or user is None or session.ended_at is not None or moment.at >= session.expires_at:
-            raise Problem(Code.LOGIN_REQUIRED, "You are not signed in. Open one of your apps to sign in.")
-        configuration: Configuration = r.configuration
-        home = configuration.homes.get(user.home_tenant_id or "")
-        groups = r.apps.groups_of(user.id)
-        apps = [
-            (_start_of(row.application), row.application["displayName"])
-            for row in r.apps.rows()
-            if (row.application.get("web") or {}).get("redirectUris")
-            and (
-                not row.service_principal.get("appRoleAssignmentRequired")
-                or r.apps.role_ids(row.sp_id, [user.id, *groups])
-            )
-        ]
-    html = parts.pages.page(
-        "me",
-        display_name=user.display_name,
-        email=user.proved_mail or user.mail or "",
-        home_name=home.display_name if home else None,
-        signed_in_at=session.created_at,
-        apps=apps,
-        sign_out_link=f"{parts.issuer}/logout",
-        correlation_id=moment.new_id(),
-    )
-    return renderer.html(html, "me")
-
-
-def _start_of(application: object) -> str | None:
-    """Where an app begins: its home page."""
-    web = application.get("web") or {} if isinstance(application, dict) else {}
-    home = web.get("homePageUrl")
-    return home if isinstance(home, str) and urlsplit(home).scheme in ("https", "http") else None

@@ -18,17 +18,13 @@ from b2b_idp.model.authorization import (
 )
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.url import origin_of
-from b2b_idp.policy.documents import parse
+from b2b_idp.policy.documents import Document, parse
 
 LONGEST_LIST = 25_000
 """Characters of a domain list in all (Entra)."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class _Extension(_Strict):
+class _Extension(Document):
     invitationsPerDay: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     guestLifetimeDays: Annotated[int, Field(ge=1, le=36_500)] | None = None
     redirectOrigins: list[Annotated[str, StringConstraints(max_length=2048)]] = Field(
@@ -37,7 +33,7 @@ class _Extension(_Strict):
     powersNeedLocalFactor: bool = True
 
 
-class _DefaultUserRole(_Strict):
+class _DefaultUserRole(Document):
     allowedToCreateApps: bool | None = None
     allowedToCreateSecurityGroups: bool | None = None
     allowedToCreateTenants: bool | None = None
@@ -46,7 +42,7 @@ class _DefaultUserRole(_Strict):
     permissionGrantPoliciesAssigned: list[str] | None = None
 
 
-class AuthorizationPolicyDocument(_Strict):
+class AuthorizationPolicyDocument(Document):
     """Graph's authorizationPolicy."""
 
     displayName: Annotated[str, StringConstraints(max_length=256)] | None = None
@@ -87,7 +83,7 @@ def _origin(text: str) -> str:
     return origin
 
 
-class _Domains(_Strict):
+class _Domains(Document):
     AllowedDomains: list[str] | None = None
     BlockedDomains: list[str] | None = None
 
@@ -97,11 +93,11 @@ class _Lists(BaseModel):
     InvitationsAllowedAndBlockedDomainsPolicy: _Domains | None = None
 
 
-class _Definition(_Strict):
+class _Definition(Document):
     B2BManagementPolicy: _Lists
 
 
-class B2BManagementPolicyDocument(_Strict):
+class B2BManagementPolicyDocument(Document):
     """Graph's stsPolicy of the kind B2BManagementPolicy: its definition is JSON in a text."""
 
     displayName: Annotated[str, StringConstraints(min_length=1, max_length=256)]

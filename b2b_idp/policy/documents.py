@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from b2b_idp.model.access import AccessPolicy, GuestKinds, Strength
 from b2b_idp.model.evidence import StepUp
@@ -28,8 +28,18 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r
 _Target = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 
 
-class _Document(BaseModel):
+class Document(BaseModel):
+    """Something in Graph's shape: unknown properties are refused, OData control information never is one."""
+
     model_config = ConfigDict(extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_type(cls, value: object) -> object:
+        if not isinstance(value, dict) or "@odata.type" not in value:
+            return value
+        declared = any(field.alias == "@odata.type" for field in cls.model_fields.values())
+        return value if declared else {k: v for k, v in value.items() if k != "@odata.type"}
 
 
 _D = TypeVar("_D", bound=BaseModel)
@@ -58,7 +68,7 @@ def _without_annotations(value: object) -> object:
 # --- identityProviders ---------------------------------------------------------------------------------------------
 
 
-class _Typed(_Document):
+class _Typed(Document):
     odata_type: str | None = Field(default=None, alias="@odata.type")
 
 
@@ -88,7 +98,7 @@ def _can_follow(name: str) -> str:
 _Following = Annotated[str, StringConstraints(max_length=64), AfterValidator(_can_follow)]
 
 
-class _MappingExtension(_Document):
+class _MappingExtension(Document):
     overwrites: list[_Following] = Field(default_factory=list, max_length=len(FOLLOWING))
 
 

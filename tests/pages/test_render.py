@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,11 +16,40 @@ import segno
 from markupsafe import Markup
 
 import b2b_idp.pages
+from b2b_idp.model.directory import User
 from b2b_idp.pages.render import Pages, content_security_policy, in_fours
+from b2b_idp.signin.account import Account, Inviter, Shared, Sponsored
 
 FOLDER = Path(b2b_idp.pages.__file__).parent
 HOSTILE = """"><img src=x onerror=alert(1)><script>alert(2)</script><p style='color:red' id=email>{{ 7*7 }}"""
+WHEN = datetime(2025, 3, 4, 9, 12, tzinfo=UTC)
 VOID = {"meta", "link", "input", "img", "br", "path", "rect", "circle"}
+
+
+def account(value: str) -> Account:
+    """An account of somebody who has all that one can have."""
+    user = User(
+        id="1",
+        user_type="Guest",
+        upn=value,
+        mail=value,
+        state="Accepted",
+        created_at=WHEN,
+        expires_at=WHEN,
+        last_signin_at=WHEN,
+        properties={"displayName": value},
+    )
+    return Account(
+        user=user,
+        home_name=value,
+        inviter=Inviter(value, is_app=True),
+        since=WHEN,
+        signed_in_at=WHEN,
+        apps=(("/start", value), (None, value)),
+        shared=(Shared("app-1", value, (value, "see your address"), WHEN),),
+        sponsored=(Sponsored(user, value, WHEN), Sponsored(replace(user, account_enabled=False), None, None)),
+        sponsored_in_all=3,
+    )
 
 
 def contexts(value: str) -> Mapping[str, Mapping[str, object]]:
@@ -49,7 +79,7 @@ def contexts(value: str) -> Mapping[str, Mapping[str, object]]:
         },
         "recovery-codes": {**form, "codes": [value, "k4m9"]},
         "email-code": {**form, "masked_address": value, "error": value},
-        "signed-out": {**every, "organisation": value, "return_link": link},
+        "signed-out": {**every, "organisation": value, "return_link": link, "restorable_until": WHEN},
         "logout": {**form, "client_name": value},
         "error": {
             **every,
@@ -60,13 +90,14 @@ def contexts(value: str) -> Mapping[str, Mapping[str, object]]:
         },
         "me": {
             **every,
-            "display_name": value,
-            "email": value,
-            "home_name": value,
-            "signed_in_at": datetime(2025, 3, 4, 9, 12, tzinfo=UTC),
-            "apps": [(link, value), (None, value)],
+            "me": link,
+            "csrf": "c-1",
+            "account": account(value),
+            "done": value,
+            "unsent_address": value,
             "sign_out_link": link,
         },
+        "me-leave": {**every, "me": link, "csrf": "c-1"},
         "form-post": {"action": "https://app.example/callback", "fields": {"code": value, "iss": value}},
         "phone": {"accounts": [(value, "123456", 7)], "key": value, "error": None},
         "mailbox": {"mails": [SimpleNamespace(recipient=value, subject=value, body=value)]},
@@ -117,7 +148,7 @@ every_form_page = pytest.mark.parametrize(
 
 
 def test_every_template_is_rendered_by_these_tests() -> None:
-    parts = {"layout", "forms", "marks"}
+    parts = {"layout", "forms", "marks", "dates"}
     assert {f.stem for f in (FOLDER / "templates").iterdir()} - parts == set(contexts(""))
 
 
@@ -145,7 +176,7 @@ def test_only_the_form_post_page_needs_a_script(name: str) -> None:
 
 @every_guest_page
 def test_main_names_the_page(name: str) -> None:
-    assert [main["data-page"] for main in render(name).all("main")] == [name]
+    assert [main["data-page"] for main in render(name).all("main")] == [{"me-leave": "me"}.get(name, name)]
 
 
 @every_page
@@ -246,13 +277,44 @@ def test_a_qr_code_that_is_not_markup_is_text() -> None:
         ("redeem", "app_name"),
         ("redeem", "home_name"),
         ("signed-out", "return_link"),
+        ("signed-out", "restorable_until"),
         ("logout", "client_name"),
-        ("me", "home_name"),
+        ("me", "unsent_address"),
+        ("me", "done"),
     ],
 )
 def test_what_is_absent_is_not_spelled_out(name: str, absent: str) -> None:
     pages = Pages(tenant_name=lambda: "Contoso", static_prefix=lambda: "")
     assert "None" not in pages.page(name, **{**contexts("Fabrikam")[name], absent: None})
+
+
+def test_nothing_is_said_of_what_an_account_does_not_have() -> None:
+    bare = User(id="1", user_type="Member", upn="nina@contoso.example", mail=None, created_at=WHEN)
+    mine = Account(
+        user=bare,
+        home_name=None,
+        inviter=None,
+        since=WHEN,
+        signed_in_at=WHEN,
+        apps=(),
+        shared=(),
+        sponsored=(),
+        sponsored_in_all=0,
+    )
+    pages = Pages(tenant_name=lambda: "Contoso", static_prefix=lambda: "")
+    html = pages.page("me", **{**contexts("Fabrikam")["me"], "account": mine, "unsent_address": None})
+    for absent in ("None", "Invited by", "Account ends", "Guests you answer for", "What you share", "Leav", "<form"):
+        assert absent not in html
+
+
+def test_buttons_of_a_list_say_whom_or_what_they_are_about() -> None:
+    labels = re.findall(
+        r"<button.*?</button>",
+        Pages(tenant_name=lambda: "C", static_prefix=lambda: "").page("me", **contexts("Fabrikam")["me"]),
+        re.DOTALL,
+    )
+    assert len(labels) == 3
+    assert all("Fabrikam" in label for label in labels)
 
 
 def test_an_error_page_carries_its_code() -> None:
@@ -292,6 +354,10 @@ def test_a_value_left_out_is_an_error_not_a_gap() -> None:
         pages.page("signed-out", correlation_id="1")
 
 
+def test_who_left_is_told_until_when_it_can_be_undone() -> None:
+    assert "Until 4 March 2025" in render("signed-out").text
+
+
 def test_a_secret_is_grouped_once() -> None:
     assert in_fours("ABCDEFGHIJ") == in_fours("ABCD EFGH IJ") == "ABCD EFGH IJ"
 
@@ -318,7 +384,7 @@ def contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize(
     ("front", "back", "least"),
     [(text, back, 4.5) for text in ("text", "soft") for back in ("card", "ground", "glow", "field", "tint")]
-    + [("text", "warn-tint", 4.5), ("accent", "card", 4.5), ("accent-over", "tint", 4.5)]
+    + [("text", "warn-tint", 4.5), ("text", "good-tint", 4.5), ("accent", "card", 4.5), ("accent-over", "tint", 4.5)]
     + [("on-accent", "accent", 4.5), ("on-accent", "accent-over", 4.5), ("bad", "bad-tint", 4.5)]
     + [("field-edge", "card", 3.0), ("field-edge", "field", 3.0), ("focus", "card", 3.0)]
     + [("bad", "field", 3.0), ("good", "good-tint", 3.0), ("accent", "tint", 3.0)],

@@ -13,7 +13,7 @@ from b2b_idp.graph.odata.refusals import bad
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.query import KeyValue, Order
 
-__all__ = ["DEFAULT_PAGE", "LARGEST_PAGE", "Query", "answered", "page", "parse_query", "selected"]
+__all__ = ["DEFAULT_PAGE", "LARGEST_PAGE", "Query", "answered", "context_suffix", "page", "parse_query", "selected"]
 
 Row = Mapping[str, Any]
 
@@ -83,8 +83,7 @@ def answered(
 
     `more` gives what $expand adds to a row, out of the whole row.
     """
-    parts = [*query.select, *(f"{name}({','.join(inner)})" for name, inner in query.expand.items())]
-    answer: dict[str, Any] = {"@odata.context": context + (f"({','.join(parts)})" if parts else "")}
+    answer: dict[str, Any] = {"@odata.context": context + context_suffix(query.select, query.expand)}
     if total is not None:
         answer["@odata.count"] = total
     if last_key is not None:
@@ -93,6 +92,12 @@ def answered(
         answer["@odata.nextLink"] = f"{base}?{pairs}"
     answer["value"] = [selected(r, query.select) | (dict(more(r)) if more else {}) for r in rows]
     return answer
+
+
+def context_suffix(select: Sequence[str], expand: Mapping[str, Sequence[str]]) -> str:
+    """What a context says of the properties chosen (OData 4.01 §10.7, §10.8): `(id,manager(displayName))`."""
+    parts = [*select, *(f"{name}({','.join(inner)})" for name, inner in expand.items())]
+    return f"({','.join(parts)})" if parts else ""
 
 
 def selected(row: Row, select: Sequence[str]) -> dict[str, Any]:
