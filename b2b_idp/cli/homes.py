@@ -54,6 +54,7 @@ def list_(data: Path, as_json: bool) -> None:
 @click.option("--domain", "domains", multiple=True, help="A mail domain that this home is authoritative for.")
 @click.option("--profile", default="rfc8176", show_default=True, help="The vendor's amr and acr words.")
 @click.option("--trust-mfa", is_flag=True, help="Accept MFA done there.")
+@click.option("--own", is_flag=True, help="This is the organisation's own provider: its people are members.")
 @json_option
 def add(
     data: Path,
@@ -64,6 +65,7 @@ def add(
     domains: tuple[str, ...],
     profile: str,
     trust_mfa: bool,
+    own: bool,
     as_json: bool,
 ) -> None:
     """Connect a home tenant."""
@@ -80,6 +82,7 @@ def add(
             profile=profile,
             trust_mfa=trust_mfa,
             moment=system_moment(),
+            own=own,
         )
     back = redirect_uri(idp.settings.issuer, tenant_id)
     show(

@@ -19,6 +19,7 @@ COMMANDS = {
     "invite": "invite",
     "keys": "keys",
     "migrate": "doctor",
+    "policy": "policy",
     "serve": "serve",
     "whatif": "whatif",
 }

@@ -1,24 +1,37 @@
-"""The sender of the outbox: claims a letter, sends it, notes the outcome; never knowingly sends one twice."""
+"""The sender of the outbox: claims a letter, sends it, notes the outcome.
+
+No one can tell whether a mail server took a text whose answer was never noted: the server was lost, or the runner was
+killed, in between. A code is sent again then, and its Message-ID is the same; an invitation is not: it is given up, and
+an administrator who sees that may send it again.
+"""
 
 from __future__ import annotations
 
-import logging
+import atexit
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 from b2b_idp.factors.letters import checked_sender, message
+from b2b_idp.logs import log, traceback_of
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Problem
 from b2b_idp.net.mail import Mailer, MailFailed
 from b2b_idp.store import Store
+from b2b_idp.store.outbox import Letter
 
 ATTEMPTS = 10
 POLL_SECONDS = 1.0
+NEVER_TWICE = frozenset({"invitation", "copy"})
+"""Kinds of letters that are given up rather than sent again when they may have arrived."""
+
 _CLAIM = timedelta(minutes=5)
 _LONGEST_WAIT = timedelta(hours=1)
 
-_log = logging.getLogger(__name__)
+
+class _Overtaken(Exception):
+    """The claim ran out and another runner has the letter."""
 
 
 class OutboxRunner:
@@ -37,34 +50,62 @@ class OutboxRunner:
 
     def run_once(self) -> int:
         """Tries every letter that is due; how many were sent."""
+        self._settle_interrupted()
         with self._store.read() as r:
             due = r.outbox.due(self._moment().at)
         sent = 0
         for letter in due:
             if self._stop.is_set():
                 break
-            with self._store.write() as w:
-                # the clock is read again: slow letters before this one must not eat up its claim
-                if not w.outbox.claim(letter.id, letter.attempts, self._moment().at + _CLAIM):
-                    continue
-            try:
-                self._mailer.send(message(letter, self._sender))
-            except MailFailed as e:
-                last = e.permanent or letter.attempts + 1 >= ATTEMPTS
-                wait = min(_LONGEST_WAIT, timedelta(minutes=1) * 2**letter.attempts)
-                with self._store.write() as w:
-                    w.outbox.failed(letter.id, str(e), None if last else self._moment().at + wait)
-                _log.warning("mail %s not sent: %s", letter.id, e)
-            else:
-                with self._store.write() as w:
-                    w.outbox.sent(letter.id, self._moment().at)
-                sent += 1
+            sent += self._try(letter)
         return sent
 
+    def _try(self, letter: Letter) -> bool:
+        """Whether the letter was sent. A runner that dies in here leaves it claimed, or `sending`."""
+        with self._store.write() as w:
+            # the clock is read again: slow letters before this one must not eat up its claim
+            if not w.outbox.claim(letter.id, letter.attempts, self._moment().at + _CLAIM):
+                return False
+        letter = replace(letter, attempts=letter.attempts + 1)
+        try:
+            self._mailer.send(message(letter, self._sender), before_text=lambda: self._note_sending(letter))
+        except _Overtaken:
+            return False
+        except MailFailed as e:
+            self._note_failure(letter, e)
+            return False
+        with self._store.write() as w:
+            w.outbox.sent(letter.id, self._moment().at)
+        return True
+
+    def _note_sending(self, letter: Letter) -> None:
+        with self._store.write() as w:
+            if not w.outbox.sending(letter.id, letter.attempts, self._moment().at + _CLAIM):
+                raise _Overtaken
+
+    def _settle_interrupted(self) -> None:
+        """Letters that a runner died over when the mail server may have had the text."""
+        with self._store.read() as r:
+            interrupted = r.outbox.interrupted(self._moment().at)
+        for letter in interrupted:
+            self._note_failure(letter, MailFailed("interrupted while sending", permanent=False, perhaps_taken=True))
+
+    def _note_failure(self, letter: Letter, e: MailFailed) -> None:
+        """To be tried again later; or given up, which an administrator sees and can undo."""
+        last = e.permanent or letter.attempts >= ATTEMPTS or (e.perhaps_taken and letter.kind in NEVER_TWICE)
+        error = f"{e}; the mail may have arrived" if e.perhaps_taken else str(e)
+        wait = min(_LONGEST_WAIT, timedelta(minutes=1) * 2 ** (letter.attempts - 1))
+        with self._store.write() as w:
+            noted = w.outbox.failed(letter.id, letter.attempts, error, None if last else self._moment().at + wait)
+        if noted:
+            said = "mail given up" if last else "mail not sent"
+            log.warning(said, letter=letter.id, kind=letter.kind, attempts=letter.attempts, error=error)
+
     def start(self) -> None:
-        """Begins to send in the background."""
+        """Begins to send in the background; an orderly end of the process waits for the letter at hand."""
         if self._thread is None:
             self._stop.clear()
+            atexit.register(self.stop)
             self._thread = threading.Thread(target=self._run, name="b2b-idp-outbox", daemon=True)
             self._thread.start()
 
@@ -74,12 +115,13 @@ class OutboxRunner:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+            atexit.unregister(self.stop)
 
     def _run(self) -> None:
         while not self._stop.wait(POLL_SECONDS):
             try:
                 self.run_once()
             except Problem as p:
-                _log.warning("outbox: %s", p)
-            except Exception:
-                _log.exception("outbox")
+                log.warning("the outbox waits", error=str(p))
+            except Exception as e:
+                log.error("the outbox waits", error=type(e).__name__, exception=traceback_of(e))

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from b2b_idp.graph.api import Route
 from b2b_idp.graph.odata.options import LARGEST_PAGE
-from b2b_idp.graph.schemas import Schema, answer_schemas, collection, properties, reference, single
+from b2b_idp.graph.schemas import Schema, answer_schemas, collection, properties, reference, single, sortable
 from b2b_idp.version import __version__
 
 _REF = "#/components/schemas/"
@@ -188,7 +188,7 @@ def _options(route: Route) -> list[dict[str, Any]]:
     token = _option("$skiptoken", _TEXT, _SKIP_TOKEN)
     if "/delta" in route.path:
         return [found[0], token, _option("$deltatoken", _TEXT, "From @odata.deltaLink; `latest`: only what follows.")]
-    orders = [f"{name}{way}" for name in properties(gives) for way in ("", " desc")]
+    orders = [f"{name}{way}" for name in sortable(gives) for way in ("", " desc")]
     found += [
         _option("$filter", _TEXT, _FILTER),
         _option("$top", {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE}, "Rows a page."),

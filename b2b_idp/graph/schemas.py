@@ -33,9 +33,9 @@ user: id! guid, {_USER_TEXTS}, {_USER_LISTS}, mail text?, userPrincipalName text
   directReports! [directoryObject], sponsors! [directoryObject], memberOf! [directoryObject],
   transitiveMemberOf! [directoryObject]
 objectIdentity: signInType text, issuer text, issuerAssignedId text?
-group: id! guid, createdDateTime! time, deletedDateTime! time?, mail! text?, displayName text, description text?,
+group: id! guid, createdDateTime! time, mail! text?, displayName text, description text?,
   mailEnabled bool, mailNickname text?, securityEnabled bool, groupTypes [text], visibility text?,
-  isAssignableToRole bool?, membershipRule text?, membershipRuleProcessingState text?, members! [directoryObject],
+  isAssignableToRole bool?, members! [directoryObject],
   transitiveMembers! [directoryObject], owners! [directoryObject], memberOf! [directoryObject]
 directoryRole: id! guid, displayName! text, description! text, roleTemplateId guid, deletedDateTime! time?
 directoryRoleTemplate: id! guid, displayName! text, description! text, deletedDateTime! time?
@@ -74,7 +74,7 @@ crossTenantAccessPolicyConfigurationDefault: isServiceDefault! bool, inboundTrus
   b2bDirectConnectInbound PartnerConfiguration.Setting, b2bDirectConnectOutbound PartnerConfiguration.Setting,
   automaticUserConsentSettings PartnerConfiguration.Consent, b2bIdp PartnerConfiguration.PartnerExtension,
   isServiceProvider bool?, isInMultiTenantOrganization bool?
-crossTenantAccessPolicyConfigurationPartner: tenantId guid, isServiceDefault! bool?, isServiceProvider bool?,
+crossTenantAccessPolicyConfigurationPartner: tenantId guid, isServiceProvider bool?,
   isInMultiTenantOrganization bool?, inboundTrust PartnerConfiguration.InboundTrust?,
   b2bCollaborationInbound PartnerConfiguration.Setting?, b2bCollaborationOutbound PartnerConfiguration.Setting?,
   b2bDirectConnectInbound PartnerConfiguration.Setting?, b2bDirectConnectOutbound PartnerConfiguration.Setting?,
@@ -84,7 +84,7 @@ conditionalAccessPolicy: id! guid, templateId! text?, displayName text, descript
   grantControls ConditionalAccessPolicy.GrantControls?, sessionControls ConditionalAccessPolicy.SessionControls?
 claimsMappingPolicy: id! guid, displayName text, description text?, definition [text], isOrganizationDefault bool?
 authenticationStrengthPolicy: id! guid, displayName! text, description! text, policyType! text,
-  requirementsSatisfied! text, allowedCombinations! [text], createdDateTime! time, modifiedDateTime! time
+  requirementsSatisfied! text, allowedCombinations! [text]
 authorizationPolicy: id! text, deletedDateTime! time?, displayName text, description text, allowInvitesFrom text,
   allowUserConsentForRiskyApps bool?, allowedToSignUpEmailBasedSubscriptions bool, allowedToUseSSPR bool,
   allowEmailVerifiedUsersToJoinOrganization bool, blockMsolPowerShell bool, guestUserRoleId guid,
@@ -109,7 +109,7 @@ appliedConditionalAccessPolicy: id text, displayName text?, result text, enforce
 signInStatus: errorCode int, failureReason text?, additionalDetails text?
 directoryAudit: id! guid, activityDisplayName! text, activityDateTime! time, category! text, correlationId! text?,
   result! text, resultReason! text?, loggedByService! text?, operationType! text?,
-  initiatedBy! auditActivityInitiator, targetResources! [targetResource], additionalDetails! [keyValue], sequence! int
+  initiatedBy! auditActivityInitiator, targetResources! [targetResource], additionalDetails! [keyValue]
 auditActivityInitiator: user object?, app object?
 targetResource: id text?, displayName text?, type text?, userPrincipalName text?, modifiedProperties [modifiedProperty]
 modifiedProperty: displayName text?, oldValue text?, newValue text?
@@ -134,10 +134,21 @@ NAVIGATION = frozenset(
 )
 
 
+_MADE_WHEN_SHOWN = ("inviteRedeemUrl", "signInSessionsValidFromDateTime")
+"""No list is asked by these."""
+
+
 def properties(gives: str) -> list[str]:
     """The properties of a type that $select may name."""
     names = ("id!", "displayName") if gives == "directoryObject" else tuple(_TYPES.get(gives, ()))
     return sorted(n.removesuffix("!") for n in names if n not in NAVIGATION)
+
+
+def sortable(gives: str) -> list[str]:
+    """The properties of a type that $orderby may name."""
+    kinds = {n.removesuffix("!"): k.removesuffix("?") for n, k in _TYPES.get(gives, {}).items()}
+    simple = [n for n in properties(gives) if kinds.get(n, "text") in ("text", "bool", "int", "guid", "time")]
+    return [n for n in simple if n not in _MADE_WHEN_SHOWN]
 
 
 def reference(name: str) -> Schema:

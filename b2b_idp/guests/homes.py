@@ -111,8 +111,10 @@ def connect(
     profile: str,
     trust_mfa: bool,
     moment: Moment,
+    own: bool = False,
 ) -> str:
-    """Adds a home tenant and, when its MFA is accepted, its partner entry; its tenantId."""
+    """Adds a home tenant and, when its MFA is accepted, its partner entry; its tenantId. `own`: the organisation's own
+    provider, where members sign in, which needs no entry."""
     by_secret = client_secret is not None
     document: dict[str, Any] = {
         "@odata.type": OIDC_PROVIDER,
@@ -125,10 +127,10 @@ def connect(
             "@odata.type": SECRET_AUTHENTICATION if by_secret else PRIVATE_JWT_AUTHENTICATION,
             **({"clientSecret": client_secret} if by_secret else {}),
         },
-        "b2bIdp": {"domains": list(domains), "authenticationContext": {"profile": profile}},
+        "b2bIdp": {"domains": list(domains), "own": own, "authenticationContext": {"profile": profile}},
     }
     tenant_id = add_home(w, document, moment)
-    if trust_mfa:
+    if trust_mfa and not own:
         entry = {"tenantId": tenant_id, "inboundTrust": {"isMfaAccepted": True}}
         partner_of(tenant_id, entry)
         w.documents.set_partner(tenant_id, entry)

@@ -195,7 +195,7 @@ def _lines(text: str) -> list[str]:
 def _plain(text: str) -> str:
     """Without what no reader sees: control characters, halves of surrogate pairs, turns of the writing direction."""
     return "".join(
-        " " if c.isspace() and c != "\u3000" else c
+        " " if c.isspace() else c
         for c in text
         if c.isspace() or (c not in _TURNING and unicodedata.category(c) not in ("Cc", "Cs"))
     )

@@ -32,10 +32,12 @@ def proof_of(known: Known, view: View, candidate: Candidate) -> Proof:
     address = candidate.address
     authority = view.configuration.homes_by_domain.get(domain_of(address))
     typed = known.address_proved is not None and same_address(known.address_proved, address)
-    if authority is None:
-        return Proof.ENOUGH if typed else Proof.MAILED_CODE
     profile = known.profile
     home = view.home
+    if authority is None and home is not None and home.own and candidate.invitation is None:
+        authority = home  # the organisation's own word for its members
+    if authority is None:
+        return Proof.ENOUGH if typed else Proof.MAILED_CODE
     if home is None or authority.tenant_id != home.tenant_id or profile is None:
         raise _not_vouched(address, "the identity comes from a home that is not authoritative for the address")
     if profile.email is None or not same_address(profile.email, address) or profile.email_verified is False:

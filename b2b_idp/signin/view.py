@@ -111,10 +111,11 @@ def _candidate(
     if home is None or profile is None or profile.email is None:
         return None
     # just in time: only the home that is authoritative for the address may name the invitation
-    if r.configuration.homes_by_domain.get(domain_of(profile.email)) != home:
-        return None
-    if home.own:
+    authority = r.configuration.homes_by_domain.get(domain_of(profile.email))
+    if home.own and authority in (home, None):
         return _member(r, profile.email)
+    if authority != home:
+        return None
     for user in r.users.by_mail(profile.email):
         waiting = r.users.latest_invitation(user.id) if user.state == "PendingAcceptance" else None
         if waiting is not None and is_good(waiting, at):

@@ -42,7 +42,8 @@ class Letter:
     created_at: datetime
     attempts: int = 0
     status: str = "pending"
-    """pending, sent, or dead (given up)."""
+    """pending, sending (the mail server gets the text, or got it and nobody noted the outcome), sent, or dead (given
+    up)."""
     html: str | None = None
     language: str = "en"
     kind: str = "code"
@@ -64,6 +65,11 @@ class OutboxReader:
             .order_by(outbox.c.next_at)
             .limit(most)
         ).mappings()
+        return [self._letter(r) for r in rows]
+
+    def interrupted(self, at: datetime) -> list[Letter]:
+        """Letters whose sender stopped between the text and its outcome: the mail server has them, or not."""
+        rows = self._c.execute(select(outbox).where(outbox.c.status == "sending", outbox.c.next_at <= at)).mappings()
         return [self._letter(r) for r in rows]
 
     def latest(self, most: int = 50) -> list[Letter]:
@@ -121,13 +127,27 @@ class OutboxWriter(OutboxReader):
         )
         return done.rowcount == 1
 
+    def sending(self, id: str, attempts: int, until: datetime) -> bool:
+        """Notes that the mail server gets the text next; False when the claim ran out and another runner took it."""
+        done = self._c.execute(
+            update(outbox)
+            .where(outbox.c.id == id, outbox.c.attempts == attempts, outbox.c.status == "pending")
+            .values(status="sending", next_at=until)
+        )
+        return done.rowcount == 1
+
     def sent(self, id: str, at: datetime) -> None:
         """Done: the text, which holds a secret, is erased."""
         self._c.execute(update(outbox).where(outbox.c.id == id).values(status="sent", sent_at=at, body=None, html=None))
 
-    def failed(self, id: str, error: str, next_at: datetime | None) -> None:
-        """To be tried again at `next_at`, or given up."""
-        values = {"last_error": error[:500], "status": "pending" if next_at else "dead"}
+    def failed(self, id: str, attempts: int, error: str, next_at: datetime | None) -> bool:
+        """To be tried again at `next_at`, or given up; False when another runner has taken it, or noted its outcome."""
+        values: dict[str, object] = {"last_error": error[:500], "status": "pending" if next_at else "dead"}
         if next_at:
-            values["next_at"] = next_at  # type: ignore[assignment]
-        self._c.execute(update(outbox).where(outbox.c.id == id).values(**values))
+            values["next_at"] = next_at
+        done = self._c.execute(
+            update(outbox)
+            .where(outbox.c.id == id, outbox.c.attempts == attempts, outbox.c.status.in_(("pending", "sending")))
+            .values(**values)
+        )
+        return done.rowcount == 1

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 import pytest
 
 from b2b_idp.guests.roles import GLOBAL_ADMINISTRATOR, GUEST_INVITER, USER_ADMINISTRATOR
 from b2b_idp.model.authorization import GUEST_AS_MEMBER, GUEST_RESTRICTED
+from b2b_idp.testing.home_tenant import Account
 
 SCOPES = [
     *("User.Read", "User.Invite.All", "User.ReadWrite.All", "Group.ReadWrite.All", "Policy.Read.All"),
     *("RoleManagement.ReadWrite.Directory", "AuditLog.Read.All"),
 ]
+
+
+def authorize(app, **more):
+    """An authorization request's query."""
+    asked = {"client_id": app.client_id, "redirect_uri": "https://app.example/callback", "response_type": "code"}
+    asked |= {"scope": "openid", "code_challenge": "x" * 43, "code_challenge_method": "S256"}
+    return urlencode(asked | more)
+
+
 INVITATION = {
     "invitedUserEmailAddress": "new@litware.example",
     "inviteRedirectUrl": "https://app.example/",
@@ -70,6 +82,22 @@ def test_another_home_cannot_bring_in_a_member(people, b2b_idp):
     ceo = b2b_idp.member("boss@contoso.example", mail="boss@fabrikam.example")
     thief = type(ceo)("x", "boss@fabrikam.example", "", b2b_idp._driver())
     assert b2b_idp.sign_in(thief, people.app).error == "not_invited"
+
+
+def test_the_own_provider_needs_no_domains_to_vouch_for_members(b2b_idp):
+    own = b2b_idp.home_tenant("contoso.example", own=True)
+    b2b_idp.graph("PATCH", f"/identity/identityProviders/{own.tenant_id}", {"b2bIdp": {"domains": []}})
+    nina = b2b_idp.member("nina@contoso.example")
+    signed_in = b2b_idp.sign_in(nina, b2b_idp.app("crm"), domain_hint=own.tenant_id)
+    assert signed_in.id_token["oid"] == nina.id
+
+
+def test_an_unverified_address_makes_nobody_a_member(people, b2b_idp):
+    nina = b2b_idp.member("nina@contoso.example")
+    own = b2b_idp._homes["contoso.example"]
+    own.provider.script(Account(sub="x", email="nina@contoso.example", name="X"), email_verified=False)
+    walk = nina.driver.walk(f"{b2b_idp.issuer}/authorize?{authorize(people.app, login_hint=nina.email)}")
+    assert walk.end.error == "address_not_vouched"
 
 
 def test_a_person_is_shown_themselves(people, b2b_idp):
