@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from b2b_idp.model.problem import Code, Problem
+from b2b_idp.model.strict_json import read_json
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 32
@@ -39,25 +40,7 @@ def read(definition: object) -> Mapping[str, Any]:
 def _json(text: str) -> object:
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise bad("the definition is larger than 64 KB.")
-    try:
-        return json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constants)
-    except json.JSONDecodeError as e:
-        raise bad(f"not JSON at line {e.lineno}, column {e.colno}: {e.msg}.") from None
-    except RecursionError:
-        raise bad("the definition is nested deeper than 32 levels.") from None
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [k for k, _ in pairs]
-        twice = next(n for n in names if names.count(n) > 1)
-        raise bad(f"the member {twice[:80]} stands twice in one object.")
-    return found
-
-
-def _no_constants(name: str) -> object:
-    raise bad(f"{name} is not JSON.")
+    return read_json(text, depth=MAX_DEPTH, fail=lambda why: bad(f"the definition {why}."))
 
 
 def _check_depth(value: object, left: int) -> None:

@@ -80,7 +80,7 @@ def _domain_of_sender(sender: str) -> str:
 
 def message(letter: Letter, sender: str) -> EmailMessage:
     """The letter as a mail: plain text, and HTML beside it where the letter has it. The policy of EmailMessage refuses
-    line breaks in headers. The Message-ID is the letter's at every attempt, so that a reader's server can tell a repeat.
+    line breaks in headers. Its Message-ID is the same at every attempt, so that a reader's server can tell a repeat.
 
     Raises MailFailed(permanent) when the recipient is not exactly one mail address.
     """
@@ -93,8 +93,8 @@ def message(letter: Letter, sender: str) -> EmailMessage:
     mail["Subject"] = " ".join(letter.subject.split())
     mail["Message-ID"] = f"<{letter.id}@{_domain_of_sender(sender)}>"
     mail["Auto-Submitted"] = "auto-generated"
-    mail["Content-Language"] = letter.language
     mail.set_content(letter.body)
     if letter.html is not None:
         mail.add_alternative(letter.html, subtype="html")
+    mail["Content-Language"] = letter.language
     return mail

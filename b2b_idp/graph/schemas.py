@@ -134,7 +134,7 @@ NAVIGATION = frozenset(
 )
 
 
-_MADE_WHEN_SHOWN = ("inviteRedeemUrl", "signInSessionsValidFromDateTime")
+_NOT_ASKED = ("inviteRedeemUrl", "inviteRedirectUrl", "signInSessionsValidFromDateTime")
 """No list is asked by these."""
 
 
@@ -148,7 +148,7 @@ def sortable(gives: str) -> list[str]:
     """The properties of a type that $orderby may name."""
     kinds = {n.removesuffix("!"): k.removesuffix("?") for n, k in _TYPES.get(gives, {}).items()}
     simple = [n for n in properties(gives) if kinds.get(n, "text") in ("text", "bool", "int", "guid", "time")]
-    return [n for n in simple if n not in _MADE_WHEN_SHOWN]
+    return [n for n in simple if n not in _NOT_ASKED]
 
 
 def reference(name: str) -> Schema:
@@ -245,8 +245,8 @@ _PART: Schema = {
         "id": {"type": "string", "minLength": 1},
         "method": {"enum": ["GET", "POST", "PATCH", "PUT", "DELETE"]},
         "url": {"type": "string"},
-        "dependsOn": {"type": "array", "items": {"type": "string"}},
-        "headers": {"type": "object", "additionalProperties": {"type": "string"}},
+        "dependsOn": {"type": ["array", "null"], "items": {"type": "string"}},
+        "headers": {"type": ["object", "null"], "additionalProperties": {"type": "string"}},
         "body": {},
     },
     "required": ["id", "method", "url"],

@@ -162,7 +162,7 @@ def _letter(
     quoted = (
         [message_from + "\n\n" + "\n".join(f"> {line}".rstrip() for line in texts.message)] if texts.message else []
     )
-    invited = [f"{texts.say('accept')}:\n{link}"] if link else []
+    invited = [f"{texts.say('accept')}\n{link}"] if link else []
     paragraphs = [greeting, *([standard] if standard else []), *quoted, *invited, *notes, f"-- \n{footer}"]
     return Letter(
         id=moment.new_id(),

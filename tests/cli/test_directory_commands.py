@@ -65,9 +65,8 @@ def test_days_are_a_number(data):
 
 def test_migrating_completes_the_graph_apis_permissions(data):
     with database(data) as c:
-        c.execute(
-            "UPDATE apps SET application = json_set(application, '$.appRoles', json('[]')) WHERE app_id LIKE '00000003%'"
-        )
+        emptied = "json_set(application, '$.appRoles', json('[]'))"
+        c.execute(f"UPDATE apps SET application = {emptied} WHERE app_id LIKE '00000003%'")
     run("migrate", "--data", data)
     with database(data) as c:
         (document,) = c.execute("SELECT application FROM apps WHERE app_id LIKE '00000003%'").fetchone()

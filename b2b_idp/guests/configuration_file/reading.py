@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import json
-from math import isfinite
 from typing import Any
 
 from b2b_idp.model.problem import Code, Problem
+from b2b_idp.model.strict_json import read_json
 
 MAX_BYTES = 5_000_000
 MAX_DEPTH = 64
@@ -20,19 +21,8 @@ def read(raw: bytes) -> dict[str, Any]:
     """The object that a file holds. Raises Problem(BAD_REQUEST)."""
     if len(raw) > MAX_BYTES:
         raise bad("The file is larger than 5 MB.")
-    try:
-        document = json.loads(
-            raw.decode("utf-8-sig"), object_pairs_hook=_members, parse_constant=_constant, parse_float=_number
-        )
-    except UnicodeDecodeError:
-        raise bad("The file is not UTF-8.") from None
-    except RecursionError:
-        raise bad(f"The file is nested deeper than {MAX_DEPTH} levels.") from None
-    except json.JSONDecodeError as e:
-        raise bad(f"The file is not JSON at line {e.lineno}, column {e.colno}: {e.msg}.") from None
-    except ValueError:
-        raise bad("The file holds a number with too many digits.") from None
-    _check(document, MAX_DEPTH)
+    text = raw.removeprefix(codecs.BOM_UTF8)
+    document = read_json(text, depth=MAX_DEPTH, fail=lambda why: bad(f"The file {why}."))
     if not isinstance(document, dict):
         raise bad("The file holds one JSON object.")
     return document
@@ -51,36 +41,3 @@ def compact(value: object) -> str:
 def visible(text: str) -> str:
     """JSON text with escapes for controls, direction marks and the like, which could hide what stands there."""
     return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise bad(f"The member {compact(name)[:100]} stands twice in one object.")
-        found[name] = value
-    return found
-
-
-def _constant(name: str) -> object:
-    raise bad(f"{name} is not JSON.")
-
-
-def _number(text: str) -> float:
-    value = float(text)
-    if not isfinite(value):
-        raise bad(f"{text[:40]} is too large for a number.")
-    return value
-
-
-def _check(value: object, left: int) -> None:
-    if left == 0:
-        raise bad(f"The file is nested deeper than {MAX_DEPTH} levels.")
-    if isinstance(value, str) and ("\x00" in value or any("\ud800" <= c <= "\udfff" for c in value)):
-        raise bad("A text in the file holds a NUL or half of a surrogate pair.")
-    if isinstance(value, dict):
-        for name in value:
-            _check(name, left)
-    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    for child in children:
-        _check(child, left - 1)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
-import re
 from collections.abc import Callable
 from typing import Any
 
 from b2b_idp.model.problem import Code, Problem
+from b2b_idp.model.strict_json import read_json
 
 MAX_DEPTH = 32
-
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
-"""A string, or what begins as one; possessive, so that hostile text is walked once."""
 
 
 def refused(why: str) -> Problem:
@@ -45,50 +40,8 @@ def unavailable(why: str) -> Problem:
 
 
 def strict_json(raw: bytes, fail: Callable[[str], Problem]) -> dict[str, Any]:
-    """A JSON object in UTF-8 without duplicate members, NaN, infinities, lone surrogates or nesting over
-    MAX_DEPTH (RFC 8259, RFC 8725 §2.4); else `fail` makes the Problem."""
-    try:
-        text = raw.decode("utf-8")
-        if _depth(text) > MAX_DEPTH:
-            raise fail("nested too deeply")
-        value = json.loads(text, object_pairs_hook=_members, parse_float=_finite, parse_constant=_constant)
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except (ValueError, RecursionError) as e:
-        raise fail(str(e) if type(e) is _FlawError else "not JSON") from None
+    """A JSON object, strictly read; else `fail` makes the Problem, with nothing of the document in it."""
+    value = read_json(raw, depth=MAX_DEPTH, fail=fail, quote=False, nul=True)
     if not isinstance(value, dict):
-        raise fail("not a JSON object")
+        raise fail("is not a JSON object")
     return value
-
-
-class _FlawError(ValueError):
-    """What strictness forbids; its text holds nothing of the document."""
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise _FlawError("a member stands twice in a JSON object")
-    return found
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise _FlawError("a number is not finite")
-    return value
-
-
-def _constant(name: str) -> object:
-    raise _FlawError(f"{name} is not JSON")
-
-
-def _depth(text: str) -> int:
-    """How deep arrays and objects nest; known before the parser, which recurses, sees them."""
-    depth = deepest = 0
-    for c in _STRING.sub("", text):
-        if c in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif c in "]}":
-            depth -= 1
-    return deepest
