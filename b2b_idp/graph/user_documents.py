@@ -97,7 +97,16 @@ TEXTS = tuple(
     if name not in ("businessPhones", "otherMails", "onPremisesExtensionAttributes")
 )
 LISTS = ("businessPhones", "otherMails")
-READ_ONLY = frozenset(
+_NEVER_SET = dict.fromkeys(
+    "imAddresses onPremisesProvisioningErrors assignedLicenses assignedPlans provisionedPlans".split(), ()
+) | dict.fromkeys(
+    "onPremisesDistinguishedName onPremisesDomainName onPremisesImmutableId onPremisesLastSyncDateTime "
+    "onPremisesSamAccountName onPremisesSecurityIdentifier onPremisesSyncEnabled onPremisesUserPrincipalName "
+    "legalAgeGroupClassification isResourceAccount lastPasswordChangeDateTime employeeLeaveDateTime employeeOrgData "
+    "securityIdentifier showInAddressList".split()
+)
+"""What Graph's users have and ours never hold: scripts may $select it, and read that it is empty."""
+READ_ONLY = frozenset(_NEVER_SET) | frozenset(
     "id createdDateTime creationType externalUserState externalUserStateChangeDateTime identities proxyAddresses "
     "signInSessionsValidFromDateTime deletedDateTime signInActivity b2bIdp".split()
 )
@@ -125,7 +134,8 @@ def user_row(user: User, tenant_domain: str) -> dict[str, Any]:
     if user.identity is None:
         identity |= {"signInType": "userPrincipalName", "issuerAssignedId": user.upn}
     signed_in = iso(user.last_signin_at) if user.last_signin_at else None
-    row: dict[str, Any] = {name: user.properties.get(name) for name in TEXTS}
+    row: dict[str, Any] = {name: list(v) if v == () else v for name, v in _NEVER_SET.items()}
+    row |= {name: user.properties.get(name) for name in TEXTS}
     row |= {name: list(user.properties.get(name) or []) for name in LISTS}
     return row | {
         "id": user.id,
