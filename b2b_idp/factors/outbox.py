@@ -7,7 +7,6 @@ an administrator who sees that may send it again.
 
 from __future__ import annotations
 
-import atexit
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -55,7 +54,7 @@ class OutboxRunner:
             due = r.outbox.due(self._moment().at)
         sent = 0
         for letter in due:
-            if self._stop.is_set():
+            if self._over():
                 break
             sent += self._try(letter)
         return sent
@@ -102,11 +101,11 @@ class OutboxRunner:
             log.warning(said, letter=letter.id, kind=letter.kind, attempts=letter.attempts, error=error)
 
     def start(self) -> None:
-        """Begins to send in the background; an orderly end of the process waits for the letter at hand."""
+        """Begins to send in the background. A process that ends in order waits for the letter at hand: the thread is no
+        daemon, and sees by itself that the main thread is over (a forked worker runs no atexit)."""
         if self._thread is None:
             self._stop.clear()
-            atexit.register(self.stop)
-            self._thread = threading.Thread(target=self._run, name="b2b-idp-outbox", daemon=True)
+            self._thread = threading.Thread(target=self._run, name="b2b-idp-outbox", daemon=False)
             self._thread.start()
 
     def stop(self) -> None:
@@ -115,10 +114,12 @@ class OutboxRunner:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
-            atexit.unregister(self.stop)
+
+    def _over(self) -> bool:
+        return self._stop.is_set() or not threading.main_thread().is_alive()
 
     def _run(self) -> None:
-        while not self._stop.wait(POLL_SECONDS):
+        while not (self._stop.wait(POLL_SECONDS) or self._over()):
             try:
                 self.run_once()
             except Problem as p:

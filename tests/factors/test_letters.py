@@ -95,3 +95,20 @@ def test_any_other_sender_is_a_bad_setting(sender):
     with pytest.raises(Problem) as refused:
         letters.checked_sender(sender)
     assert refused.value.code is Code.BAD_SETTING
+
+
+def test_a_letter_in_html_too_lets_the_reader_choose_and_names_its_language():
+    letter = replace(code_letter(), html="<p>Grüezi</p>", language="de")
+    mail = letters.message(letter, SENDER)
+    assert (mail.get_content_type(), mail["Content-Language"]) == ("multipart/alternative", "de")
+    plain, html = mail.iter_parts()
+    assert (plain.get_content_type(), html.get_content_type()) == ("text/plain", "text/html")
+    assert html.get_content().strip() == "<p>Grüezi</p>"
+    assert plain.get_content() == letter.body
+
+
+def test_a_mail_goes_to_its_one_reader_and_keeps_its_name_at_every_attempt():
+    letter = code_letter()
+    first, again = letters.message(letter, SENDER), letters.message(replace(letter, attempts=3), SENDER)
+    assert first["Message-ID"] == again["Message-ID"]
+    assert (first["Cc"], first["Bcc"]) == (None, None)

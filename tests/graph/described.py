@@ -24,7 +24,7 @@ _PATTERNS = {path: re.compile("/".join(_segment(s) for s in path.split("/"))) fo
 
 def operation(method: str, path: str) -> dict[str, Any] | None:
     """What describes a request; the most literal address wins, as it does in the API."""
-    plain = re.sub(r"^/(\w+)\('([^']*)'\)", r"/\1/\2", path.partition("?")[0])
+    plain = re.sub(r"^/(\w+)\((?:\w+=)?'([^']*)'\)", r"/\1/\2", path.partition("?")[0])
     plain = plain.replace("/graph.", "/microsoft.graph.")
     found = [p for p, pattern in _PATTERNS.items() if pattern.fullmatch(plain)]
     found = [p for p in found if method.lower() in DOCUMENT["paths"][p]]

@@ -103,3 +103,29 @@ def test_another_url_is_a_bad_setting(url):
     with pytest.raises(Problem) as raised:
         Mailer(url)
     assert raised.value.code is Code.BAD_SETTING
+
+
+def test_a_line_that_begins_with_a_dot_arrives_and_ends_nothing(server, postbox):
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = "no-reply@contoso.example", "maria@fabrikam.example", "Dots"
+    message.set_content("first\n.\n..\n.hidden\nlast\n")
+    Mailer(f"smtp://{server}").send(message)
+    assert postbox.taken[0].content.endswith(b"first\r\n.\r\n..\r\n.hidden\r\nlast\r\n")
+
+
+def test_before_the_text_comes_after_the_recipient_was_taken_and_can_still_call_it_off(server, postbox):
+    seen = []
+
+    class CalledOff(Exception):
+        pass
+
+    def call_off():
+        seen.append(list(postbox.taken))
+        raise CalledOff
+
+    with pytest.raises(CalledOff):
+        Mailer(f"smtp://{server}").send(letter(), call_off)
+    postbox.to_recipient = "550 unknown"
+    with pytest.raises(MailFailed):
+        Mailer(f"smtp://{server}").send(letter(), call_off)
+    assert (seen, postbox.taken) == ([[]], [])

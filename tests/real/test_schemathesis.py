@@ -34,7 +34,7 @@ CHECKS = [
 
 
 @TABLE.parametrize()
-@settings(max_examples=4, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 def test_answers_are_as_described(case):
     WORLD.at += timedelta(seconds=1)
     headers = {"Authorization": f"Bearer {WORLD.token(*PERMISSIONS)}"}
