@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -35,7 +36,6 @@ ROWS_AT_ONCE = 100
 _PAUSE = 0.3
 """Of the time that a transaction took: the server's own writers get their turn."""
 _TRIES = 10
-_FAILURES_SHOWN = 10
 _YES, _NO = ("true", "yes", "1"), ("false", "no", "0")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -62,8 +62,8 @@ def invite(data: Path, file: Path, redirect: str | None, send: bool, as_json: bo
     Columns: email and, if wanted, name, redirect, send, message, language, group (names or ids, several by `;`).
     Entra's bulk invitation template is read as it is.
 
-    One line of JSON per row goes to FILE.csv.result. An interrupted run is resumed by running it again: each row is
-    carried out once. Who is a guest already stays as they are and gets no mail.
+    One line of JSON per row is printed and goes to FILE.csv.result. An interrupted run is resumed by running it again:
+    each row is carried out once. Who is a guest already stays as they are and gets no mail.
     """
     idp = open_instance(data)
     guests = GuestList(file)
@@ -77,7 +77,7 @@ def invite(data: Path, file: Path, redirect: str | None, send: bool, as_json: bo
     except OSError as e:
         raise Problem(Code.BAD_REQUEST, f"{result_file} cannot be written: {e.strerror}.") from None
     with results:
-        stopped = _carry_out(idp, guests, results, redirect, send)
+        stopped = _carry_out(idp, guests, results, redirect, send, quiet=as_json)
         counts = results.counts
     document = {
         "rows": counts.total(),
@@ -96,9 +96,10 @@ def invite(data: Path, file: Path, redirect: str | None, send: bool, as_json: bo
         raise SystemExit(1)
 
 
-def _carry_out(idp: B2BIdp, guests: GuestList, results: ResultFile, redirect: str | None, send: bool) -> bool:
+def _carry_out(
+    idp: B2BIdp, guests: GuestList, results: ResultFile, redirect: str | None, send: bool, *, quiet: bool
+) -> bool:
     """Every row that has no result yet; True when a signal ended it before the last."""
-    shown = 0
     with (
         _stopping() as stop,
         click.progressbar(length=max(guests.size, 1), label="Inviting", file=sys.stderr) as bar,
@@ -112,21 +113,13 @@ def _carry_out(idp: B2BIdp, guests: GuestList, results: ResultFile, redirect: st
                     return True
                 lines = _one_batch(idp, results.job, [_checked(row, redirect, send) for row in todo])
                 results.add(lines)
-                shown = _tell(lines, shown)
+                if not quiet:
+                    for line in lines:
+                        click.echo(json.dumps(line, separators=(",", ":"), ensure_ascii=False))
             bar.update(batch[-1].end - done)
             done = batch[-1].end
         bar.update(guests.size - done)
     return False
-
-
-def _tell(lines: Iterable[dict[str, Any]], shown: int) -> int:
-    """The first failures are said at once; all of them are in the results."""
-    for line in lines:
-        if line["status"] == "failed":
-            shown += 1
-            if shown <= _FAILURES_SHOWN:
-                click.echo(f"\nrow {line['row']}: {line['error']}", err=True)
-    return shown
 
 
 @contextmanager

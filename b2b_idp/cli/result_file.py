@@ -1,4 +1,5 @@
-"""What became of each row of a file: JSON lines beside it, in the rows' order, behind one line that names the file."""
+"""What became of each row of a file: JSON lines beside it, in the rows' order, and a small file that says which input
+they are of."""
 
 from __future__ import annotations
 
@@ -38,25 +39,21 @@ class ResultFile:
             raise
 
     def _go_on(self, input_name: str, sha256: str) -> None:
-        first = self._file.readline()
-        head = _document(first)
-        if head is None and first.endswith(b"\n"):
-            raise Problem(Code.BAD_REQUEST, f"{self.path} is not a file of results. Move it away.")
+        job_file = self.path.with_name(self.path.name + ".job")
+        head = _document(job_file.read_bytes()) if job_file.exists() else None
         if head is None:
-            self._file.seek(0)
-            self._file.truncate()
-            self._append([{"file": input_name, "sha256": sha256, "job": self.job}])
-            # the job must be known before anything is done in its name
-            os.fsync(self._file.fileno())
+            if self._file.read(1):
+                raise Problem(Code.BAD_REQUEST, f"{self.path} is not a file of results of this command. Move it away.")
+            _write_durably(job_file, {"file": input_name, "sha256": sha256, "job": self.job})
             return
         if head.get("sha256") != sha256:
             raise Problem(
                 Code.BAD_REQUEST,
                 f"{self.path} holds the results of another {input_name}: it was changed since, or is another file. "
-                "Move the results away to begin anew; who is a guest already is not invited again.",
+                f"Move them and {job_file} away to begin anew; who is a guest already is not invited again.",
             )
         self.job = str(head["job"])
-        good = self._file.tell()
+        good = 0
         for line in iter(self._file.readline, b""):
             document = _document(line)
             if document is None or "row" not in document:
@@ -87,6 +84,14 @@ class ResultFile:
 
     def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None) -> None:
         self._file.close()
+
+
+def _write_durably(path: Path, document: dict[str, Any]) -> None:
+    """The job must be known before anything is done in its name."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(json.dumps(document, separators=(",", ":")).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _document(line: bytes) -> dict[str, Any] | None:

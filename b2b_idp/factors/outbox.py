@@ -119,9 +119,12 @@ class OutboxRunner:
         return self._stop.is_set() or not threading.main_thread().is_alive()
 
     def _run(self) -> None:
-        while not (self._stop.wait(POLL_SECONDS) or self._over()):
+        pause = POLL_SECONDS
+        while not (self._stop.wait(pause) or self._over()):
+            pause = POLL_SECONDS
             try:
-                self.run_once()
+                # where some were sent, more may wait
+                pause = 0.0 if self.run_once() else POLL_SECONDS
             except Problem as p:
                 log.warning("the outbox waits", error=str(p))
             except Exception as e:
