@@ -51,6 +51,8 @@ INVITATIONS: Columns = {
     "invitedUserEmailAddress": Text(invitations.c.email),
     "invitedUserDisplayName": Text(invitations.c.display_name),
     "invitedUserType": Word(invitations.c.user_type, ("Guest", "Member")),
+    "sendInvitationMessage": Flag(invitations.c.send_message),
+    "resetRedemption": Flag(invitations.c.reset_redemption),
     "invitedUser/id": Text(invitations.c.user_id, folded=True),
     "status": Word(invitations.c.status, ("PendingAcceptance", "Completed")),
     "b2bIdp/createdDateTime": Time(invitations.c.created_at),
