@@ -139,7 +139,7 @@ def _add_app(call: Call) -> Answer:
     w = writer(call)
     check_identifier_uris(w, application, None, call.parts.issuer)
     row = create_app(w, application, call.moment)
-    call.target("Application", row.id, application["displayName"])
+    call.target("Application", row.id, application["displayName"], {}, application)
     return call.entity("applications", _app_row(call, row)), 201
 
 
@@ -159,7 +159,7 @@ def _change_app(call: Call, id: str) -> Answer:
     application = checked_application(merged)
     check_identifier_uris(call.w, application, row.id, call.parts.issuer)
     writer(call).apps.save(replace(row, application=application))
-    call.target("Application", row.id, application["displayName"])
+    call.target("Application", row.id, application["displayName"], row.application, application)
     return None
 
 
@@ -169,7 +169,7 @@ def _delete_app(call: Call, id: str) -> Answer:
     if row.app_id == call.caller.app_id:
         raise bad("An application cannot delete itself.")
     writer(call).apps.delete(row)
-    call.target("Application", row.id, row.application["displayName"])
+    call.target("Application", row.id, row.application["displayName"], row.application, {})
     return None
 
 
@@ -208,7 +208,8 @@ def _add_password(call: Call, id: str) -> Answer:
         starts_at=_time("startDateTime", asked.startDateTime),
         ends_at=_time("endDateTime", asked.endDateTime),
     )
-    call.target("Application", row.id, row.application["displayName"])
+    shown = {"passwordCredentials": _credential(secret)}
+    call.target("Application", row.id, row.application["displayName"], {}, shown)
     return {"@odata.context": call.context("microsoft.graph.passwordCredential")} | _credential(secret, text)
 
 
@@ -228,9 +229,10 @@ def _time(name: str, value: str | None) -> datetime | None:
 def _remove_password(call: Call, id: str) -> Answer:
     row = find_app(call, id, sp=False)
     guard(call, row)
-    if not writer(call).apps.remove_secret(row.id, parse(RemovePassword, call.body()).keyId):
+    key_id = parse(RemovePassword, call.body()).keyId
+    if not writer(call).apps.remove_secret(row.id, key_id):
         raise bad("keyId names no secret of this application.")
-    call.target("Application", row.id, row.application["displayName"])
+    call.target("Application", row.id, row.application["displayName"], {"passwordCredentials": key_id}, {})
     return None
 
 
@@ -262,8 +264,9 @@ def _change_sp(call: Call, id: str) -> Answer:
     row = find_app(call, id, sp=True)
     guard(call, row)
     changes = parse(ServicePrincipal, without_annotations(call.body())).model_dump(exclude_unset=True)
-    writer(call).apps.save(replace(row, service_principal=dict(row.service_principal) | changes))
-    call.target("ServicePrincipal", row.sp_id, row.application["displayName"])
+    after = dict(row.service_principal) | changes
+    writer(call).apps.save(replace(row, service_principal=after))
+    call.target("ServicePrincipal", row.sp_id, row.application["displayName"], row.service_principal, after)
     return None
 
 

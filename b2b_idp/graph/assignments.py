@@ -82,7 +82,7 @@ def _assign(call: Call, **named: str) -> Answer:
         call.moment.new_id(), wanted["principalId"], kind, resource.sp_id, wanted["appRoleId"], call.moment.at
     )
     w.apps.assign(assignment)
-    call.target(kind, wanted["principalId"], name_of)
+    call.target(kind, wanted["principalId"], name_of, {}, _assignment_row(call, assignment))
     return call.entity("appRoleAssignments", _assignment_row(call, assignment)), 201
 
 
@@ -119,8 +119,9 @@ def _unassign_at_resource(call: Call, id: str, assignment: str) -> Answer:
 
 
 def _unassign(call: Call, found: RoleAssignment) -> Answer:
+    before = _assignment_row(call, found)
     writer(call).apps.unassign(found.id)
-    call.target(found.principal_type, found.principal_id, None)
+    call.target(found.principal_type, found.principal_id, before["principalDisplayName"], before, {})
     return None
 
 
@@ -170,7 +171,8 @@ def _set_mapping(call: Call, id: str) -> Answer:
     if row.claims_policy_id is not None:
         raise Problem(Code.CONFLICT, "This service principal has a claims mapping policy. Take it off first.")
     writer(call).apps.save(replace(row, claims_policy_id=policy_id))
-    call.target("ServicePrincipal", row.sp_id, row.application["displayName"])
+    name = row.application["displayName"]
+    call.target("ServicePrincipal", row.sp_id, name, {}, {"claimsMappingPolicies": policy_id})
     return None
 
 
@@ -179,7 +181,8 @@ def _unset_mapping(call: Call, id: str, policy: str) -> Answer:
     if row.claims_policy_id != policy.lower():
         raise not_found(policy)
     writer(call).apps.save(replace(row, claims_policy_id=None))
-    call.target("ServicePrincipal", row.sp_id, row.application["displayName"])
+    name = row.application["displayName"]
+    call.target("ServicePrincipal", row.sp_id, name, {"claimsMappingPolicies": row.claims_policy_id}, {})
     return None
 
 

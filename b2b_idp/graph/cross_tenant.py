@@ -75,14 +75,16 @@ def _change_default(call: Call) -> Answer:
         raise bad("isServiceDefault is read-only.")
     merged = _merged_partner(dict(call.w.configuration.default_partner.properties), change)
     partner_of(DEFAULT, merged)
+    before = call.w.configuration.default_partner.properties
     writer(call).documents.set_partner(DEFAULT, merged)
-    call.target("Policy", DEFAULT, "crossTenantAccessPolicy default")
+    call.target("Policy", DEFAULT, "crossTenantAccessPolicy default", before, merged)
     return None
 
 
 def _reset_default(call: Call) -> Answer:
+    before = call.w.configuration.default_partner.properties
     writer(call).documents.delete_partner(DEFAULT)
-    call.target("Policy", DEFAULT, "crossTenantAccessPolicy default")
+    call.target("Policy", DEFAULT, "crossTenantAccessPolicy default", before, {})
     return None
 
 
@@ -125,7 +127,7 @@ def _add_partner(call: Call) -> Answer:
     if tenant_id in call.w.configuration.partners:
         raise Problem(Code.CONFLICT, "A partner with this tenantId exists.")
     writer(call).documents.set_partner(tenant_id, document)
-    call.target("Policy", tenant_id, "crossTenantAccessPolicy partner")
+    call.target("Policy", tenant_id, "crossTenantAccessPolicy partner", {}, document)
     return call.entity(_PARTNERS, _partner_row(tenant_id, document)), 201
 
 
@@ -139,14 +141,16 @@ def _change_partner(call: Call, id: str) -> Answer:
     merged = _merged_partner(dict(partner.properties), change)
     partner_of(partner.tenant_id, merged)
     writer(call).documents.set_partner(partner.tenant_id, merged)
-    call.target("Policy", partner.tenant_id, "crossTenantAccessPolicy partner")
+    call.target("Policy", partner.tenant_id, "crossTenantAccessPolicy partner", partner.properties, merged)
     return None
 
 
 def _delete_partner(call: Call, id: str) -> Answer:
-    if not writer(call).documents.delete_partner(id.lower()):
+    partner = call.w.configuration.partners.get(id.lower())
+    if partner is None:
         raise not_found(id)
-    call.target("Policy", id.lower(), "crossTenantAccessPolicy partner")
+    writer(call).documents.delete_partner(partner.tenant_id)
+    call.target("Policy", partner.tenant_id, "crossTenantAccessPolicy partner", partner.properties, {})
     return None
 
 

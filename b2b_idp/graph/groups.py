@@ -57,6 +57,7 @@ def _more(call: Call, query: Query) -> More | None:
             "owners": lambda id: call.w.directory.related("groupOwner", id),
             "memberOf": apps.groups_of,
         },
+        frozenset({"members", "owners"}),
     )
 
 

@@ -67,13 +67,14 @@ def _add_home(call: Call) -> Answer:
     if isinstance(document.get("issuer"), str):
         call.parts.check_issuer(document["issuer"])
     tenant_id = add_home(writer(call), document, call.moment)
-    call.target("IdentityProvider", tenant_id, str(document.get("displayName"))[:256])
-    return call.entity("identity/identityProviders", _home_row(call, _fresh_home(call, tenant_id))), 201
+    row = _home_row(call, _fresh_home(call, tenant_id))
+    call.target("IdentityProvider", tenant_id, row["displayName"], {}, row)
+    return call.entity("identity/identityProviders", row), 201
 
 
 def _fresh_home(call: Call, tenant_id: str) -> Home:
     """The home as the store has it after the change in this same transaction."""
-    call.w.__dict__.pop("configuration", None)
+    writer(call).reload()
     return _home(call, tenant_id)
 
 
@@ -82,15 +83,18 @@ def _change_home(call: Call, id: str) -> Answer:
     change = call.body()
     merged = _merged(dict(home.properties), change)
     merged.pop("id", None)
+    before = _home_row(call, home)
     change_home(writer(call), home.tenant_id, merged)
-    call.target("IdentityProvider", home.tenant_id, home.display_name)
+    after = _home_row(call, _fresh_home(call, home.tenant_id))
+    call.target("IdentityProvider", home.tenant_id, home.display_name, before, after)
     return None
 
 
 def _delete_home(call: Call, id: str) -> Answer:
     home = _home(call, id)
+    before = _home_row(call, home)
     writer(call).documents.delete_home(home.tenant_id, call.moment.at)
-    call.target("IdentityProvider", home.tenant_id, home.display_name)
+    call.target("IdentityProvider", home.tenant_id, home.display_name, before, {})
     return None
 
 

@@ -13,6 +13,7 @@ from b2b_idp.graph.odata.query import Query, selected
 from b2b_idp.graph.user_documents import PROPERTIES, user_row
 from b2b_idp.guests.roles import ROLES
 from b2b_idp.model.directory import Group
+from b2b_idp.model.problem import Code, Problem
 from b2b_idp.policy.documents import Document, Guid, parse
 from b2b_idp.store.apps import AppRow
 
@@ -93,10 +94,17 @@ def object_rows(call: Call, ids: list[str], rows: list[dict[str, Any]] | None = 
     return answer
 
 
-def expanded(call: Call, query: Query, sources: Mapping[str, Callable[[str], list[str]]]) -> More | None:
-    """What $expand adds: of each navigation at most 20 objects, as Graph; `manager` is one object or null."""
+def expanded(
+    call: Call, query: Query, sources: Mapping[str, Callable[[str], list[str]]], theirs: frozenset[str]
+) -> More | None:
+    """What $expand adds: of each navigation at most 20 objects, as Graph; `manager` is one object or null. `theirs` are
+    what people may see of themselves and their groups without being let read the directory."""
     if not query.expand:
         return None
+    if call.user is not None and not call.permits("Directory.Read.All", "User.Read.All", "Group.Read.All"):
+        hidden = sorted(set(query.expand) - theirs)
+        if hidden:
+            raise Problem(Code.FORBIDDEN, f"$expand: {hidden[0]} needs Directory.Read.All.")
 
     def more(row: Mapping[str, Any]) -> dict[str, Any]:
         added: dict[str, Any] = {}

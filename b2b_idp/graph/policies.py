@@ -74,14 +74,14 @@ def _policy_routes(
         document = checked_policy(kind, call.body())
         row = PolicyRow(call.moment.new_id(), kind, call.moment.at, None, document)
         writer(call).documents.add_policy(row)
-        call.target("Policy", row.id, document["displayName"])
+        call.target("Policy", row.id, document["displayName"], {}, document)
         return call.entity(entity, _policy_row(row)), 201
 
     def change(call: Call, id: str) -> Answer:
         row = find(call, id)
         merged = checked_policy(kind, _merged_policy(dict(row.document), call.body()))
         writer(call).documents.save_policy(row.id, merged, call.moment.at)
-        call.target("Policy", row.id, merged["displayName"])
+        call.target("Policy", row.id, merged["displayName"], row.document, merged)
         return None
 
     def delete(call: Call, id: str) -> Answer:
@@ -89,7 +89,7 @@ def _policy_routes(
         if call.w.documents.policy_apps(row.id):
             raise bad("The policy is assigned to an application. Take it off there first.")
         writer(call).documents.delete_policy(row.id)
-        call.target("Policy", row.id, row.document["displayName"])
+        call.target("Policy", row.id, row.document["displayName"], row.document, {})
         return None
 
     return [

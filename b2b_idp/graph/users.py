@@ -79,6 +79,7 @@ def _more(call: Call, query: Query) -> More | None:
             "memberOf": apps.groups_of,
             "transitiveMemberOf": apps.groups_around,
         },
+        frozenset({"memberOf", "transitiveMemberOf"}),
     )
 
 

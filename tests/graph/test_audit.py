@@ -26,6 +26,27 @@ def test_a_change_is_logged_with_old_and_new_value(api):
     assert json.loads(changed["department"]["newValue"]) == "Finance"
 
 
+def test_what_decides_about_trust_is_logged_with_old_and_new_value_and_without_secrets(api):
+    made = api.made("/identity/identityProviders", api.provider(domains=["fabrikam.example"]))
+    assert "not-a-real-secret" not in json.dumps(latest(api))
+    partner = {"tenantId": made["b2bIdp"]["tenantId"], "inboundTrust": {"isMfaAccepted": False}}
+    api.made("/policies/crossTenantAccessPolicy/partners", partner)
+    path = f"/policies/crossTenantAccessPolicy/partners/{partner['tenantId']}"
+    api.call("PATCH", path, {"inboundTrust": {"isMfaAccepted": True}})
+    (changed,) = latest(api)["targetResources"][0]["modifiedProperties"]
+    assert (json.loads(changed["oldValue"]), json.loads(changed["newValue"])) == (
+        {"isMfaAccepted": False},
+        {"isMfaAccepted": True},
+    )
+
+
+def test_a_new_secret_is_logged_by_its_id_alone(api):
+    app, _ = api.app("CRM")
+    made = api.call("POST", f"/applications/{app['id']}/addPassword", {}).json
+    text = json.dumps(latest(api))
+    assert made["keyId"] in text and made["secretText"] not in text
+
+
 def test_every_writing_route_has_an_activity(api):
     reads = {"GET"}
     asks = {"getMemberObjects", "getMemberGroups", "checkMemberGroups", "getByIds"}

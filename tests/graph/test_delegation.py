@@ -303,6 +303,15 @@ def test_a_guest_sees_the_groups_it_is_in_unless_restricted(people, b2b_idp, ada
     assert people.call(token, "GET", "/me/memberOf").status_code == 200
 
 
+def test_expanding_shows_a_guest_no_more_than_asking_would(people, b2b_idp, ada):
+    nina = b2b_idp.member("nina@contoso.example")
+    b2b_idp.graph("PUT", f"/users/{ada.id}/manager/$ref", {"@odata.id": f"{b2b_idp.issuer}/v1.0/users/{nina.id}"})
+    token = people.signed_in(ada)
+    for path in (f"/users/{ada.id}/manager", "/me?$expand=manager", "/me?$expand=sponsors"):
+        assert people.call(token, "GET", path).status_code == 403, path
+    assert people.call(token, "GET", "/me?$expand=memberOf").status_code == 200
+
+
 def test_guests_read_as_members_where_the_policy_says_so(people, b2b_idp, ada):
     people.policy(guestUserRoleId=GUEST_AS_MEMBER)
     assert people.call(people.signed_in(ada), "GET", "/users").status_code == 200
