@@ -74,8 +74,8 @@ def _part(document: Any, base: str) -> _Part:
     if not isinstance(document, dict):
         raise bad("requests: each is an object.")
     id, method, url = document.get("id"), document.get("method"), document.get("url")
-    after = document.get("dependsOn", document.get("depends_on")) or []
-    headers = document.get("headers") or {}
+    after, headers = document.get("dependsOn", document.get("depends_on")), document.get("headers")
+    after, headers = [] if after is None else after, {} if headers is None else headers
     if not isinstance(id, str) or not id or not isinstance(method, str) or method.upper() not in _METHODS:
         raise bad("requests: each has an id and a method.")
     if not isinstance(url, str) or not isinstance(after, list) or not all(isinstance(d, str) for d in after):

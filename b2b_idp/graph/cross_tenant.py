@@ -98,7 +98,7 @@ def _merged_partner(document: dict[str, Any], change: dict[str, Any]) -> dict[st
 
 
 def _partner_row(tenant_id: str, document: Any) -> dict[str, Any]:
-    return {"tenantId": tenant_id} | _PARTNER | {k: v for k, v in document.items() if k != "tenantId"}
+    return {"tenantId": tenant_id} | _PARTNER | {k: v for k, v in document.items() if k in _PARTNER}
 
 
 _PARTNER_PROPERTIES = frozenset(["tenantId", *_PARTNER])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -29,6 +30,8 @@ from b2b_idp.tokens.bearer import Caller, read_bearer
 View = Callable[..., Response]
 
 _METHODS = frozenset({"GET", "POST", "PATCH", "PUT", "DELETE"})
+_ENTITY_TAGS = re.compile(r'\*|(W/)?"[!#-~]*"(\s*,\s*(W/)?"[!#-~]*")*')
+"""RFC 9110 §8.8.3."""
 REPEATED_WITHIN = timedelta(minutes=10)
 """How long a repeated client-request-id gets the first answer again."""
 _NOT_AUDITED = (Code.UNAUTHENTICATED, Code.INVALID_TOKEN, Code.UNAVAILABLE, Code.TOO_MANY_REQUESTS)
@@ -232,6 +235,8 @@ def _check_precondition(call: Call, getter: Route | None, ids: Mapping[str, str]
     wanted = request.headers.get("If-Match")
     if wanted is None or request.method not in ("PATCH", "DELETE") or getter is None:
         return
+    if not _ENTITY_TAGS.fullmatch(wanted.strip()):
+        raise Problem(Code.BAD_REQUEST, "If-Match is * or a list of entity tags.")
     seen = replace(call, targets=[], args=MultiDict())
     getter.handler(seen, **ids)
     if wanted.strip() != "*" and seen.etag not in [t.strip() for t in wanted.split(",")]:
