@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -97,7 +98,13 @@ users = Table(
     Index("ix_users_display_name_key", "display_name_key"),
     Index("ix_users_state_id", "state", "id"),
     Index("ix_users_created_at", "created_at"),
-    Index("ix_users_deleted_at", "deleted_at"),
+    # of the deleted alone: it must not look like a way to those who are not, which are nearly all
+    Index(
+        "ix_users_deleted_at",
+        "deleted_at",
+        sqlite_where=text("deleted_at IS NOT NULL"),
+        postgresql_where=text("deleted_at IS NOT NULL"),
+    ),
     Index("ix_users_expires_at", "expires_at"),
 )
 

@@ -23,7 +23,8 @@ def upgrade() -> None:
         users.create_index("ix_users_display_name_key", ["display_name_key"])
         users.create_index("ix_users_state_id", ["state", "id"])
         users.create_index("ix_users_created_at", ["created_at"])
-        users.create_index("ix_users_deleted_at", ["deleted_at"])
+        deleted = sa.text("deleted_at IS NOT NULL")
+        users.create_index("ix_users_deleted_at", ["deleted_at"], sqlite_where=deleted, postgresql_where=deleted)
         users.create_index("ix_users_expires_at", ["expires_at"])
     with op.batch_alter_table("outbox") as outbox:
         outbox.add_column(sa.Column("html", sa.LargeBinary(), nullable=True))
