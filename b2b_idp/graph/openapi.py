@@ -206,7 +206,7 @@ def _option(name: str, schema: Schema, about: str) -> dict[str, Any]:
 
 
 def _list_option(name: str, words: list[str], most: int | None = None) -> dict[str, Any]:
-    schema: Schema = {"type": "array", "items": {"enum": words}, "minItems": 1, "uniqueItems": True}
+    schema: Schema = {"type": "array", "items": {"enum": words}, "minItems": 1}
     if most:
         schema["maxItems"] = most
     return {"name": name, "in": "query", "style": "form", "explode": False, "schema": schema}

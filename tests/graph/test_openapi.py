@@ -107,3 +107,36 @@ def test_what_can_be_selected_is_what_the_description_says(api, route):
             for word in words:
                 answer = api.call("GET", f"{route.path}?{option['name']}={word}")
                 assert answer.status_code == 200, (word, answer.text)
+
+
+def test_the_less_travelled_answers_are_as_described_too(api):
+    """The `api` compares each answer with the description; these no other test asks for."""
+    guest, manager = api.guest(), api.guest("bob@fabrikam.example")
+    group = api.made("/groups", {"displayName": "Sales"})["id"]
+    _, sp = api.app()
+    assert api.call("PUT", f"/users/{guest}/manager/$ref", {"@odata.id": f"/users/{manager}"}).status_code == 204
+    assert api.call("DELETE", f"/users/{guest}/manager/$ref").status_code == 204
+    assert api.call("POST", f"/users/{guest}/attest").status_code == 204
+    for action in ("getMemberObjects", "getMemberGroups"):
+        assert api.call("POST", f"/users/{guest}/{action}", {"securityEnabledOnly": False}).status_code == 200
+    template_id = api.get("/directoryRoleTemplates")["value"][0]["id"]
+    held = {"principalId": guest, "roleDefinitionId": template_id}
+    held = api.made("/roleManagement/directory/roleAssignments", held)["id"]
+    mapping = {"displayName": "Mapping", "definition": ['{"ClaimsMappingPolicy":{"Version":1}}']}
+    mapping = api.made("/policies/claimsMappingPolicies", mapping)["id"]
+    for path in (
+        f"/users/{guest}/authentication/methods",
+        f"/users/{guest}/authentication/softwareOathMethods",
+        f"/groups/{group}/memberOf",
+        f"/directoryRoleTemplates/{template_id}",
+        f"/roleManagement/directory/roleDefinitions/{template_id}",
+        f"/roleManagement/directory/roleAssignments/{held}",
+        f"/servicePrincipals/{sp['id']}/appRoleAssignments",
+        "/policies/crossTenantAccessPolicy",
+        f"/policies/claimsMappingPolicies/{mapping}",
+        "/openapi.json",
+    ):
+        assert api.call("GET", path).status_code == 200, path
+    assert api.call("PATCH", f"/policies/claimsMappingPolicies/{mapping}", {"displayName": "M"}).status_code == 204
+    assert api.call("DELETE", f"/users/{manager}").status_code == 204
+    assert api.call("GET", f"/directory/deletedItems/{manager}").status_code == 200
