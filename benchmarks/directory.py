@@ -63,7 +63,8 @@ def invitations(folder: Path) -> None:
     print(f"invitations/s, durable: {invited:.0f}; bare commits/s: {commits:.0f}; ratio {invited / commits:.2f}")
 
 
-def pages(folder: Path, users: int) -> None:
+def pages(folder: Path, users: int) -> dict[str, float]:
+    """Milliseconds of each kind of page in a directory of so many users."""
     data = made(folder)
     row = "Guest", True, "Invitation", "PendingAcceptance", 0, 0, "{}"
     with sqlite3.connect(data / "b2b-idp.sqlite3") as c:
@@ -75,7 +76,7 @@ def pages(folder: Path, users: int) -> None:
                 for n in range(users)
             ),
         )
-    idp = open_instance(data)
+    idp, taken = open_instance(data), {}
     for name, asked in PAGES.items():
 
         def one(_n: int, asked: Filter | None = asked) -> None:
@@ -83,7 +84,19 @@ def pages(folder: Path, users: int) -> None:
                 r.users.listing(Listing(filter=asked))
 
         one(0)
-        print(f"{users:>9} users  {name:<24} {1000 / per_second(one, 1):7.2f} ms a page of 100")
+        taken[name] = 1000 / per_second(one, 1)
+    return taken
+
+
+def growth(sizes: list[int]) -> None:
+    """Beside each time its ratio to that of the smallest directory."""
+    first: dict[str, float] = {}
+    for users in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            taken = pages(Path(folder), users)
+        first = first or taken
+        for name, ms in taken.items():
+            print(f"{users:>9} users  {name:<24} {ms:7.2f} ms a page of 100, x {ms / first[name]:.1f}")
 
 
 def bulk(folder: Path, rows: int = 10_000) -> None:
@@ -103,10 +116,11 @@ def bulk(folder: Path, rows: int = 10_000) -> None:
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     took = time.perf_counter() - began
     assert json.loads(done.stdout.splitlines()[-1])["invited"] == rows
-    print(f"a file of {rows} rows, each mailed: {took:.1f} s")
+    print(f"a file of {rows} rows, each mailed: {took:.1f} s, {rows / took:.0f} rows/s")
 
 
 if __name__ == "__main__":
-    for part in (invitations, *(lambda f, n=int(n): pages(f, n) for n in sys.argv[1:] or (1000, 100_000)), bulk):
-        with tempfile.TemporaryDirectory() as folder:
-            part(Path(folder))
+    for part in (invitations, bulk):
+        with tempfile.TemporaryDirectory() as made_here:
+            part(Path(made_here))
+    growth([int(n) for n in sys.argv[1:]] or [1000, 100_000, 1_000_000])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import sqlite3
 
@@ -139,3 +140,58 @@ def test_the_domain_list_holds_for_files_too(world):
         c.execute("UPDATE tenant SET config_version = config_version + 1")
     summary = world.invite("email\na@rival.example\nb@fabrikam.example\n", code=1)
     assert (summary["invited"], summary["failed"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b'"never closed@fabrikam.example,X',
+        b'"ada" <ada@fabrikam.example>,X',
+        b"caf\xe9@fabrikam.example,X",
+        b"ren@fabrikam.example,Ren\xe9",
+        b"a@fabrikam.example,X,one cell too many",
+        b"a" * 40_000 + b"@fabrikam.example,X",
+        b"a@fabrikam.example," + b"X" * 257,
+        b"a@fabrikam.example,X\x00Y",
+        b"@SUM(A1:A9),X",
+        b",X",
+    ],
+)
+def test_n_077_a_row_that_cannot_be_read_costs_itself_alone(world, bad):
+    rows = [b"email,name", b"before@fabrikam.example,B", bad, b"after@fabrikam.example,A", b""]
+    assert world.invite(b"\r\n".join(rows), code=1) == {"rows": 3, "invited": 2, "already": 0, "failed": 1}
+    assert [(r["row"], r["status"]) for r in world.results()] == [(2, "invited"), (3, "failed"), (4, "invited")]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_the_heading_says_what_stands_between_the_cells(world, delimiter):
+    rows = [("email", "name"), ("ada@fabrikam.example", "Ada Alder")]
+    assert world.invite("\n".join(delimiter.join(r) for r in rows))["invited"] == 1
+    assert world.rows("SELECT display_name_key FROM users") == [("ada alder",)]
+
+
+def test_a_message_may_have_several_lines_and_rows_are_numbered_as_a_spreadsheet_does(world):
+    world.invite('email,message\nada@fabrikam.example,"Hello,\nAda"\n\nben@fabrikam.example,\n')
+    assert [r["row"] for r in world.results()] == [2, 4]
+
+
+def test_a_file_without_a_landing_address_is_refused(world):
+    world.file.write_text("email\nada@fabrikam.example\n")
+    assert "--redirect" in world.run("invite", world.file, "--data", world.data, code=2)
+
+
+def test_who_is_a_guest_already_stays_as_they_are_and_gets_no_mail(world):
+    world.invite("email,name\nada@fabrikam.example,Ada\n")
+    for name in ("guests.csv.result", "guests.csv.result.job"):
+        world.file.with_name(name).unlink()
+    before = world.rows("SELECT * FROM users")
+    assert world.invite("email,name\nada@fabrikam.example,Other\n")["already"] == 1
+    assert world.rows("SELECT * FROM users") == before
+    assert world.rows("SELECT count(*) FROM outbox") == [(1,)]
+
+
+def test_a_second_run_at_the_same_time_is_refused(world):
+    world.invite("email\nada@fabrikam.example\n")
+    with world.file.with_name("guests.csv.result").open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert "Another run" in world.run("invite", world.file, "--data", world.data, *REDIRECT, code=2)

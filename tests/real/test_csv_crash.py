@@ -95,3 +95,20 @@ def _deliver(data, postman):
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(30)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_after_the_present_rows_and_says_how_to_go_on(tmp_path, number):
+    data, file = tmp_path / "data", tmp_path / "guests.csv"
+    made = [*B2B_IDP, "init", "--data", str(data), "--issuer", "http://127.0.0.1:5080"]
+    subprocess.run(made, check=True, capture_output=True)
+    file.write_text("email\n" + "".join(f"g{n}@fabrikam.example\n" for n in range(ROWS)))
+    command = [*B2B_IDP, "invite", str(file), "--data", str(data), "--redirect", "https://app.example/"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline()
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Run the same command again to go on." in said
+    assert subprocess.run(command, check=False, capture_output=True).returncode == 0
+    assert len(file.with_name("guests.csv.result").read_text().splitlines()) == ROWS
