@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -11,8 +12,8 @@ from pydantic import StringConstraints
 from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
 from b2b_idp.graph.body import bad, check_writable, without_annotations
 from b2b_idp.guests.app_documents import Application, NewServicePrincipal, ServicePrincipal, checked_application
-from b2b_idp.guests.apps import add_password, check_identifier_uris, create_app
-from b2b_idp.guests.permissions import role_id
+from b2b_idp.guests.apps import add_password, check_identifier_uris, create_app, granting_stays
+from b2b_idp.guests.permissions import PERMISSIONS, TIER_ZERO, role_id
 from b2b_idp.model.directory import GRAPH_APP_ID, AppSecret
 from b2b_idp.model.moment import iso
 from b2b_idp.model.problem import Code, Problem
@@ -103,7 +104,15 @@ def find_app(call: Call, key: str, *, sp: bool) -> AppRow:
 
 
 def guard(call: Call, row: AppRow) -> None:
-    """Whoever adds a secret to an app becomes that app: not to one that may more than the caller."""
+    """Whoever adds a secret or an address to an app becomes that app, or gets what people let it do: not to one that
+    may more than the caller."""
+    guard_permissions(call, row)
+    if {s for s in app_of(row).consent_granted if s in PERMISSIONS} - call.permissions:
+        raise Problem(Code.FORBIDDEN, "This application may ask people for permissions that the caller does not have.")
+
+
+def guard_permissions(call: Call, row: AppRow) -> None:
+    """Raises Problem(FORBIDDEN) for the Graph API itself and for apps whose own permissions the caller lacks."""
     if row.app_id == GRAPH_APP_ID:
         raise Problem(Code.FORBIDDEN, "The Graph API's own application cannot be changed.")
     graph = call.w.apps.by_client_id(GRAPH_APP_ID)
@@ -111,6 +120,22 @@ def guard(call: Call, row: AppRow) -> None:
     stronger = held - {role_id(p) for p in call.holds}
     if stronger:
         raise Problem(Code.FORBIDDEN, "This application holds permissions that the caller does not have.")
+
+
+def check_consent(call: Call, before: Iterable[str], after: Iterable[str]) -> None:
+    """Letting an app ask people for more is an administrator's grant, whichever way it is written; what is tier 0 is
+    given by its holders only. Raises Problem(FORBIDDEN)."""
+    more = set(after) - set(before)
+    if more and not call.permits("DelegatedPermissionGrant.ReadWrite.All"):
+        raise Problem(Code.FORBIDDEN, "b2bIdp.adminConsent needs DelegatedPermissionGrant.ReadWrite.All.")
+    beyond = sorted({s.rpartition("/")[2] for s in more} & TIER_ZERO - call.holds)
+    if beyond:
+        raise Problem(Code.FORBIDDEN, f"Only a holder of {beyond[0]} can grant it. It is tier 0.")
+
+
+def consented(application: Mapping[str, Any]) -> list[str]:
+    """The delegated permissions that administrators consented to, in b2bIdp.adminConsent."""
+    return list((application.get("b2bIdp") or {}).get("adminConsent") or [])
 
 
 def _apps(call: Call) -> Answer:
@@ -136,6 +161,7 @@ def _add_app(call: Call) -> Answer:
         if body.get(name):
             raise bad(f"{name} is read-only.")
     application = checked_application(body)
+    check_consent(call, (), consented(application))
     w = writer(call)
     check_identifier_uris(w, application, None, call.parts.issuer)
     row = create_app(w, application, call.moment)
@@ -157,8 +183,11 @@ def _change_app(call: Call, id: str) -> Answer:
         nested = name in ("web", "spa", "publicClient", "api", "b2bIdp")
         merged[name] = before | value if nested and isinstance(before, dict) and isinstance(value, dict) else value
     application = checked_application(merged)
+    check_consent(call, consented(row.application), consented(application))
     check_identifier_uris(call.w, application, row.id, call.parts.issuer)
-    writer(call).apps.save(replace(row, application=application))
+    w = writer(call)
+    with granting_stays(w, call.moment.at):
+        w.apps.save(replace(row, application=application))
     call.target("Application", row.id, application["displayName"], row.application, application)
     return None
 
@@ -168,7 +197,9 @@ def _delete_app(call: Call, id: str) -> Answer:
     guard(call, row)
     if row.app_id == call.caller.app_id:
         raise bad("An application cannot delete itself.")
-    writer(call).apps.delete(row)
+    w = writer(call)
+    with granting_stays(w, call.moment.at):
+        w.apps.delete(row)
     call.target("Application", row.id, row.application["displayName"], row.application, {})
     return None
 
@@ -230,8 +261,10 @@ def _remove_password(call: Call, id: str) -> Answer:
     row = find_app(call, id, sp=False)
     guard(call, row)
     key_id = parse(RemovePassword, call.body()).keyId
-    if not writer(call).apps.remove_secret(row.id, key_id):
-        raise bad("keyId names no secret of this application.")
+    w = writer(call)
+    with granting_stays(w, call.moment.at):
+        if not w.apps.remove_secret(row.id, key_id):
+            raise bad("keyId names no secret of this application.")
     call.target("Application", row.id, row.application["displayName"], {"passwordCredentials": key_id}, {})
     return None
 
@@ -251,6 +284,7 @@ def _add_sp(call: Call) -> Answer:
     row = call.w.apps.row(asked.appId)
     if row is None or row.app_id != asked.appId:
         raise bad("appId names no application.")
+    guard(call, row)
     if row.sp_explicit:
         raise Problem(Code.CONFLICT, "The service principal of this application exists.")
     changes = asked.model_dump(exclude_unset=True, exclude={"appId"})
@@ -265,7 +299,9 @@ def _change_sp(call: Call, id: str) -> Answer:
     guard(call, row)
     changes = parse(ServicePrincipal, without_annotations(call.body())).model_dump(exclude_unset=True)
     after = dict(row.service_principal) | changes
-    writer(call).apps.save(replace(row, service_principal=after))
+    w = writer(call)
+    with granting_stays(w, call.moment.at):
+        w.apps.save(replace(row, service_principal=after))
     call.target("ServicePrincipal", row.sp_id, row.application["displayName"], row.service_principal, after)
     return None
 

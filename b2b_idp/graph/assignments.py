@@ -9,6 +9,7 @@ from b2b_idp.graph.api import Answer, Call, Reference, Route, not_found, referen
 from b2b_idp.graph.apps import find_app, guard
 from b2b_idp.graph.body import bad
 from b2b_idp.graph.users import find_user
+from b2b_idp.guests.apps import granting_stays
 from b2b_idp.guests.permissions import PERMISSIONS, TIER_ZERO
 from b2b_idp.model.directory import DEFAULT_APP_ROLE, GRAPH_APP_ID, RoleAssignment
 from b2b_idp.model.moment import iso
@@ -119,8 +120,9 @@ def _unassign_at_resource(call: Call, id: str, assignment: str) -> Answer:
 
 
 def _unassign(call: Call, found: RoleAssignment) -> Answer:
-    before = _assignment_row(call, found)
-    writer(call).apps.unassign(found.id)
+    before, w = _assignment_row(call, found), writer(call)
+    with granting_stays(w, call.moment.at):
+        w.apps.unassign(found.id)
     call.target(found.principal_type, found.principal_id, before["principalDisplayName"], before, {})
     return None
 
@@ -178,6 +180,7 @@ def _set_mapping(call: Call, id: str) -> Answer:
 
 def _unset_mapping(call: Call, id: str, policy: str) -> Answer:
     row = find_app(call, id, sp=True)
+    guard(call, row)
     if row.claims_policy_id != policy.lower():
         raise not_found(policy)
     writer(call).apps.save(replace(row, claims_policy_id=None))

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import StringConstraints
 
 from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
-from b2b_idp.graph.apps import find_app, guard
+from b2b_idp.graph.apps import check_consent, consented, find_app, guard_permissions
 from b2b_idp.graph.body import bad, without_annotations
 from b2b_idp.guests.addresses import a_label
 from b2b_idp.guests.permissions import PERMISSIONS
@@ -167,10 +167,6 @@ class GrantChange(Document):
     scope: Annotated[str, StringConstraints(max_length=4000)]
 
 
-def _consented(row: AppRow) -> list[str]:
-    return list((row.application.get("b2bIdp") or {}).get("adminConsent") or [])
-
-
 def _prefixes(resource: AppRow) -> list[str]:
     """How scopes of this API begin; the Graph API's and OpenID's go by their bare names."""
     return [""] if resource.app_id == GRAPH_APP_ID else [u + "/" for u in app_of(resource).identifier_uris]
@@ -183,7 +179,7 @@ def _of_resource(scope: str, resource: AppRow) -> bool:
 
 
 def _grant_row(client: AppRow, resource: AppRow) -> dict[str, Any] | None:
-    names = [s.rpartition("/")[2] for s in _consented(client) if _of_resource(s, resource)]
+    names = [s.rpartition("/")[2] for s in consented(client.application) if _of_resource(s, resource)]
     if not names:
         return None
     return {
@@ -198,7 +194,7 @@ def _grant_row(client: AppRow, resource: AppRow) -> dict[str, Any] | None:
 
 def _grants(call: Call) -> Answer:
     apps = call.w.apps.rows()
-    pairs = [_grant_row(client, resource) for client in apps if _consented(client) for resource in apps]
+    pairs = [_grant_row(client, resource) for client in apps if consented(client.application) for resource in apps]
     rows = [row for row in pairs if row is not None]
     return call.collection(_GRANTS, rows, call.query(_GRANT_PROPERTIES))
 
@@ -216,15 +212,16 @@ def _add_grant(call: Call) -> Answer:
 
 
 def _set_consent(call: Call, client: AppRow, resource: AppRow, names: list[str]) -> None:
-    guard(call, client)
+    guard_permissions(call, client)
     known = set(_scopes_of(resource))
     for name in names:
         if name not in known:
             raise bad(f"scope: {name[:60]} is no delegated permission of {resource.application['displayName'][:60]}.")
     prefix = _prefixes(resource)[0]
-    kept = [s for s in _consented(client) if not _of_resource(s, resource)]
-    before = _consented(client)
+    kept = [s for s in consented(client.application) if not _of_resource(s, resource)]
+    before = consented(client.application)
     after = [*kept, *dict.fromkeys(prefix + n for n in names)]
+    check_consent(call, before, after)
     ours = dict(client.application.get("b2bIdp") or {}) | {"adminConsent": after}
     writer(call).apps.save(replace(client, application=dict(client.application) | {"b2bIdp": ours}))
     name = client.application["displayName"]

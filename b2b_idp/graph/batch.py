@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from flask import Blueprint, Response, current_app, jsonify, request
 
@@ -80,7 +80,7 @@ def _part(document: Any, base: str) -> _Part:
         raise bad("requests: each has an id and a method.")
     if not isinstance(url, str) or not isinstance(after, list) or not all(isinstance(d, str) for d in after):
         raise bad(f"requests: {id[:40]} has an url, and dependsOn is a list of ids.")
-    if not isinstance(headers, dict) or not all(isinstance(v, str) and "\n" not in v for v in headers.values()):
+    if not isinstance(headers, dict) or not all(isinstance(v, str) and v.isprintable() for v in headers.values()):
         raise bad(f"requests: the headers of {id[:40]} are texts.")
     unknown = set(document) - {"id", "method", "url", "dependsOn", "depends_on", "headers", "body"}
     if unknown:
@@ -99,9 +99,10 @@ def _path(url: str, base: str, id: str) -> str:
             url = url.removeprefix(own)
             break
     path = "/" + url.lstrip("/")
-    segments = path.partition("?")[0].replace("\\", "/").split("/")
-    hostile = "://" in path.partition("?")[0] or ".." in segments or any(ord(c) < 32 for c in path)
-    if hostile or url.startswith("//") or segments[1].casefold() in ("$batch", "%24batch"):
+    place = unquote(path.partition("?")[0].partition("#")[0])
+    segments = place.replace("\\", "/").split("/")
+    hostile = "://" in place or ".." in segments or any(ord(c) < 32 for c in path)
+    if hostile or url.startswith("//") or segments[1].casefold() == "$batch":
         raise bad(f"requests: the url of {id[:40]} is no address of this API that can stand in a batch.")
     return path
 

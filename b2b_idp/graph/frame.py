@@ -253,8 +253,8 @@ def _answer_key(call: Call, route: Route) -> bytes | None:
         return None
     if route.method != "POST":
         return None
-    said = sha256(request.get_data()).hexdigest()
-    return call.parts.vault.digest("answer", f"{call.caller_id}|{given}|{request.full_path}|{said}")
+    caller, said = f"{call.caller.app_id}|{call.caller_id}", sha256(request.get_data()).hexdigest()
+    return call.parts.vault.digest("answer", f"{caller}|{given}|{request.full_path}|{said}")
 
 
 def _again(parts: GraphParts, status: int, sealed: bytes | None) -> Response:

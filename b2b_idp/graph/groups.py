@@ -10,6 +10,7 @@ from b2b_idp.graph.group_documents import GROUP_PROPERTIES, group_row
 from b2b_idp.graph.objects import OBJECT_PROPERTIES, expanded, object_row, object_rows
 from b2b_idp.graph.odata.query import Query
 from b2b_idp.guests.group_documents import GroupDocument, checked_group
+from b2b_idp.guests.lifecycle import administrators_stay
 from b2b_idp.model.directory import Group, RelationKind
 from b2b_idp.model.problem import Code, Problem
 
@@ -132,8 +133,10 @@ def _change(call: Call, id: str) -> Answer:
 def _delete(call: Call, id: str) -> Answer:
     group = find_group(call, id)
     guard_membership(call, group)
-    writer(call).apps.delete_group(group.id)
-    writer(call).directory.forget(group.id)
+    w = writer(call)
+    with administrators_stay(w, call.moment.at):
+        w.apps.delete_group(group.id)
+        w.directory.forget(group.id)
     call.target("Group", group.id, group.display_name, group_row(group), {})
     return None
 
@@ -169,7 +172,9 @@ def _remove_member(call: Call, id: str, member: str) -> Answer:
     guard_membership(call, group)
     if not call.w.apps.is_member(group.id, member.lower()):
         raise not_found(member)
-    writer(call).apps.remove_member(group.id, member.lower())
+    w = writer(call)
+    with administrators_stay(w, call.moment.at):
+        w.apps.remove_member(group.id, member.lower())
     call.target("Group", group.id, group.display_name, {"members": member.lower()}, {})
     return None
 

@@ -14,7 +14,7 @@ from b2b_idp.graph.groups import guard_membership
 from b2b_idp.graph.user_documents import InvitedProperties, Text
 from b2b_idp.graph.users import KIND, READ, WRITE, guard_person, instant
 from b2b_idp.guests.addresses import checked_address
-from b2b_idp.guests.invite import InvitationRequest, check_inviter, invite, resend
+from b2b_idp.guests.invite import INVITE, InvitationRequest, check_inviter, invite, resend
 from b2b_idp.model.directory import Invitation
 from b2b_idp.model.moment import iso
 from b2b_idp.model.problem import Code, Problem
@@ -96,6 +96,7 @@ def _invite(call: Call) -> Answer:
             groups=_groups(call, gifts),
             roles=_roles(call, gifts),
             expires_at=_expires_at(call, gifts),
+            administrator=_administers(call, asked.invitedUserEmailAddress),
         ),
         by=call.caller_id,
         issuer=call.parts.issuer,
@@ -106,6 +107,18 @@ def _invite(call: Call) -> Answer:
     row = _row(invited.invitation) | {"inviteRedeemUrl": invited.redeem_url}
     del row["b2bIdp"]
     return call.entity("invitations", row), 201
+
+
+def _administers(call: Call, address: object) -> bool:
+    """Whether the caller may write the user who has this address."""
+    if not call.permits(*WRITE):
+        return False
+    try:
+        for user in call.w.users.by_mail(checked_address(address)):
+            guard_person(call, user)
+    except Problem:
+        return False
+    return True
 
 
 def _audited(invitation: Invitation, gifts: _Gifts) -> dict[str, Any]:
@@ -255,7 +268,10 @@ def _mail_of(call: Call, id: str) -> list[dict[str, Any]]:
 
 
 def _resend(call: Call, id: str) -> Answer:
+    """By who made it, or an administrator: sending again ends the earlier link."""
     invitation = _find(call, id)
+    if invitation.invited_by != call.caller_id and not call.permits(*WRITE):
+        raise not_found(id)
     check_inviter(call.w, call.user, call.roles, call.moment.at)
     again = resend(
         writer(call), call.parts.vault, invitation, issuer=call.parts.issuer, moment=call.moment, inviter=call.user
@@ -284,7 +300,7 @@ ROUTES = [
         "/invitations",
         _INVITE,
         _invite,
-        "Invite external user",
+        INVITE,
         KIND,
         body=InvitationDocument,
         gives="invitation",

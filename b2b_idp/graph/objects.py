@@ -12,7 +12,7 @@ from b2b_idp.graph.group_documents import group_row
 from b2b_idp.graph.odata.query import Query, selected
 from b2b_idp.graph.user_documents import PROPERTIES, user_row
 from b2b_idp.guests.roles import ROLES
-from b2b_idp.model.directory import Group
+from b2b_idp.model.directory import Group, User
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.policy.documents import Document, Guid, parse
 from b2b_idp.store.apps import AppRow
@@ -25,12 +25,25 @@ def object_row(call: Call, id: str) -> dict[str, Any] | None:
     """The user, group or service principal of this id with its @odata.type; None when there is none."""
     user = call.w.users.by_id(id)
     if user is not None:
-        return {"@odata.type": USER} | user_row(user, call.w.configuration.tenant.default_domain)
+        row = {"@odata.type": USER} | user_row(user, call.w.configuration.tenant.default_domain)
+        return row if _reads(call, user) else {k: v if k in _KNOWN_TO_ALL else _blank(v) for k, v in row.items()}
     group = call.w.apps.group(id)
     if group is not None:
         return _group(group)
     row = call.w.apps.row(id)
     return _app(row) if row is not None and row.sp_id == id else None
+
+
+def _reads(call: Call, user: User) -> bool:
+    return user.id == call.caller_id or call.permits("User.Read.All")
+
+
+_KNOWN_TO_ALL = frozenset("@odata.type id displayName givenName surname mail userPrincipalName userType".split())
+"""What is told of people in a group to those who may not read users."""
+
+
+def _blank(value: Any) -> Any:
+    return [] if isinstance(value, list) else {} if isinstance(value, dict) else None
 
 
 def _group(group: Group) -> dict[str, Any]:

@@ -91,17 +91,24 @@ def _remove_sponsor(call: Call, key: str, sponsor: str) -> Answer:
 
 def _attest(call: Call, key: str) -> Answer:
     """A sponsor, or an administrator, says that the guest is still needed."""
-    user = find_user(call, key)
+    try:
+        user = find_user(call, key)
+    except Problem as problem:
+        raise problem if call.permits(*READ) else _no_sponsor() from None
     if not call.permits(*WRITE):
         sponsors = call.w.directory.related(_SPONSOR, user.id)
         circles = [call.caller_id, *call.w.apps.groups_of(call.caller_id)]
         # nobody answers for themselves, not even through a group
         if user.id == call.caller_id or not set(sponsors) & set(circles):
-            raise Problem(Code.FORBIDDEN, "Only a sponsor of this guest, or an administrator, says so.")
+            raise _no_sponsor()
     after = upkeep.attest(writer(call), user, call.caller_id, call.moment)
     domain = domain_of_tenant(call)
     call.target("User", user.id, user.display_name, user_row(user, domain)["b2bIdp"], user_row(after, domain)["b2bIdp"])
     return None
+
+
+def _no_sponsor() -> Problem:
+    return Problem(Code.FORBIDDEN, "Only a sponsor of this guest, or an administrator, says so.")
 
 
 # --- memberships ------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
+from b2b_idp.graph.apps import find_app, guard
 from b2b_idp.graph.body import bad
 from b2b_idp.guests.policy_documents import MAPPING_PROPERTIES, ClaimsMappingDocument, checked_policy
 from b2b_idp.model.moment import iso
@@ -79,6 +80,8 @@ def _policy_routes(
 
     def change(call: Call, id: str) -> Answer:
         row = find(call, id)
+        for sp_id in call.w.documents.policy_apps(row.id):
+            guard(call, find_app(call, sp_id, sp=True))
         merged = checked_policy(kind, _merged_policy(dict(row.document), call.body()))
         writer(call).documents.save_policy(row.id, merged, call.moment.at)
         call.target("Policy", row.id, merged["displayName"], row.document, merged)

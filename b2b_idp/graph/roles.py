@@ -10,8 +10,8 @@ from b2b_idp.graph.api import Answer, Call, More, Reference, Route, not_found, o
 from b2b_idp.graph.body import bad
 from b2b_idp.graph.objects import OBJECT_PROPERTIES, object_row, object_rows, role_row, shown
 from b2b_idp.graph.odata.query import Query, selected
-from b2b_idp.guests.lifecycle import check_not_last_administrator
-from b2b_idp.guests.roles import GLOBAL_ADMINISTRATOR, ROLES, RoleTemplate
+from b2b_idp.guests.lifecycle import administrators_stay
+from b2b_idp.guests.roles import ROLES, RoleTemplate
 from b2b_idp.model.directory import DirectoryRoleAssignment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.policy.documents import Document, Guid, parse
@@ -140,10 +140,9 @@ def _remove_member(call: Call, id: str, member: str) -> Answer:
 
 
 def _unassign(call: Call, assignment: DirectoryRoleAssignment) -> Answer:
-    user = call.w.users.by_id(assignment.principal_id)
-    if user is not None and assignment.template_id == GLOBAL_ADMINISTRATOR:
-        check_not_last_administrator(call.w, user)
-    writer(call).directory.unassign_role(assignment.id)
+    w = writer(call)
+    with administrators_stay(w, call.moment.at):
+        w.directory.unassign_role(assignment.id)
     name = ROLES[assignment.template_id].name
     call.target("Role", _role_id(call, assignment.template_id), name, {"members": assignment.principal_id}, {})
     return None

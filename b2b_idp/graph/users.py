@@ -186,7 +186,9 @@ def _set_expiration(call: Call, key: str) -> Answer:
     guard_person(call, user)
     asked = parse(Expiration, call.body()).expirationDateTime
     before = user_row(user, domain_of_tenant(call))["b2bIdp"]
-    after = lifecycle.set_expiry(writer(call), user, None if asked is None else instant("expirationDateTime", asked))
+    ends, w = None if asked is None else instant("expirationDateTime", asked), writer(call)
+    with lifecycle.administrators_stay(w, max(ends or call.moment.at, call.moment.at)):
+        after = lifecycle.set_expiry(w, user, ends)
     call.target("User", user.id, user.display_name, before, user_row(after, domain_of_tenant(call))["b2bIdp"])
     return None
 

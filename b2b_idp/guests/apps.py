@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -81,6 +82,34 @@ def add_password(
         raise Problem(Code.BAD_REQUEST, "passwordCredential.endDateTime lies after startDateTime.")
     w.apps.add_secret(row.id, secret)
     return secret, text
+
+
+def _can_grant(r: Reader, at: datetime) -> bool:
+    """Whether an enabled app that can prove itself holds the permission to grant permissions."""
+    graph, wanted = r.apps.row(GRAPH_APP_ID), role_id("AppRoleAssignment.ReadWrite.All")
+    held = r.apps.assignments(resource_sp_id=graph.sp_id) if graph is not None else []
+    rows = [r.apps.row(a.principal_id) for a in held if a.app_role_id == wanted]
+    return any(_proves_itself(r, row, at) for row in rows if row is not None)
+
+
+def _proves_itself(r: Reader, row: AppRow, at: datetime) -> bool:
+    keys = ((row.application.get("b2bIdp") or {}).get("jwks") or {}).get("keys")
+    enabled = row.service_principal.get("accountEnabled", True) is not False
+    return enabled and (bool(keys) or any(s.starts_at <= at < s.ends_at for s in r.apps.secrets(row.id)))
+
+
+@contextmanager
+def granting_stays(w: Writer, at: datetime) -> Iterator[None]:
+    """Around a change of apps, their secrets or permissions: Problem(CONFLICT) when after it nothing can grant
+    permissions any more."""
+    before = _can_grant(w, at)
+    yield
+    if before and not _can_grant(w, at):
+        raise Problem(
+            Code.CONFLICT,
+            "Nothing could grant permissions any more: keep an app that has AppRoleAssignment.ReadWrite.All and a "
+            "secret or key.",
+        )
 
 
 def graph_service_principal(w: Writer, moment: Moment) -> AppRow:

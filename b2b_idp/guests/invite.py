@@ -21,6 +21,8 @@ from b2b_idp.store import Configuration, Reader, Writer
 from b2b_idp.store.outbox import AN_HOUR
 
 LIFETIME = timedelta(days=30)
+INVITE = "Invite external user"
+"""What inviting is called in the audit log, by which a person's invitations are counted, repeated ones too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,8 @@ class InvitationRequest:
     """(service principal id, app role id) pairs that a new guest is assigned."""
     expires_at: datetime | None = None
     """When the guest expires; None: as the authorization policy says."""
+    administrator: bool = False
+    """Whether the inviter may write users: they get the link of a guest whom somebody else invited, too."""
     id: str | None = None
     """The invitation's id, for callers that must find it again; None: a new one."""
 
@@ -68,7 +72,8 @@ def invite(
     inviter: User | None = None,
 ) -> Invited:
     """Invites an address: a new guest, a pending one again (a new link, the old one dead), or an accepted one
-    (status Completed, no link). `by` is the object id of who invites, `inviter` the person if it is one.
+    (status Completed, no link). `by` is the object id of who invites, `inviter` the person if it is one. Whom somebody
+    else invited is only mailed again: the link proves the mailbox, and is not told to those who did not make the guest.
 
     What the invitation gives (groups, roles, properties, sponsors, expiry) goes to new guests only: inviting again
     resends. Raises Problem(BAD_REQUEST | TOO_MANY_ATTEMPTS).
@@ -79,6 +84,10 @@ def invite(
     if is_new:
         _give(w, ask, user, inviter, moment)
     completed = user.state == "Accepted"
+    told = is_new or ask.administrator or ask.reset_user_id is not None
+    earlier = None if told or completed else w.users.latest_invitation(user.id)
+    if earlier is not None and earlier.invited_by != by:
+        return Invited(resend(w, vault, earlier, issuer=issuer, moment=moment, inviter=inviter), user, None)
     if not completed:
         w.users.end_invitations(user.id, moment.at)
     invitation = Invitation(
@@ -159,7 +168,7 @@ def check_inviter(r: Reader, user: User | None, roles: frozenset[str], at: datet
         )
     if user is None or policy.invitations_per_day is None or roles & INVITING_ADMINISTRATORS:
         return
-    if r.users.invited_since(user.id, at - timedelta(days=1)) >= policy.invitations_per_day:
+    if r.logs.done_by(user.id, INVITE, at - timedelta(days=1)) >= policy.invitations_per_day:
         raise Problem(
             Code.TOO_MANY_ATTEMPTS,
             f"You invited {policy.invitations_per_day} people in the last 24 hours, which is the limit here.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -28,7 +30,7 @@ def set_enabled(w: Writer, user: User, enabled: bool, moment: Moment) -> User:
     """Switches the account on or off; switching off ends its sessions."""
     changed = replace(user, account_enabled=enabled)
     if user.account_enabled and not enabled:
-        check_not_last_administrator(w, user)
+        check_not_last_administrator(w, user, moment.at)
         return revoke_sessions(w, changed, moment)
     w.users.save(changed)
     return changed
@@ -70,7 +72,7 @@ def set_expiry(w: Writer, user: User, at: datetime | None) -> User:
 
 def delete(w: Writer, user: User, moment: Moment) -> None:
     """Deletes the user, who can be restored for 30 days. Sessions and open invitations end at once."""
-    check_not_last_administrator(w, user)
+    check_not_last_administrator(w, user, moment.at)
     w.users.end_invitations(user.id, moment.at)
     revoke_sessions(w, replace(user, deleted_at=moment.at), moment)
 
@@ -90,14 +92,27 @@ def delete_for_good(w: Writer, user: User) -> None:
     w.users.delete(user.id)
 
 
-def check_not_last_administrator(r: Reader, user: User) -> None:
-    """Raises Problem(CONFLICT) when nobody but this user is an enabled Global Administrator."""
+def _administrators(r: Reader) -> list[User]:
+    """Who is a Global Administrator, by themselves or by a group."""
     holders = [a.principal_id for a in r.directory.role_assignments(template_id=GLOBAL_ADMINISTRATOR)]
-    if user.id not in holders:
-        return
-    others = (r.users.by_id(id) for id in holders if id != user.id)
-    if not any(other is not None and other.account_enabled for other in others):
-        raise Problem(
-            Code.CONFLICT,
-            "This is the last Global Administrator. Give the role to somebody else first.",
-        )
+    return list(r.users.by_ids({*holders, *(member for id in holders for member in r.apps.members(id))}))
+
+
+def check_not_last_administrator(r: Reader, user: User, at: datetime) -> None:
+    """Raises Problem(CONFLICT) when this user is a Global Administrator and no other one's account works."""
+    found = _administrators(r)
+    if any(a.id == user.id for a in found) and not any(a.id != user.id and a.usable_at(at) for a in found):
+        raise _last_administrator()
+
+
+@contextmanager
+def administrators_stay(w: Writer, at: datetime) -> Iterator[None]:
+    """Around a change of roles, groups or accounts: Problem(CONFLICT) when it leaves no Global Administrator."""
+    before = any(a.usable_at(at) for a in _administrators(w))
+    yield
+    if before and not any(a.usable_at(at) for a in _administrators(w)):
+        raise _last_administrator()
+
+
+def _last_administrator() -> Problem:
+    return Problem(Code.CONFLICT, "This is the last Global Administrator. Give the role to somebody else first.")

@@ -58,7 +58,7 @@ class _Page:
         browser, moment = self._parts.browser(), self._parts.moment()
         with self._parts.store.read() as r:
             session, user = account.signed_in(r, browser, moment.at)
-            account.check_may_leave(r, user)
+            account.check_may_leave(r, user, moment.at)
         html = self._parts.pages.page(
             "me-leave", me=self._me, csrf=self._token(session, browser), correlation_id=moment.new_id()
         )

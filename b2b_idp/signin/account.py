@@ -171,14 +171,14 @@ def withdraw(w: Writer, user: User, app_id: str, moment: Moment) -> None:
 # --- leaving --------------------------------------------------------------------------------------------------------
 
 
-def check_may_leave(r: Reader, user: User) -> None:
+def check_may_leave(r: Reader, user: User, at: datetime) -> None:
     """Raises Problem(FORBIDDEN) for the organisation's own people, Problem(CONFLICT) for its last administrator."""
     if user.state is None:
         raise Problem(
             Code.FORBIDDEN, "You belong to this organisation itself. Only an administrator can remove your account."
         )
     try:
-        lifecycle.check_not_last_administrator(r, user)
+        lifecycle.check_not_last_administrator(r, user, at)
     except Problem as problem:
         raise Problem(
             problem.code,
@@ -189,7 +189,7 @@ def check_may_leave(r: Reader, user: User) -> None:
 
 def leave(w: Writer, user: User, moment: Moment) -> datetime:
     """The guest leaves the organisation; until when it can be undone."""
-    check_may_leave(w, user)
+    check_may_leave(w, user, moment.at)
     lifecycle.delete(w, user, moment)
     _audit(w, user, moment, "Leave organization", operation="Delete")
     return moment.at + lifecycle.RESTORABLE

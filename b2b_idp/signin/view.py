@@ -124,9 +124,14 @@ def _candidate(
 
 
 def _member(r: Reader, address: str) -> Candidate | None:
-    """The member whom the organisation's own provider means: by user principal name, else by mail."""
-    by_name = r.users.by_upn(address)
-    for user in (*((by_name,) if by_name else ()), *r.users.by_mail(address)):
-        if user.state is None and user.identity is None:
-            return Candidate(user=user, invitation=None, address=address)
-    return None
+    """The one member whom the organisation's own provider means: by user principal name or, where nobody has or had
+    that, by mail."""
+    if r.users.upn_taken(address):
+        named = r.users.by_upn(address)
+        meant = [named] if named is not None else []
+    else:
+        meant = r.users.by_mail(address)
+    members = [user for user in meant if user.state is None]
+    if len(members) != 1 or members[0].identity is not None:
+        return None
+    return Candidate(user=members[0], invitation=None, address=address)

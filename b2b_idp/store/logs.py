@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
-from b2b_idp.model.query import Listing
+from b2b_idp.model.query import And, Compare, Listing
 from b2b_idp.store.listed import AUDITS, SIGNINS
 from b2b_idp.store.sealing import Sealer
-from b2b_idp.store.search import Page, listing
+from b2b_idp.store.search import Page, listing, where
 from b2b_idp.store.tables import audit_log, signin_log, tenant
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -78,6 +78,19 @@ class LogsReader:
         if before is not None:
             statement = statement.where(audit_log.c.at < before)
         return [(r.at, json.loads(r.document)) for r in self._c.execute(statement.limit(most))]
+
+    def done_by(self, user_id: str, activity: str, since: datetime) -> int:
+        """How often a person has done this since then, refusals aside."""
+        asked = And(
+            (
+                Compare(("activityDateTime",), "ge", since),
+                Compare(("activityDisplayName",), "eq", activity),
+                Compare(("result",), "eq", "success"),
+                Compare(("initiatedBy", "user", "id"), "eq", user_id),
+            )
+        )
+        statement = select(func.count()).select_from(audit_log).where(where(asked, AUDITS))
+        return self._c.execute(statement).scalar_one()
 
     def every_audit(self) -> Iterator[Mapping[str, Any]]:
         """All audit documents, oldest first, without holding them all."""

@@ -157,12 +157,6 @@ class UsersReader:
         found = listing(self._c, select(invitations), INVITATIONS, invitations.c.id, asked)
         return [_invitation(row) for row in found.rows], found
 
-    def invited_since(self, inviter_id: str, at: datetime) -> int:
-        """How many invitations somebody has made since then."""
-        counted = select(func.count()).select_from(invitations)
-        counted = counted.where(invitations.c.invited_by == inviter_id, invitations.c.created_at >= at)
-        return self._c.execute(counted).scalar_one()
-
     def latest_invitation(self, user_id: str) -> Invitation | None:
         row = self._c.execute(_LATEST_INVITATION, {"user": user_id}).mappings().first()
         return None if row is None else _invitation(row)
