@@ -112,6 +112,21 @@ def granting_stays(w: Writer, at: datetime) -> Iterator[None]:
         )
 
 
+def _hand_on_new_permissions(w: Writer, graph: AppRow, moment: Moment) -> None:
+    """Who holds every permission that there was holds every one that there is: else nobody could grant the new ones."""
+    earlier = {r["id"] for r in graph.application.get("appRoles") or ()}
+    held: dict[str, set[str]] = {}
+    for a in w.apps.assignments(resource_sp_id=graph.sp_id):
+        if a.principal_type == "ServicePrincipal":
+            held.setdefault(a.principal_id, set()).add(a.app_role_id)
+    for principal, roles in held.items():
+        if earlier <= roles:
+            for id in sorted(set(PERMISSIONS.values()) - roles):
+                w.apps.assign(
+                    RoleAssignment(moment.new_id(), principal, "ServicePrincipal", graph.sp_id, id, moment.at)
+                )
+
+
 def graph_service_principal(w: Writer, moment: Moment) -> AppRow:
     """The Graph API itself, whose app roles are the permissions: made at first use, completed by later versions."""
     row = w.apps.row(GRAPH_APP_ID)
@@ -128,6 +143,7 @@ def graph_service_principal(w: Writer, moment: Moment) -> AppRow:
     ]
     if row is not None:
         if row.application.get("appRoles") != roles:
+            _hand_on_new_permissions(w, row, moment)
             w.apps.save(replace(row, application=dict(row.application) | {"appRoles": roles}))
         return row
     return create_app(

@@ -65,11 +65,12 @@ def carry_out(w: Writer, list_: Sequence[Due], moment: Moment) -> None:
 
 
 def attest(w: Writer, user: User, by: str, moment: Moment) -> User:
-    """Notes that somebody answers for the guest; a guest that expires lives on for as long as new guests do."""
+    """Notes that somebody answers for the guest; a guest that will expire lives on for as long as new guests do. Whose
+    end has come, an administrator prolongs."""
     properties = dict(user.properties) | {"b2bIdp.attestedAt": iso(moment.at), "b2bIdp.attestedBy": by}
     days = w.configuration.authorization.guest_lifetime_days
     expires = user.expires_at
-    if expires is not None and days is not None:
+    if expires is not None and days is not None and expires > moment.at:
         expires = max(expires, moment.at + timedelta(days=days))
     changed = replace(user, properties=properties, expires_at=expires)
     w.users.save(changed)

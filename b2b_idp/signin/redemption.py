@@ -42,9 +42,10 @@ def proof_of(known: Known, view: View, candidate: Candidate) -> Proof:
         raise _not_vouched(address, "the identity comes from a home that is not authoritative for the address")
     if profile.email is None or not same_address(profile.email, address) or profile.email_verified is False:
         raise _not_vouched(address, "the home does not vouch for the invited address")
-    if profile.email_verified or typed or home.own:
+    if profile.email_verified or typed:
         return Proof.ENOUGH
-    from_link = candidate.invitation is not None and known.invitation_id == candidate.invitation.id
+    # a member at the own provider comes without a link: there is none to have come from
+    from_link = candidate.invitation is None or known.invitation_id == candidate.invitation.id
     if from_link and home.vocabulary.addresses_assigned:
         return Proof.ENOUGH
     return Proof.MAILED_CODE

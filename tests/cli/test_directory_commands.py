@@ -63,6 +63,20 @@ def test_days_are_a_number(data):
     run("guests", "--data", data, "--inactive", "soon", code=2)
 
 
+def test_migrating_gives_new_permissions_to_who_held_every_one(data):
+    """Nobody grants what they do not hold: without this the first administrator's app could not pass them on."""
+    with database(data) as c:
+        first = "SELECT json_extract(application, '$.appRoles[0].id') FROM apps WHERE app_id LIKE '00000003%'"
+        (id,) = c.execute(first).fetchone()
+        c.execute("DELETE FROM role_assignments WHERE app_role_id = ?", (id,))
+        c.execute(
+            "UPDATE apps SET application = json_remove(application, '$.appRoles[0]') WHERE app_id LIKE '00000003%'"
+        )
+    run("migrate", "--data", data)
+    with database(data) as c:
+        assert c.execute("SELECT count(*) FROM role_assignments WHERE app_role_id = ?", (id,)).fetchone() == (1,)
+
+
 def test_migrating_completes_the_graph_apis_permissions(data):
     with database(data) as c:
         emptied = "json_set(application, '$.appRoles', json('[]'))"

@@ -8,7 +8,9 @@ import pytest
 
 from b2b_idp.guests.roles import GLOBAL_ADMINISTRATOR, GUEST_INVITER, USER_ADMINISTRATOR
 from b2b_idp.model.authorization import GUEST_AS_MEMBER, GUEST_RESTRICTED
+from b2b_idp.testing.guest import GuestDriver
 from b2b_idp.testing.home_tenant import Account
+from b2b_idp.testing.walker import Walker
 
 SCOPES = [
     *("User.Read", "User.Invite.All", "User.ReadWrite.All", "Group.ReadWrite.All", "Policy.Read.All"),
@@ -98,6 +100,22 @@ def test_an_unverified_address_makes_nobody_a_member(people, b2b_idp):
     own.provider.script(Account(sub="x", email="nina@contoso.example", name="X"), email_verified=False)
     walk = nina.driver.walk(f"{b2b_idp.issuer}/authorize?{authorize(people.app, login_hint=nina.email)}")
     assert walk.end.error == "address_not_vouched"
+
+
+@pytest.mark.parametrize("code_comes", [True, False])
+def test_a_provider_that_does_not_say_verified_needs_a_mailed_code_for_a_member(people, b2b_idp, code_comes):
+    """Whoever can write an address into the provider must not become the administrator who has it."""
+    gala = b2b_idp.member("gala@contoso.example")
+    people.give(gala, GLOBAL_ADMINISTRATOR)
+    own = b2b_idp._homes["contoso.example"]
+    own.provider.script(Account(sub="x", email="gala@contoso.example", name="X"), email_verified=None)
+    driver = (
+        gala.driver if code_comes else GuestDriver(Walker(b2b_idp._transport(), "https://app.example"), lambda: None)
+    )
+    walk = driver.walk(f"{b2b_idp.issuer}/authorize?{authorize(people.app, login_hint=gala.email)}")
+    assert walk.pages[0] == "email-code"
+    user = b2b_idp.graph("GET", f"/users/{gala.id}?$select=identities")
+    assert (user["identities"][0]["issuerAssignedId"] == "x") is code_comes
 
 
 def test_a_person_is_shown_themselves(people, b2b_idp):

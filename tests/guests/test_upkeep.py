@@ -11,6 +11,7 @@ from b2b_idp.guests import lifecycle
 from b2b_idp.guests.roles import GUEST_INVITER
 from b2b_idp.guests.upkeep import attest, carry_out, due
 from b2b_idp.model.directory import DirectoryRoleAssignment
+from b2b_idp.store.configuration import AUTHORIZATION, PolicyRow
 
 MONTH = timedelta(days=30)
 
@@ -87,3 +88,15 @@ def test_a_sponsors_word_lets_a_guest_live_on(directory):
         attested = attest(w, lifecycle.set_expiry(w, user, later(10).at), "nina", later(5))
     assert attested.properties["b2bIdp.attestedBy"] == "nina"
     assert attested.expires_at == later(10).at
+
+
+def test_a_sponsors_word_does_not_bring_back_whose_end_has_come(directory):
+    user = directory.invite("alice@fabrikam.example").user
+    document = {"b2bIdp": {"guestLifetimeDays": 90}}
+    with directory.store.write() as w:
+        w.documents.add_policy(PolicyRow("p", AUTHORIZATION, moment().at, None, document))
+    with directory.store.write() as w:
+        ended = attest(w, lifecycle.set_expiry(w, user, later(10).at), "nina", later(11))
+        alive = attest(w, lifecycle.set_expiry(w, user, later(10).at), "nina", later(9))
+    assert ended.expires_at == later(10).at
+    assert alive.expires_at == later(99).at
