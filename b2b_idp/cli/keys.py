@@ -35,7 +35,8 @@ def rotate(data: Path, now: bool, as_json: bool) -> None:
     show({"keys": [k.kid for k in made]}, [f"Published {k.kid} ({k.alg})." for k in made], as_json)
 
 
-@keys.command("retire")
+# a key's id may begin with a hyphen, as an option does
+@keys.command("retire", context_settings={"ignore_unknown_options": True})
 @data_option
 @click.argument("kid")
 @json_option

@@ -125,6 +125,10 @@ def test_the_key_that_signs_is_not_retired(data):
     assert "This key signs" in run("keys", "retire", "--data", data, kid, code=1)
 
 
+def test_a_keys_id_may_begin_with_a_hyphen(data):
+    assert "No key is called -Ab_" in run("keys", "retire", "--data", data, "-Ab_", code=1)
+
+
 def test_n_077_bulk_invitation_goes_on_where_it_stopped(data, tmp_path):
     file = tmp_path / "guests.csv"
     file.write_text(
