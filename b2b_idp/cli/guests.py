@@ -11,6 +11,7 @@ import click
 from b2b_idp.cli.instance import data_option, json_option, open_instance, show
 from b2b_idp.extension import system_moment
 from b2b_idp.guests.upkeep import Due, carry_out, due
+from b2b_idp.model.audited import directory_audit, target_user
 from b2b_idp.model.moment import Moment, iso
 
 _DAYS = click.IntRange(1, 36_500)
@@ -47,21 +48,16 @@ def guests(data: Path, as_json: bool, unredeemed: int | None, inactive: int | No
     show({"due": rows, "applied": apply}, [*lines, f"{len(rows)} due. {done}"], as_json)
 
 
+_ACTIVITIES = {"delete": "Delete user", "disable": "Disable account", "deleteForGood": "Hard Delete user"}
+
+
 def _audit(one: Due, moment: Moment) -> dict[str, Any]:
-    user = one.user
-    names = {"delete": "Delete user", "disable": "Disable account", "deleteForGood": "Hard Delete user"}
-    return {
-        "id": moment.new_id(),
-        "activityDisplayName": names[one.action],
-        "activityDateTime": iso(moment.at),
-        "category": "UserManagement",
-        "result": "success",
-        "resultReason": one.reason,
-        "loggedByService": "b2b-idp guests",
-        "operationType": "Update" if one.action == "disable" else "Delete",
-        "initiatedBy": {"user": None, "app": None},
-        "targetResources": [
-            {"id": user.id, "displayName": user.display_name, "type": "User", "modifiedProperties": []}
-        ],
-        "additionalDetails": [],
-    }
+    return directory_audit(
+        moment,
+        _ACTIVITIES[one.action],
+        [target_user(one.user)],
+        service="b2b-idp guests",
+        operation="Update" if one.action == "disable" else "Delete",
+        app={"displayName": "b2b-idp guests"},
+        reason=one.reason,
+    )

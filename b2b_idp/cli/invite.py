@@ -23,10 +23,11 @@ from b2b_idp.cli.instance import data_option, json_option, open_instance, show
 from b2b_idp.cli.result_file import ResultFile
 from b2b_idp.extension import B2BIdp
 from b2b_idp.guests.addresses import checked_address, checked_landing
-from b2b_idp.guests.invite import InvitationRequest
+from b2b_idp.guests.invite import INVITE, InvitationRequest
 from b2b_idp.guests.invite import invite as invite_one
+from b2b_idp.model.audited import directory_audit, target_user
 from b2b_idp.model.directory import Group, User
-from b2b_idp.model.moment import Moment, iso
+from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import Writer
 
@@ -253,19 +254,14 @@ class _Groups:
 
 def _audit(id: str, job: str, row: Row, user: User, groups: Sequence[Group], moment: Moment) -> dict[str, Any]:
     """Graph's directoryAudit of one row."""
-    targets = [{"id": user.id, "displayName": user.display_name, "type": "User"}]
-    targets += [{"id": g.id, "displayName": g.display_name, "type": "Group"} for g in groups]
-    return {
-        "id": id,
-        "activityDisplayName": "Invite external user",
-        "activityDateTime": iso(moment.at),
-        "category": "UserManagement",
-        "correlationId": job,
-        "result": "success",
-        "resultReason": "",
-        "loggedByService": "Core Directory",
-        "operationType": "Add",
-        "initiatedBy": {"user": None, "app": {"displayName": BY}},
-        "targetResources": targets,
-        "additionalDetails": [{"key": "row", "value": str(row.number)}],
-    }
+    joined = [{"id": g.id, "displayName": g.display_name, "type": "Group", "modifiedProperties": []} for g in groups]
+    return directory_audit(
+        moment,
+        INVITE,
+        [target_user(user), *joined],
+        id=id,
+        operation="Add",
+        app={"displayName": BY},
+        correlation_id=job,
+        details=[{"key": "row", "value": str(row.number)}],
+    )

@@ -17,6 +17,7 @@ from b2b_idp.graph.body import json_body
 from b2b_idp.graph.odata.query import Query, answered, context_suffix, page, parse_query, selected
 from b2b_idp.keys.ring import KeyRing
 from b2b_idp.keys.vault import Vault
+from b2b_idp.model.audited import differences
 from b2b_idp.model.directory import User
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
@@ -179,18 +180,6 @@ class Call:
 def etag_of(row: Mapping[str, Any]) -> str:
     """A weak validator of an entity: equal as long as everything that is shown of it is (RFC 9110 §8.8.3)."""
     return f'W/"{sha256(json.dumps(row, sort_keys=True, default=str).encode()).hexdigest()[:32]}"'
-
-
-def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Graph's modifiedProperties: for each property that differs its old and new value as JSON texts."""
-    names = [n for n in {**before, **after} if not n.startswith("@odata.") and before.get(n) != after.get(n)]
-    return [
-        {"displayName": n, "oldValue": _text(before.get(n)), "newValue": _text(after.get(n))} for n in sorted(names)
-    ]
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else json.dumps(value, ensure_ascii=False, sort_keys=True)[:2000]
 
 
 Answer = dict[str, Any] | tuple[dict[str, Any] | None, int] | str | None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import StringConstraints
 
 from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
-from b2b_idp.graph.body import bad, check_writable, without_annotations
+from b2b_idp.graph.body import bad, check_writable, instant, without_annotations
 from b2b_idp.guests.app_documents import Application, NewServicePrincipal, ServicePrincipal, checked_application
 from b2b_idp.guests.apps import add_password, check_identifier_uris, create_app, granting_stays
 from b2b_idp.guests.permissions import PERMISSIONS, TIER_ZERO, role_id
@@ -245,16 +245,7 @@ def _add_password(call: Call, id: str) -> Answer:
 
 
 def _time(name: str, value: str | None) -> datetime | None:
-    if value is None:
-        return None
-    try:
-        at = datetime.fromisoformat(value)
-        at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, TypeError, OverflowError):
-        raise bad(f"passwordCredential.{name} is an ISO 8601 time.") from None
-    if not 1970 <= at.year < 3000:
-        raise bad(f"passwordCredential.{name} lies between the years 1970 and 3000.")
-    return at
+    return None if value is None else instant(f"passwordCredential.{name}", value)
 
 
 def _remove_password(call: Call, id: str) -> Answer:

@@ -8,7 +8,7 @@ from flask import request
 
 from b2b_idp.graph.api import Call, Route
 from b2b_idp.graph.errors import client_request_id, request_id
-from b2b_idp.model.moment import iso
+from b2b_idp.model.audited import directory_audit
 from b2b_idp.model.problem import Problem
 
 _OPERATIONS = {"POST": "Add", "PATCH": "Update", "PUT": "Update", "DELETE": "Delete"}
@@ -31,17 +31,15 @@ def entry(call: Call, route: Route, problem: Problem | None) -> dict[str, Any]:
             "userPrincipalName": call.user.upn,
             "ipAddress": request.remote_addr,
         }
-    return {
-        "id": call.moment.new_id(),
-        "activityDisplayName": route.activity or "",
-        "activityDateTime": iso(call.moment.at),
-        "category": route.category,
-        "correlationId": request_id(),
-        "result": "failure" if problem else "success",
-        "resultReason": problem.say[:500] if problem else "",
-        "loggedByService": "Core Directory",
-        "operationType": _OPERATIONS.get(route.method, "Update"),
-        "initiatedBy": {"user": by_user, "app": by_app},
-        "targetResources": call.targets,
-        "additionalDetails": [{"key": "client-request-id", "value": client_request_id()}],
-    }
+    return directory_audit(
+        call.moment,
+        route.activity or "",
+        call.targets,
+        category=route.category,
+        operation=_OPERATIONS.get(route.method, "Update"),
+        user=by_user,
+        app=by_app,
+        failure=problem.say if problem else None,
+        correlation_id=request_id(),
+        details=[{"key": "client-request-id", "value": client_request_id()}],
+    )

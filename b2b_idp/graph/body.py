@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Request
@@ -61,3 +62,15 @@ def check_writable(body: Mapping[str, Any], read_only: frozenset[str]) -> None:
 def without_annotations(document: dict[str, Any]) -> dict[str, Any]:
     """The members that are no OData control information."""
     return {k: v for k, v in document.items() if "@odata." not in k}
+
+
+def instant(name: str, text: str) -> datetime:
+    """A moment from outside, ISO 8601. Raises Problem(BAD_REQUEST)."""
+    try:
+        at = datetime.fromisoformat(text)
+        at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise bad(f"{name} is an ISO 8601 time such as 2026-06-01T10:00:00Z.") from None
+    if not 1970 <= at.year < 3000:
+        raise bad(f"{name} lies between the years 1970 and 3000.")
+    return at

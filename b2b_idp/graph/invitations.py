@@ -9,10 +9,10 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
 from b2b_idp.graph.assignments import check_role
-from b2b_idp.graph.body import bad
+from b2b_idp.graph.body import bad, instant
 from b2b_idp.graph.groups import guard_membership
 from b2b_idp.graph.user_documents import InvitedProperties, Text
-from b2b_idp.graph.users import KIND, READ, WRITE, guard_person, instant
+from b2b_idp.graph.users import KIND, READ, WRITE, guard_person
 from b2b_idp.guests.addresses import checked_address
 from b2b_idp.guests.invite import INVITE, InvitationRequest, check_inviter, invite, resend
 from b2b_idp.model.directory import Invitation

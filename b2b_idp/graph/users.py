@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 from b2b_idp.graph.api import Answer, Call, More, Route, not_found, writer
-from b2b_idp.graph.body import bad, check_writable, without_annotations
+from b2b_idp.graph.body import bad, check_writable, instant, without_annotations
 from b2b_idp.graph.objects import OBJECT_PROPERTIES, expanded
 from b2b_idp.graph.odata.query import Query
 from b2b_idp.graph.user_documents import (
@@ -191,18 +190,6 @@ def _set_expiration(call: Call, key: str) -> Answer:
         after = lifecycle.set_expiry(w, user, ends)
     call.target("User", user.id, user.display_name, before, user_row(after, domain_of_tenant(call))["b2bIdp"])
     return None
-
-
-def instant(name: str, text: str) -> datetime:
-    """A moment from outside, ISO 8601. Raises Problem(BAD_REQUEST)."""
-    try:
-        at = datetime.fromisoformat(text)
-        at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise bad(f"{name} is an ISO 8601 time such as 2026-06-01T10:00:00Z.") from None
-    if not 1970 <= at.year < 3000:
-        raise bad(f"{name} lies between the years 1970 and 3000.")
-    return at
 
 
 READ = ("User.Read.All", "User.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All")

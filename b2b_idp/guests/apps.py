@@ -120,7 +120,7 @@ def _hand_on_new_permissions(w: Writer, graph: AppRow, moment: Moment) -> None:
         if a.principal_type == "ServicePrincipal":
             held.setdefault(a.principal_id, set()).add(a.app_role_id)
     for principal, roles in held.items():
-        if earlier <= roles:
+        if earlier and earlier <= roles:
             for id in sorted(set(PERMISSIONS.values()) - roles):
                 w.apps.assign(
                     RoleAssignment(moment.new_id(), principal, "ServicePrincipal", graph.sp_id, id, moment.at)

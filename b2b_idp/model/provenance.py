@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Literal
+
+from b2b_idp.model.audited import differences
 
 Source = Literal["home", "administrator", "invitation", "import"]
 
@@ -61,15 +62,6 @@ def written(properties: Mapping[str, Any], changes: Mapping[str, Any], source: S
     return new | ({PROVENANCE: noted} if noted else {})
 
 
-def modified(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, str | None]]:
-    """What differs, as `modifiedProperties` of Graph's directoryAudit: values as JSON, null for none."""
-
-    def told(value: Any) -> str | None:
-        return None if value is None else json.dumps(value, ensure_ascii=False)
-
-    names = sorted({*before, *after} - {PROVENANCE, _FROM_HOME})
-    return [
-        {"displayName": name, "oldValue": told(before.get(name)), "newValue": told(after.get(name))}
-        for name in names
-        if before.get(name) != after.get(name)
-    ]
+def modified(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What differs between two states of a user's properties, for the audit log; without our bookkeeping."""
+    return differences(before, after, leave_out=(PROVENANCE, _FROM_HOME))

@@ -16,6 +16,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from b2b_idp.model.audited import directory_audit
 from b2b_idp.model.directory import GRAPH_APP_ID, App
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
@@ -169,18 +170,15 @@ def _lost_answer(grant: Grant, generation: int, moment: Moment) -> bool:
 
 
 def _reuse_audit(grant: Grant, app: App, moment: Moment) -> dict[str, Any]:
-    return {
-        "id": moment.new_id(),
-        "activityDisplayName": "Refresh token reuse detected",
-        "activityDateTime": moment.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "category": "Authentication",
-        "result": "failure",
-        "resultReason": "the family was revoked",
-        "loggedByService": "Authentication",
-        "operationType": "Update",
-        "initiatedBy": {"app": {"appId": app.app_id, "displayName": app.display_name}},
-        "targetResources": [{"id": grant.user_id, "displayName": None, "type": "User"}],
-    }
+    return directory_audit(
+        moment,
+        "Refresh token reuse detected",
+        [{"id": grant.user_id, "displayName": None, "type": "User", "modifiedProperties": []}],
+        category="Authentication",
+        service="Authentication",
+        app={"appId": app.app_id, "displayName": app.display_name},
+        failure="the family was revoked",
+    )
 
 
 def _issue(

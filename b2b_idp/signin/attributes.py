@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from b2b_idp.model.audited import directory_audit, target_user
 from b2b_idp.model.directory import User
 from b2b_idp.model.home import Home, Trust
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.provenance import FOLLOWING, FREE, modified, sources, written
-from b2b_idp.signin.log import guest_audit
 from b2b_idp.store import Writer
 
 
@@ -62,15 +62,11 @@ def refresh(
         return
     newer = replace(user, properties=written(user.properties, changes, "home"))
     w.users.save(newer)
-    audit = guest_audit(newer, moment, "Update user", service="B2B sign-in", operation="Update")
-    audit["initiatedBy"] = {
-        "user": None,
-        "app": {
-            "appId": None,
-            "displayName": home.display_name,
-            "servicePrincipalId": None,
-            "servicePrincipalName": home.issuer,
-        },
+    by_home = {
+        "appId": None,
+        "displayName": home.display_name,
+        "servicePrincipalId": None,
+        "servicePrincipalName": home.issuer,
     }
-    audit["targetResources"][0]["modifiedProperties"] = modified(user.properties, newer.properties)
-    w.logs.add_audit(audit, moment.at)
+    target = target_user(newer, modified(user.properties, newer.properties))
+    w.logs.add_audit(directory_audit(moment, "Update user", [target], service="B2B sign-in", app=by_home), moment.at)

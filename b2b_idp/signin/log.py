@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from b2b_idp.model.access import Because, Decision
+from b2b_idp.model.audited import directory_audit, target_user
 from b2b_idp.model.directory import App, User
 from b2b_idp.model.evidence import Evidence, HomeStatement
 from b2b_idp.model.home import Home
@@ -55,18 +56,15 @@ def guest_audit(
 ) -> dict[str, Any]:
     """Graph's directoryAudit for what a guest did to their own account, or another person (`by`) to it."""
     who = by or user
-    return {
-        "id": moment.new_id(),
-        "activityDisplayName": activity,
-        "activityDateTime": iso(moment.at),
-        "category": "UserManagement",
-        "result": "success",
-        "resultReason": reason,
-        "loggedByService": service,
-        "operationType": operation,
-        "initiatedBy": {"user": {"id": who.id, "displayName": who.display_name}},
-        "targetResources": [{"id": user.id, "displayName": user.display_name, "type": "User"}],
-    }
+    return directory_audit(
+        moment,
+        activity,
+        [target_user(user)],
+        service=service,
+        operation=operation,
+        user={"id": who.id, "displayName": who.display_name},
+        reason=reason,
+    )
 
 
 def reasons_of(reasons: tuple[Because, ...]) -> list[dict[str, Any]]:

@@ -81,7 +81,10 @@ def test_migrating_completes_the_graph_apis_permissions(data):
     with database(data) as c:
         emptied = "json_set(application, '$.appRoles', json('[]'))"
         c.execute(f"UPDATE apps SET application = {emptied} WHERE app_id LIKE '00000003%'")
+        c.execute("DELETE FROM role_assignments WHERE rowid > 1")
     run("migrate", "--data", data)
     with database(data) as c:
+        # where there was no list of permissions, nobody held every one of it
+        assert c.execute("SELECT count(*) FROM role_assignments").fetchone() == (1,)
         (document,) = c.execute("SELECT application FROM apps WHERE app_id LIKE '00000003%'").fetchone()
     assert "User.Invite.All" in document

@@ -12,7 +12,7 @@ from b2b_idp.model.moment import tenant_id_of
 from b2b_idp.testing.guest import GuestDriver, Walk
 from b2b_idp.testing.walker import Page, Walker
 from tests.real.instance import Instance
-from tests.real.nodes import ForeignHome, RelyingParty, foreign_home, free_port
+from tests.real.nodes import Browser, ForeignHome, RelyingParty, foreign_home, free_port
 
 MFA = "https://refeds.org/profile/mfa"
 CALLBACK = "http://127.0.0.1:9/callback"
@@ -157,3 +157,17 @@ def furnished(instance: Instance, home: ForeignHome, rp: RelyingParty) -> World:
         },
     )
     return World(instance, home, tenant_id, {"appId": app["appId"], "secret": secret}, rp)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with Browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(chromium: Browser) -> Iterator[Browser]:
+    """A fresh profile; nothing that it shows may give the console an error to report."""
+    chromium.ask("new")
+    yield chromium
+    assert chromium.complaints() == []

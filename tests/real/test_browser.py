@@ -56,20 +56,6 @@ def demo() -> Iterator[Demo]:
     process.communicate(timeout=20)
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with Browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def browser(chromium: Browser) -> Iterator[Browser]:
-    """A fresh profile; nothing that it shows may give the console an error to report."""
-    chromium.ask("new")
-    yield chromium
-    assert chromium.complaints() == []
-
-
 def sign_in_at_home(browser: Browser, email: str) -> None:
     """From the app through the home-realm page and the home's own pages, as far as they go."""
     assert browser.click("text=Sign in with your organisation")["page"] == "home-realm"

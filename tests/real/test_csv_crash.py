@@ -6,7 +6,6 @@ import json
 import os
 import random
 import signal
-import socket
 import sqlite3
 import subprocess
 import time
@@ -16,6 +15,7 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from tests.real.instance import B2B_IDP
+from tests.real.nodes import free_port
 
 ROWS = 800
 
@@ -29,11 +29,6 @@ class Postman:
     async def handle_DATA(self, server, session, envelope):
         self.taken.update(envelope.rcpt_tos)
         return "250 OK"
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 @pytest.fixture

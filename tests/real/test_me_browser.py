@@ -54,20 +54,6 @@ def world(b2b_idp: Kit) -> Iterator[World]:
         yield World(b2b_idp, ada["inviteRedeemUrl"], ben.id)
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with Browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def browser(chromium: Browser) -> Iterator[Browser]:
-    """A fresh profile; nothing that it shows may give the console an error to report."""
-    chromium.ask("new")
-    yield chromium
-    assert chromium.complaints() == []
-
-
 def focus_on(browser: Browser, words: str) -> None:
     """Presses Tab until something with these words has the focus."""
     seen = []

@@ -28,8 +28,9 @@ from b2b_idp.guests.configuration_file.state import (
 from b2b_idp.guests.group_documents import checked_group
 from b2b_idp.guests.homes import add_home, change_home
 from b2b_idp.guests.permissions import role_id
+from b2b_idp.model.audited import directory_audit
 from b2b_idp.model.directory import DEFAULT_APP_ROLE, GRAPH_APP_ID, RoleAssignment
-from b2b_idp.model.moment import Moment, iso
+from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.policy.documents import OIDC_PROVIDER, PRIVATE_JWT_AUTHENTICATION
 from b2b_idp.store import Writer
@@ -227,20 +228,16 @@ class Applying:
             "modifiedProperties": modified(change),
         }
         operation = {"add": "Add", "change": "Update", "remove": "Delete"}[change.operation]
-        document = {
-            "id": self.moment.new_id(),
-            "activityDisplayName": ACTIVITY,
-            "activityDateTime": iso(self.moment.at),
-            "category": "Policy",
-            "correlationId": source,
-            "result": "success",
-            "resultReason": "",
-            "loggedByService": "Core Directory",
-            "operationType": operation,
-            "initiatedBy": {"user": None, "app": {"displayName": "b2b-idp policy import"}},
-            "targetResources": [target],
-            "additionalDetails": [{"key": "section", "value": change.section}],
-        }
+        document = directory_audit(
+            self.moment,
+            ACTIVITY,
+            [target],
+            category="Policy",
+            operation=operation,
+            app={"displayName": "b2b-idp policy import"},
+            correlation_id=source,
+            details=[{"key": "section", "value": change.section}],
+        )
         self.w.logs.add_audit(document, self.moment.at)
 
 
