@@ -19,11 +19,13 @@ class ResultFile:
     """`path`, opened for one run at a time. A last line that a kill cut off is dropped: its row is taken up again.
 
     `job` is the id of the whole undertaking, `last` the last row that has its line, `counts` how many lines have which
-    status. Raises Problem(BAD_REQUEST) when the file belongs to another input, or another run has it.
+    status, `resumed` whether an earlier run began it. Raises Problem(BAD_REQUEST) when the file belongs to another
+    input, or another run has it.
     """
 
     def __init__(self, path: Path, input_name: str, sha256: str, job: str) -> None:
         self.path, self.job, self.last = path, job, 0
+        self.resumed = False
         self.counts: Counter[str] = Counter()
         # addresses are in it: for its owner alone
         self._file: BinaryIO = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
@@ -52,7 +54,7 @@ class ResultFile:
                 f"{self.path} holds the results of another {input_name}: it was changed since, or is another file. "
                 f"Move them and {job_file} away to begin anew; who is a guest already is not invited again.",
             )
-        self.job = str(head["job"])
+        self.job, self.resumed = str(head["job"]), True
         good = 0
         for line in iter(self._file.readline, b""):
             document = _document(line)

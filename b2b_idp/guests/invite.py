@@ -88,7 +88,7 @@ def invite(
     earlier = None if told or completed else w.users.latest_invitation(user.id)
     if earlier is not None and earlier.invited_by != by:
         return Invited(resend(w, vault, earlier, issuer=issuer, moment=moment, inviter=inviter), user, None)
-    if not completed:
+    if not (completed or is_new):
         w.users.end_invitations(user.id, moment.at)
     invitation = Invitation(
         id=ask.id or moment.new_id(),

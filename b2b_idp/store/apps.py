@@ -106,6 +106,14 @@ def _row(row: Row[Any]) -> AppRow:
     return AppRow(**row._mapping)
 
 
+_BY_ORIGIN = (
+    select(apps)
+    .join(app_origins, app_origins.c.app == apps.c.id)
+    .where(app_origins.c.origin == bindparam("origin"))
+    .order_by(apps.c.created_at)
+)
+
+
 class AppsReader:
     def __init__(self, connection: Connection) -> None:
         self._c = connection
@@ -127,12 +135,7 @@ class AppsReader:
 
     def by_origin(self, origin: str) -> App | None:
         """The oldest enabled app that has a redirect URI of this origin (scheme://host[:port] in lower case)."""
-        found = self._c.execute(
-            select(apps)
-            .join(app_origins, app_origins.c.app == apps.c.id)
-            .where(app_origins.c.origin == origin)
-            .order_by(apps.c.created_at)
-        )
+        found = self._c.execute(_BY_ORIGIN, {"origin": origin})
         return next((a for a in map(app_of, map(_row, found)) if a.enabled), None)
 
     def rows(self) -> list[AppRow]:

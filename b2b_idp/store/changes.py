@@ -16,6 +16,7 @@ _FORGET = delete(changes).where(
     changes.c.object_id == bindparam("object_id"),
     changes.c.member_id == bindparam("member_id"),
 )
+_NOTE = insert(changes)
 
 
 def record(c: Connection, kind: Kind, object_id: str, member_id: str = "", *, gone: bool = False) -> None:
@@ -25,4 +26,4 @@ def record(c: Connection, kind: Kind, object_id: str, member_id: str = "", *, go
         return  # a database that has no tenant yet
     row = {"kind": kind, "object_id": object_id, "member_id": member_id}
     c.execute(_FORGET, row)
-    c.execute(insert(changes), row | {"seq": seq, "gone": gone})
+    c.execute(_NOTE, row | {"seq": seq, "gone": gone})

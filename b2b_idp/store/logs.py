@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from b2b_idp.model.query import And, Compare, Listing
 from b2b_idp.store.listed import AUDITS, SIGNINS
@@ -18,6 +18,10 @@ from b2b_idp.store.search import Page, listing, where
 from b2b_idp.store.tables import audit_log, signin_log, tenant
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_NEXT = update(tenant).values(audit_seq=tenant.c.audit_seq + 1).returning(tenant.c.audit_seq, tenant.c.audit_hash)
+_HEAD = update(tenant).values(audit_hash=bindparam("link"))
+_ADD_AUDIT = insert(audit_log)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +143,11 @@ class LogsWriter(LogsReader):
     def add_audit(self, document: Mapping[str, Any], at: datetime) -> None:
         """`document` is Graph's directoryAudit with its id and activityDisplayName."""
         text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
-        head = self._c.execute(
-            update(tenant).values(audit_seq=tenant.c.audit_seq + 1).returning(tenant.c.audit_seq, tenant.c.audit_hash)
-        ).one()
+        head = self._c.execute(_NEXT).one()
         id, activity = document["id"], document["activityDisplayName"]
         link = self._link(head.audit_hash or b"", head.audit_seq, id, at, activity, text)
         self._c.execute(
-            insert(audit_log),
+            _ADD_AUDIT,
             {"id": id, "at": at, "activity": activity, "document": text, "seq": head.audit_seq, "hash": link},
         )
-        self._c.execute(update(tenant).values(audit_hash=link))
+        self._c.execute(_HEAD, {"link": link})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
 
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.tables import outbox
@@ -52,6 +52,14 @@ class Letter:
     """The invitation or user that it is about."""
 
 
+_ADD = insert(outbox)
+_HAD = (
+    select(func.count())
+    .select_from(outbox)
+    .where(outbox.c.recipient_key == bindparam("key"), outbox.c.created_at >= bindparam("since"))
+)
+
+
 class OutboxReader:
     def __init__(self, connection: Connection, sealer: Sealer) -> None:
         self._c = connection
@@ -94,11 +102,7 @@ class OutboxReader:
 
     def may_have_another(self, recipient_key: bytes, at: datetime) -> bool:
         """Whether the address has not had its share of mails in the hour before `at`, whoever had them sent."""
-        had = self._c.execute(
-            select(func.count())
-            .select_from(outbox)
-            .where(outbox.c.recipient_key == recipient_key, outbox.c.created_at >= at - AN_HOUR)
-        ).scalar_one()
+        had = self._c.execute(_HAD, {"key": recipient_key, "since": at - AN_HOUR}).scalar_one()
         return had < MAILS_AN_HOUR
 
     def _letter(self, row: object) -> Letter:
@@ -116,7 +120,7 @@ class OutboxWriter(OutboxReader):
         if letter.html is not None:
             row["html"] = self._sealer.seal(letter.html.encode(), "outbox:" + letter.id)
         row["next_at"] = letter.created_at
-        self._c.execute(insert(outbox), row)
+        self._c.execute(_ADD, row)
 
     def claim(self, id: str, attempts: int, until: datetime) -> bool:
         """Takes a letter for sending; False when another runner did. It comes up again at `until` if nobody reports."""

@@ -58,6 +58,14 @@ _BY_IDENTITY = select(users).where(
 )
 _BY_MAIL = select(users).where(users.c.mail_key == bindparam("mail"), _LIVE).order_by(users.c.created_at)
 _PAGE = select(users).where(users.c.id > bindparam("after"), _LIVE).order_by(users.c.id).limit(bindparam("most"))
+_UPN_TAKEN = select(users.c.id).where(users.c.upn_key == bindparam("upn"))
+_ADD = insert(users)
+_ADD_INVITATION = insert(invitations)
+_END_INVITATIONS = (
+    update(invitations)
+    .where(invitations.c.user_id == bindparam("user"), invitations.c.revoked_at.is_(None))
+    .values(revoked_at=bindparam("at"))
+)
 _INVITATION = select(invitations).where(invitations.c.id == bindparam("id"))
 _LATEST_INVITATION = (
     select(invitations)
@@ -115,7 +123,7 @@ class UsersReader:
 
     def upn_taken(self, upn: str) -> bool:
         """Whether any user, deleted ones included, has this user principal name."""
-        return self._c.execute(select(users.c.id).where(users.c.upn_key == address_key(upn))).first() is not None
+        return self._c.execute(_UPN_TAKEN, {"upn": address_key(upn)}).first() is not None
 
     def by_upn(self, upn: str) -> User | None:
         """By user principal name, case-insensitively (Graph)."""
@@ -164,7 +172,7 @@ class UsersReader:
 
 class UsersWriter(UsersReader):
     def add(self, user: User) -> None:
-        self._c.execute(insert(users), _user_row(user))
+        self._c.execute(_ADD, _user_row(user))
         record(self._c, "user", user.id)
 
     def save(self, user: User) -> None:
@@ -208,7 +216,7 @@ class UsersWriter(UsersReader):
     def add_invitation(self, invitation: Invitation) -> None:
         row = {name: getattr(invitation, name) for name in Invitation.__slots__}
         row["message"] = dict(invitation.message)
-        self._c.execute(insert(invitations), row)
+        self._c.execute(_ADD_INVITATION, row)
 
     def save_invitation(self, invitation: Invitation) -> None:
         """Writes status, generation, expiry and revocation of an invitation read in this same transaction."""
@@ -221,8 +229,4 @@ class UsersWriter(UsersReader):
 
     def end_invitations(self, user_id: str, at: datetime) -> None:
         """Earlier links of this user open nothing any more."""
-        self._c.execute(
-            update(invitations)
-            .where(invitations.c.user_id == user_id, invitations.c.revoked_at.is_(None))
-            .values(revoked_at=at)
-        )
+        self._c.execute(_END_INVITATIONS, {"user": user_id, "at": at})
