@@ -335,6 +335,15 @@ def test_guests_read_as_members_where_the_policy_says_so(people, b2b_idp, ada):
     assert people.call(people.signed_in(ada), "GET", "/users").status_code == 200
 
 
+def test_n_150_nobody_writes_the_attributes_that_rules_read_of_themselves(people, b2b_idp, ada):
+    nina = b2b_idp.member("nina@contoso.example")
+    for person in (ada, nina):
+        token = people.signed_in(person)
+        for path in ("/me", f"/users/{person.id}", f"/users('{person.id}')"):
+            assert people.call(token, "PATCH", path, {"department": "Board"}).status_code in (403, 405), path
+        assert b2b_idp.graph("GET", f"/users/{person.id}?$select=department")["department"] is None
+
+
 # --- power needs a factor of ours -------------------------------------------------------------------------------------
 
 
