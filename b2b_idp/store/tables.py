@@ -350,6 +350,48 @@ factors = Table(
     Column("secret", LargeBinary, nullable=False),
     Column("last_step", BigInteger, nullable=False),
     Column("created_at", Instant, nullable=False),
+    Column("last_used_at", Instant),
+)
+
+passkeys = Table(
+    "passkeys",
+    metadata,
+    _id(),
+    Column("user_id", String(36), ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("credential_id", LargeBinary, nullable=False, unique=True),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("sign_count", BigInteger, nullable=False),
+    Column("aaguid", String(36), nullable=False),
+    Column("name", String, nullable=False),
+    Column("transports", JSON, nullable=False),
+    Column("backed_up", Boolean, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("last_used_at", Instant),
+)
+
+access_passes = Table(
+    "access_passes",
+    metadata,
+    _id(),
+    Column("user_id", String(36), ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("code_hash", LargeBinary, nullable=False),
+    Column("created_by", String(36), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("starts_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("usable_once", Boolean, nullable=False),
+    Column("used_at", Instant),
+)
+
+agreement_acceptances = Table(
+    "agreement_acceptances",
+    metadata,
+    _id(),
+    Column("agreement_id", String(36), nullable=False, index=True),
+    Column("version", Integer, nullable=False),
+    Column("user_id", String(36), ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("at", Instant, nullable=False),
+    UniqueConstraint("user_id", "agreement_id", "version"),
 )
 
 recovery_codes = Table(
@@ -408,6 +450,29 @@ signin_log = Table(
     Column("app_id", String(36), index=True),
     Column("correlation_id", String(36), index=True),
     Column("document", JSON, nullable=False),
+    Column("home_tenant_id", String(36)),
+    Column("outcome", String),
+    Column("asked_home", Boolean),
+    Column("home_mfa", Boolean),
+    Column("local_mfa", Boolean),
+    Column("replay", Text),
+    Column("evidence", LargeBinary),
+    Index("ix_signin_log_home_tenant_id_at", "home_tenant_id", "at"),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    _id(),
+    Column("app_id", String(36), nullable=False),
+    Column("address", String, nullable=False),
+    Column("document", JSON, nullable=False),
+    Column("status", String, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("last_error", String),
+    Index("ix_notices_status_next_at", "status", "next_at"),
 )
 
 audit_log = Table(
