@@ -108,7 +108,7 @@ def signin_document(
     problem: Problem | None,
 ) -> dict[str, Any]:
     """The log entry of one outcome; `problem` None says that it succeeded."""
-    applied = evaluation.applied if evaluation else ()
+    applied = evaluation.applied() if evaluation else ()
     reasons = evaluation.decision.reasons if evaluation else ()
     enforced = [r for _, r in applied if r in ("success", "failure")]
     return {
@@ -130,8 +130,14 @@ def signin_document(
         "resourceTenantId": tenant_id,
         "conditionalAccessStatus": ("failure" if "failure" in enforced else "success") if enforced else "notApplied",
         "appliedConditionalAccessPolicies": [
-            {"id": id, "result": result, "enforcedGrantControls": [], "enforcedSessionControls": []}
-            for id, result in applied
+            {
+                "id": policy.id,
+                "displayName": policy.display_name,
+                "result": result,
+                "enforcedGrantControls": [],
+                "enforcedSessionControls": [],
+            }
+            for policy, result in applied
         ],
         "status": {
             "errorCode": 0 if problem is None else ERROR_CODES.get(problem.code, 50000),
