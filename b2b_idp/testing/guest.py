@@ -64,7 +64,7 @@ class GuestDriver:
             return self._at_home(self._walker, page) if self._at_home and page.forms else None
         walk.pages.append(page.name)
         match page.name:
-            case "redeem" | "consent":
+            case "redeem" | "consent" | "terms":
                 return self._walker.submit(page)
             case "recovery-codes":
                 return self._walker.submit(page)
