@@ -18,11 +18,11 @@ RESTORABLE = timedelta(days=30)
 
 
 def revoke_sessions(w: Writer, user: User, moment: Moment) -> User:
-    """Ends every session, code and refresh token of the user at once (revokeSignInSessions)."""
+    """Ends every session, code and refresh token of the user at once (revokeSignInSessions), and tells the apps."""
     changed = replace(user, sessions_valid_from=moment.at)
     w.users.save(changed)
     w.signins.end_sessions_of(user.id, moment.at)
-    w.grants.revoke_user(user.id, moment.at)
+    w.grants.revoke_user(user.id, moment, "admin")
     return changed
 
 

@@ -22,6 +22,7 @@ from b2b_idp.store.factors import FactorsReader, FactorsWriter
 from b2b_idp.store.grants import GrantsReader, GrantsWriter
 from b2b_idp.store.logs import LogsReader, LogsWriter
 from b2b_idp.store.migrate import HEAD, create_all, migrate, revision
+from b2b_idp.store.notices import NoticesReader, NoticesWriter
 from b2b_idp.store.outbox import OutboxReader, OutboxWriter
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.signins import SigninsReader, SigninsWriter
@@ -78,6 +79,10 @@ class Reader:
     @cached_property
     def agreements(self) -> AgreementsReader:
         return AgreementsReader(self._c)
+
+    @cached_property
+    def notices(self) -> NoticesReader:
+        return NoticesReader(self._c)
 
     @cached_property
     def outbox(self) -> OutboxReader:
@@ -140,6 +145,10 @@ class Writer(Reader):
     @cached_property
     def agreements(self) -> AgreementsWriter:
         return AgreementsWriter(self._c)
+
+    @cached_property
+    def notices(self) -> NoticesWriter:
+        return NoticesWriter(self._c)
 
     @cached_property
     def outbox(self) -> OutboxWriter:
