@@ -48,10 +48,12 @@ class HomeStatement:
 
 @dataclass(frozen=True, slots=True)
 class LocalFactor:
-    """A challenge that this guest passed here, in this session."""
+    """A challenge that this guest passed here, in this session. `aaguid`: the make and model of a passkey's
+    authenticator, as it says."""
 
     method: LocalMethod
     at: datetime
+    aaguid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

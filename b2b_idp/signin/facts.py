@@ -92,6 +92,10 @@ class Known:
     mailed_code: MailedCodeFact | None = None
     method: LocalMethod | None = None
     """The challenge that the guest chose."""
+    choosing: bool = False
+    """The guest asked for another challenge than the one shown, and has not chosen yet."""
+    passkey_challenge: str | None = None
+    """What the next passkey answer must be over (base64url); gone with that answer."""
     totp_secret: str | None = None
     """The sealed secret (base64) shown for registration and not yet proven."""
     recovery_codes: tuple[str, ...] = ()
@@ -152,7 +156,9 @@ def evidence_from_json(document: Mapping[str, Any]) -> Evidence:
             HomeStatement(**(s | {"amr": None if s["amr"] is None else tuple(s["amr"]), "at": _instant(s["at"])}))
             for s in document.get("statements", ())
         ),
-        tuple(LocalFactor(LocalMethod(f["method"]), _instant(f["at"])) for f in document.get("local", ())),
+        tuple(
+            LocalFactor(LocalMethod(f["method"]), _instant(f["at"]), f.get("aaguid")) for f in document.get("local", ())
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from b2b_idp.model.url import domain_of, origin_of
 from b2b_idp.signin.facts import Known
 from b2b_idp.store import Reader
 from b2b_idp.store.configuration import Configuration
+from b2b_idp.store.factors import Passkey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,7 @@ class View:
     """Templates of the directory roles that the person holds."""
     consented: frozenset[str] = frozenset()
     registered: frozenset[LocalMethod] = frozenset()
+    passkeys: tuple[Passkey, ...] = ()
 
 
 def load_view(r: Reader, known: Known, at: datetime) -> View:
@@ -61,11 +63,14 @@ def load_view(r: Reader, known: Known, at: datetime) -> View:
     groups: list[str] = []
     roles = frozenset[str]()
     assigned, consented, registered = False, frozenset[str](), frozenset[LocalMethod]()
+    passkeys: list[Passkey] = []
     person = user or (candidate.user if candidate else None)
     if person is not None:
         groups = r.apps.groups_of(person.id)
         roles = r.directory.roles_of([person.id, *groups])
         registered = r.factors.methods(person.id)
+        if LocalMethod.PASSKEY in registered:
+            passkeys = r.factors.passkeys(person.id)
         if app is not None:
             assigned = not app.assignment_required or bool(r.apps.role_ids(app.sp_id, [person.id, *groups]))
             consented = r.grants.consented(person.id, app.app_id)
@@ -83,6 +88,7 @@ def load_view(r: Reader, known: Known, at: datetime) -> View:
         roles=roles,
         consented=consented,
         registered=registered,
+        passkeys=tuple(passkeys),
     )
 
 

@@ -22,6 +22,7 @@ from b2b_idp.extension import B2BIdp, system_moment
 from b2b_idp.keys.ring import KeyRing
 from b2b_idp.testing.guest import GuestDriver
 from b2b_idp.testing.home_tenant import Account, ScriptedHome
+from b2b_idp.testing.passkey import SoftwarePasskey
 from b2b_idp.testing.walker import SocketTransport, Walker
 
 CALLBACK = "https://app.example/callback"
@@ -310,11 +311,14 @@ class Kit:
         acr: str | None = None,
         auth_time: int | None = None,
         step_up: Sequence[str] | None = None,
+        passkey: SoftwarePasskey | None = None,
         **parameters: str,
     ) -> SignedIn:
         """Signs `guest` in to `app` over the wire. `amr`, `acr`, `auth_time` (NumericDate; default now) are what the
         home says unasked; `step_up` is the amr it answers with when it is asked for MFA and `amr` is not MFA (default:
-        it cannot, and answers the same). Further arguments are authorization request parameters (prompt="login")."""
+        it cannot, and answers the same). `passkey` is in the guest's hand from now on: registered where one may be,
+        used where one is asked for. Further arguments are authorization request parameters (prompt="login")."""
+        guest.driver.passkey = passkey or guest.driver.passkey
         domain = guest.email.rpartition("@")[2]
         home = self._homes.get(domain)
         if home is not None:
