@@ -12,6 +12,7 @@ from hmac import compare_digest
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from webauthn import (
     generate_authentication_options,
     generate_registration_options,
@@ -19,7 +20,13 @@ from webauthn import (
     verify_authentication_response,
     verify_registration_response,
 )
-from webauthn.helpers import base64url_to_bytes, bytes_to_base64url, parse_attestation_object
+from webauthn.helpers import (
+    base64url_to_bytes,
+    bytes_to_base64url,
+    decode_credential_public_key,
+    decoded_public_key_to_cryptography,
+    parse_attestation_object,
+)
 from webauthn.helpers.cose import COSEAlgorithmIdentifier
 from webauthn.helpers.structs import (
     AttestationConveyancePreference,
@@ -48,6 +55,7 @@ _TIMEOUT_MS = 5 * 60 * 1000
 _LONGEST_ID = 1023
 """Bytes of a credential id (WebAuthn §4, Credential ID)."""
 _LONGEST_NAME = 64
+_LEAST_RSA_BITS = 2048
 _ALGORITHMS = [
     COSEAlgorithmIdentifier.ECDSA_SHA_256,
     COSEAlgorithmIdentifier.EDDSA,
@@ -165,6 +173,7 @@ def verify_registration(party: RelyingParty, challenge: str, answer: str) -> New
             require_user_verification=True,
             supported_pub_key_algs=_ALGORITHMS,
         )
+        _check_key(found.credential_public_key)
         transports = response.get("transports")
         told = transports if isinstance(transports, list) else []
         return NewPasskey(
@@ -259,6 +268,13 @@ def _checked_response(document: dict[str, Any]) -> dict[str, Any]:
     if client.get("crossOrigin", False) is not False or "topOrigin" in client:
         raise RefusedAnswer("the answer was made in a frame of another site")
     return response
+
+
+def _check_key(cose: bytes) -> None:
+    """Raises when no signature could be checked with the key (a point off its curve), or any could be made."""
+    key = decoded_public_key_to_cryptography(decode_credential_public_key(cose))
+    if isinstance(key, RSAPublicKey) and key.key_size < _LEAST_RSA_BITS:
+        raise RefusedAnswer(f"an RSA key of {key.key_size} bits")
 
 
 def _judged(read: Callable[[], T]) -> T:
