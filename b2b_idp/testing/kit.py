@@ -108,13 +108,14 @@ class SignedIn:
 
 
 class Kit:
-    """`b2b_idp` in a test."""
+    """`b2b_idp` in a test. `host`: of the issuer, a name of loopback; browsers have no passkeys for an address."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port: int = free.getsockname()[1]
         # nothing listens there until `serve`: requests of the kit go straight into the Flask application
-        self.issuer = f"http://127.0.0.1:{self._port}/idp"
+        self._origin = f"http://{host}:{self._port}"
+        self.issuer = f"{self._origin}/idp"
         self.flask = Flask("b2b_idp_kit", static_folder=None)
         self.idp = B2BIdp(
             self.flask,
@@ -429,7 +430,7 @@ class Kit:
             if not url.startswith(self.issuer):
                 return sockets(method, url, headers, body)
             answer = client.open(
-                url.removeprefix(f"http://127.0.0.1:{self._port}"),
+                url.removeprefix(self._origin),
                 method=method,
                 headers=list(headers.items()),
                 data=body,
