@@ -167,8 +167,6 @@ def register_passkey(
         return Failed(
             Problem(Code.CONFLICT, f"You have {passkeys.MOST} passkeys here already. Please use one of them.")
         )
-    if w.factors.knows_passkey(made.credential_id):
-        return Failed(Problem(Code.CONFLICT, "That passkey is registered here already. Please use another one."))
     passkey = Passkey(
         id=moment.new_id(),
         user_id=user_id,
@@ -181,7 +179,8 @@ def register_passkey(
         backed_up=made.backed_up,
         created_at=moment.at,
     )
-    w.factors.add_passkey(passkey)
+    if not w.factors.add_passkey(passkey):
+        return Failed(Problem(Code.CONFLICT, "That passkey is registered here already. Please use another one."))
     factor = LocalFactor(LocalMethod.PASSKEY, moment.at, made.aaguid)
     return _registered(w, vault, user_id, browser, factor, passkey.id, moment)
 

@@ -284,4 +284,4 @@ def _judged(read: Callable[[], T]) -> T:
     except RefusedAnswer:
         raise
     except Exception as e:
-        raise RefusedAnswer(f"{type(e).__name__}: {e}"[:300]) from None
+        raise RefusedAnswer(f"{type(e).__name__}: {str(e)[:200]!r}") from None

@@ -188,6 +188,8 @@ class SignIn:
                 tell_app = problem.code is Code.ACCESS_DENIED and known.request is not None
                 return self._refuse(w, row, row.correlation_id, known, view, Stop(problem, tell_app), browser, moment)
             if learned.error is not None:
+                if learned.error.why:
+                    _log.info("answer refused: %s (%s)", learned.error.code, learned.error.why)
                 if learned.known != known:
                     self._move(w, row, Waiting(row.waiting), learned.known)
                     row = replace(row, version=row.version + 1)

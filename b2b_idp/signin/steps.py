@@ -212,7 +212,7 @@ def _ask_here(known: Known, view: View, user: User, decision: AskHere, evaluatio
     challenge = _challenge(known, view, proof.methods) if isinstance(proof, AskHere) else None
     if challenge is not None:
         return challenge
-    if primary(view.registered):
+    if _primary(view.registered):
         return Stop(_registration_needs_proof(), evaluation=_with(evaluation, Reason.REGISTRATION_NEEDS_PROOF))
     home_failed = any(r.code is Reason.HOME_COULD_NOT for r in decision.reasons)
     if user.home_mfa_seen_at is not None and home_failed:
@@ -227,7 +227,7 @@ def _ask_here(known: Known, view: View, user: User, decision: AskHere, evaluatio
 def _challenge(known: Known, view: View, methods: Iterable[LocalMethod]) -> Ask | None:
     """Asks for one of `methods` that is registered: the chosen one, else the first; the others are told beside it."""
     usable = tuple(m for m in methods if m in view.registered)
-    if not primary(usable):
+    if not _primary(usable):
         return None
     if known.choosing and len(usable) > 1:
         return Ask(Waiting.CHOICE, usable)
@@ -236,13 +236,13 @@ def _challenge(known: Known, view: View, methods: Iterable[LocalMethod]) -> Ask 
 
 def _register(known: Known, methods: Iterable[LocalMethod]) -> Ask:
     """Has one of `methods` registered: the chosen one, or the only one."""
-    offered = primary(methods)
+    offered = _primary(methods)
     if len(offered) > 1 and known.method not in offered:
         return Ask(Waiting.CHOICE, offered)
     return Ask(Waiting.REGISTRATION, _first(known.method, offered))
 
 
-def primary(methods: Iterable[LocalMethod]) -> tuple[LocalMethod, ...]:
+def _primary(methods: Iterable[LocalMethod]) -> tuple[LocalMethod, ...]:
     """The methods that stand by themselves: a recovery code stands in for one that is lost."""
     return tuple(m for m in methods if m is not LocalMethod.RECOVERY_CODE)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, exists, insert, literal, select, union, update
+from sqlalchemy.exc import IntegrityError
 
 from b2b_idp.model.evidence import LocalMethod
 from b2b_idp.store.sealing import Sealer
@@ -84,11 +85,6 @@ class FactorsReader:
             for row in map(dict, self._c.execute(_PASSKEYS, {"user": user_id}).mappings())
         ]
 
-    def knows_passkey(self, credential_id: bytes) -> bool:
-        """Whether anybody has registered it."""
-        known = select(passkeys.c.id).where(passkeys.c.credential_id == credential_id)
-        return self._c.execute(known).first() is not None
-
     def guesses(self, scope: str) -> Guesses | None:
         row = self._c.execute(_BUDGET, {"scope": scope}).first()
         return None if row is None else Guesses(row.failures, row.last_at)
@@ -119,9 +115,15 @@ class FactorsWriter(FactorsReader):
             },
         )
 
-    def add_passkey(self, passkey: Passkey) -> None:
+    def add_passkey(self, passkey: Passkey) -> bool:
+        """False when anybody has registered it before."""
         values = {name: getattr(passkey, name) for name in Passkey.__slots__}
-        self._c.execute(insert(passkeys), values | {"transports": list(passkey.transports)})
+        try:
+            with self._c.begin_nested():
+                self._c.execute(insert(passkeys), values | {"transports": list(passkey.transports)})
+        except IntegrityError:
+            return False
+        return True
 
     def use_passkey(self, id: str, sign_count: int, backed_up: bool, at: datetime) -> bool:
         """Notes a use; False when a use with this sign count, or a higher one, was noted before."""
