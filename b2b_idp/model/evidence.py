@@ -48,7 +48,8 @@ class HomeStatement:
 
 @dataclass(frozen=True, slots=True)
 class LocalFactor:
-    """A challenge that this guest passed here, in this session; `aaguid` tells the make of a passkey."""
+    """A challenge that this guest passed here, in this session. `aaguid`: the make and model of a passkey's
+    authenticator, as it says."""
 
     method: LocalMethod
     at: datetime

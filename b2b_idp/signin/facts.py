@@ -93,6 +93,10 @@ class Known:
     mailed_code: MailedCodeFact | None = None
     method: LocalMethod | None = None
     """The challenge that the guest chose."""
+    choosing: bool = False
+    """The guest asked for another challenge than the one shown, and has not chosen yet."""
+    passkey_challenge: str | None = None
+    """What the next passkey answer must be over (base64url); gone with that answer."""
     totp_secret: str | None = None
     """The sealed secret (base64) shown for registration and not yet proven."""
     recovery_codes: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from b2b_idp.factors.passkeys import RelyingParty
 from b2b_idp.homes.oidc import OidcHomes, Pending
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.directory import User
@@ -70,6 +71,7 @@ class SignIn:
         self._vault = vault
         self._homes = homes
         self._settings = settings
+        self._party = RelyingParty.of(settings.issuer)
         self._observe = observe
 
     # --- beginnings --------------------------------------------------------------------------------------------------
@@ -171,6 +173,7 @@ class SignIn:
                     Answer(
                         w=w,
                         vault=self._vault,
+                        party=self._party,
                         signin_id=id,
                         known=known,
                         view=view,
@@ -185,6 +188,8 @@ class SignIn:
                 tell_app = problem.code is Code.ACCESS_DENIED and known.request is not None
                 return self._refuse(w, row, row.correlation_id, known, view, Stop(problem, tell_app), browser, moment)
             if learned.error is not None:
+                if learned.error.why:
+                    _log.info("answer refused: %s (%s)", learned.error.code, learned.error.why)
                 if learned.known != known:
                     self._move(w, row, Waiting(row.waiting), learned.known)
                     row = replace(row, version=row.version + 1)
@@ -433,7 +438,7 @@ class SignIn:
     def _page(
         self, row: SigninRow, version: int, known: Known, view: View, step: Ask, error: Problem | None
     ) -> ShowPage:
-        name, context = page_of(step, known, view, self._vault, row.id, error)
+        name, context = page_of(step, known, view, self._vault, self._party, row.id, error)
         return ShowPage(row.id, version, row.correlation_id, name, context)
 
 
@@ -449,7 +454,9 @@ def _next_place(id: str, waiting: Waiting) -> Show:
 def _unprepared(known: Known, step: Ask) -> bool:
     if step.waiting is Waiting.EMAIL_CODE:
         return known.mailed_code is None or known.mailed_code.address != step.address
-    return step.waiting is Waiting.REGISTRATION and known.totp_secret is None
+    if step.passkey:
+        return known.passkey_challenge is None
+    return step.totp_registration and known.totp_secret is None
 
 
 def _double_mfa(known: Known) -> bool:

@@ -6,22 +6,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from b2b_idp.model.access import Allow, AskHere, AskHome, Because, Counted, Reason, Refuse
+from b2b_idp.model.access import Allow, AskHere, AskHome, Because, Counted, Decision, Reason, Refuse
 from b2b_idp.model.directory import App, User
 from b2b_idp.model.evidence import Evidence, HomeStatement, LocalMethod, Vocabulary
 from b2b_idp.model.home import Home
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.request import AuthorizeRequest
 from b2b_idp.model.url import domain_of
-from b2b_idp.policy.decide import ACR_VALUES, History, acr_satisfies
+from b2b_idp.policy.decide import ACR_VALUES, History, acr_satisfies, decide
 from b2b_idp.policy.evaluate import Evaluation, PolicyView, evaluate
 from b2b_idp.policy.reasons import sentence
 from b2b_idp.policy.requirement import AccessRequest
 from b2b_idp.signin.facts import Known, Waiting
 from b2b_idp.signin.redemption import Proof, proof_of
 from b2b_idp.signin.view import Candidate, View
+from b2b_idp.store.factors import Passkey
 
-LOCAL_METHODS = frozenset({LocalMethod.TOTP, LocalMethod.RECOVERY_CODE})
+LOCAL_METHODS = frozenset({LocalMethod.PASSKEY, LocalMethod.TOTP, LocalMethod.RECOVERY_CODE})
 """Challenges that this server offers."""
 
 MAX_DEPARTURES = 10
@@ -58,9 +59,22 @@ class Ask:
 
     waiting: Waiting
     methods: tuple[LocalMethod, ...] = ()
+    """What may be used or registered; of a challenge or registration, the first is the one asked for."""
     address: str | None = None
     terms: tuple[str, ...] = ()
     """Agreements to accept, one after another."""
+    aaguids: frozenset[str] | None = None
+    """The makes of passkey that would do; None: any."""
+
+    @property
+    def passkey(self) -> bool:
+        """Whether a passkey is asked for."""
+        return self.waiting in (Waiting.CHALLENGE, Waiting.REGISTRATION) and self.methods[0] is LocalMethod.PASSKEY
+
+    @property
+    def totp_registration(self) -> bool:
+        """Whether an authenticator app is to be set up."""
+        return self.waiting is Waiting.REGISTRATION and self.methods[0] is LocalMethod.TOTP
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,13 +212,18 @@ def needs_administrator(scope: Iterable[str], app: App) -> list[str]:
 def _ask_here(known: Known, view: View, user: User, decision: AskHere, evaluation: Evaluation, at: datetime) -> Step:
     if decision.terms:
         return Ask(Waiting.TERMS, terms=decision.terms)
-    usable = tuple(m for m in decision.methods if m in view.registered)
-    primary = tuple(m for m in usable if m is not LocalMethod.RECOVERY_CODE)
-    if primary:
-        if known.method is LocalMethod.RECOVERY_CODE and known.method in usable:
-            return Ask(Waiting.CHALLENGE, (known.method,))
-        return Ask(Waiting.CHALLENGE, (primary[0], *(m for m in usable if m != primary[0])))
-    # nothing registered: whoever holds only the first factor must not be able to make the second
+    challenge = _challenge(known, view, decision.methods, decision.aaguids)
+    if challenge is not None:
+        return challenge
+    # nothing registered that would do: whoever holds only the first factor must not be able to make the second
+    proof = _second_factor_in(known, view, evaluation, at)
+    if isinstance(proof, Allow):
+        return _register(known, decision.methods, decision.aaguids)
+    challenge = _challenge(known, view, proof.methods) if isinstance(proof, AskHere) else None
+    if challenge is not None:
+        return challenge
+    if _primary(view.registered):
+        return Stop(_registration_needs_proof(), evaluation=_with(evaluation, Reason.REGISTRATION_NEEDS_PROOF))
     home_failed = any(r.code is Reason.HOME_COULD_NOT for r in decision.reasons)
     if user.home_mfa_seen_at is not None and home_failed:
         return Stop(_registration_needs_proof(), evaluation=_with(evaluation, Reason.REGISTRATION_NEEDS_PROOF))
@@ -212,7 +231,52 @@ def _ask_here(known: Known, view: View, user: User, decision: AskHere, evaluatio
         if user.proved_mail is None:
             return Stop(_registration_needs_proof(), evaluation=_with(evaluation, Reason.REGISTRATION_NEEDS_PROOF))
         return Ask(Waiting.EMAIL_CODE, address=user.proved_mail)
-    return Ask(Waiting.REGISTRATION, tuple(m for m in decision.methods if m is not LocalMethod.RECOVERY_CODE))
+    return _register(known, decision.methods, decision.aaguids)
+
+
+def _challenge(
+    known: Known, view: View, methods: Iterable[LocalMethod], aaguids: frozenset[str] | None = None
+) -> Ask | None:
+    """Asks for one of `methods` that is registered: the chosen one, else the first; the others are told beside it."""
+    none_fits = not fitting(view.passkeys, aaguids)
+    usable = tuple(m for m in methods if m in view.registered and not (m is LocalMethod.PASSKEY and none_fits))
+    if not _primary(usable):
+        return None
+    if known.choosing and len(usable) > 1:
+        return Ask(Waiting.CHOICE, usable)
+    return Ask(Waiting.CHALLENGE, _first(known.method, usable), aaguids=aaguids)
+
+
+def fitting(passkeys: Iterable[Passkey], aaguids: frozenset[str] | None) -> tuple[Passkey, ...]:
+    """The passkeys of the makes that would do; None: any make."""
+    return tuple(p for p in passkeys if aaguids is None or p.aaguid in aaguids)
+
+
+def _register(known: Known, methods: Iterable[LocalMethod], aaguids: frozenset[str] | None) -> Ask:
+    """Has one of `methods` registered: the chosen one, or the only one."""
+    offered = _primary(methods)
+    if len(offered) > 1 and known.method not in offered:
+        return Ask(Waiting.CHOICE, offered)
+    return Ask(Waiting.REGISTRATION, _first(known.method, offered), aaguids=aaguids)
+
+
+def _primary(methods: Iterable[LocalMethod]) -> tuple[LocalMethod, ...]:
+    """The methods that stand by themselves: a recovery code stands in for one that is lost."""
+    return tuple(m for m in methods if m is not LocalMethod.RECOVERY_CODE)
+
+
+def _first(chosen: LocalMethod | None, methods: tuple[LocalMethod, ...]) -> tuple[LocalMethod, ...]:
+    first = chosen if chosen in methods else methods[0]
+    return (first, *(m for m in methods if m is not first))
+
+
+def _second_factor_in(known: Known, view: View, evaluation: Evaluation, at: datetime) -> Decision:
+    """Whether this session holds accepted MFA, or which challenge here would make it so: what a factor of a further
+    kind may be registered on."""
+    seen = policy_view(view, known.request)
+    wanted = replace(evaluation.requirement, mfa=True, strengths=())
+    history = History(asked_home=True, home_can_ask=False, local_methods=LOCAL_METHODS & view.registered)
+    return decide(wanted, known.evidence, seen.trust, seen.vocabulary, history, at)
 
 
 def _depart(known: Known, home: Home, ask: AskHome) -> Step:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, exists, insert, literal, select, union, update
+from sqlalchemy.exc import IntegrityError
 
 from b2b_idp.model.evidence import LocalMethod
 from b2b_idp.store.sealing import Sealer
-from b2b_idp.store.tables import factors, guess_budgets, known_browsers, recovery_codes
+from b2b_idp.store.tables import factors, guess_budgets, known_browsers, passkeys, recovery_codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,24 @@ class TotpFactor:
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passkey:
+    """A registered passkey: `public_key` is a COSE_Key, `sign_count` the last one seen (WebAuthn §6.1.1), `aaguid` the
+    authenticator's make and model, `transports` how a browser reaches it, `backed_up` whether it is synced."""
+
+    id: str
+    user_id: str
+    credential_id: bytes
+    public_key: bytes
+    sign_count: int
+    aaguid: str
+    name: str
+    transports: tuple[str, ...]
+    backed_up: bool
+    created_at: datetime
+    last_used_at: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Guesses:
     """Wrong codes in a row, and when the last one came."""
@@ -32,8 +51,10 @@ class Guesses:
 
 
 _OF = select(factors).where(factors.c.user_id == bindparam("user")).order_by(factors.c.created_at)
+_PASSKEYS = select(passkeys).where(passkeys.c.user_id == bindparam("user")).order_by(passkeys.c.created_at)
 _METHODS = union(
     select(factors.c.method).where(factors.c.user_id == bindparam("user")),
+    select(literal(LocalMethod.PASSKEY.value)).where(exists().where(passkeys.c.user_id == bindparam("user"))),
     select(literal(LocalMethod.RECOVERY_CODE.value)).where(
         exists().where(recovery_codes.c.user_id == bindparam("user"), recovery_codes.c.used_at.is_(None))
     ),
@@ -55,6 +76,13 @@ class FactorsReader:
             TotpFactor(r.id, r.user_id, self._sealer.open(r.secret, "factors:" + r.id), r.last_step, r.created_at)
             for r in self._c.execute(_OF, {"user": user_id})
             if r.method == LocalMethod.TOTP
+        ]
+
+    def passkeys(self, user_id: str) -> list[Passkey]:
+        """The oldest first."""
+        return [
+            Passkey(**(row | {"transports": tuple(row["transports"])}))
+            for row in map(dict, self._c.execute(_PASSKEYS, {"user": user_id}).mappings())
         ]
 
     def guesses(self, scope: str) -> Guesses | None:
@@ -87,6 +115,33 @@ class FactorsWriter(FactorsReader):
             },
         )
 
+    def add_passkey(self, passkey: Passkey) -> bool:
+        """False when anybody has registered it before."""
+        values = {name: getattr(passkey, name) for name in Passkey.__slots__}
+        try:
+            with self._c.begin_nested():
+                self._c.execute(insert(passkeys), values | {"transports": list(passkey.transports)})
+        except IntegrityError:
+            return False
+        return True
+
+    def use_passkey(self, id: str, sign_count: int, backed_up: bool, at: datetime) -> bool:
+        """Notes a use; False when a use with this sign count, or a higher one, was noted before."""
+        counts_on = passkeys.c.sign_count < sign_count
+        if sign_count == 0:
+            counts_on = passkeys.c.sign_count == 0
+        done = self._c.execute(
+            update(passkeys)
+            .where(passkeys.c.id == id, counts_on)
+            .values(sign_count=sign_count, backed_up=backed_up, last_used_at=at)
+        )
+        return done.rowcount == 1
+
+    def remove(self, user_id: str, id: str) -> None:
+        """Deletes one TOTP factor or passkey; recovery codes stay."""
+        for table in (factors, passkeys):
+            self._c.execute(delete(table).where(table.c.user_id == user_id, table.c.id == id))
+
     def use_step(self, factor_id: str, step: int) -> bool:
         """Spends a TOTP time step; False when it, or a later one, was used before."""
         done = self._c.execute(
@@ -115,7 +170,7 @@ class FactorsWriter(FactorsReader):
 
     def forget(self, user_id: str) -> None:
         """Deletes every local factor, recovery code and remembered browser."""
-        for table in (factors, recovery_codes, known_browsers):
+        for table in (factors, passkeys, recovery_codes, known_browsers):
             self._c.execute(delete(table).where(table.c.user_id == user_id))
 
     def set_guesses(self, scope: str, failures: int, at: datetime) -> None:

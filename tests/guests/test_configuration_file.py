@@ -126,7 +126,7 @@ FILE = {
                 "applications": {"includeApplications": ["app:CRM", "app:Microsoft Graph"]},
             },
             "grantControls": {"authenticationStrength": {"id": STRENGTH}},
-        }
+        },
     ],
     "claimsMapping": [
         {
@@ -339,7 +339,9 @@ def test_an_app_keeps_its_client_id_and_is_found_by_it_under_a_new_name(full, fi
     part(file, "partners", FABRIKAM)["b2bCollaborationInbound"]["applications"]["targets"][0]["target"] = (
         "app:Customers"
     )
-    part(file, "conditionalAccess", "MFA for the CRM")["conditions"]["applications"]["includeApplications"][0] = "app:Customers"
+    part(file, "conditionalAccess", "MFA for the CRM")["conditions"]["applications"]["includeApplications"][0] = (
+        "app:Customers"
+    )
     file["groups"][1]["appRoleAssignments"][0]["app"] = "app:Customers"
     outcome = bring(full, file, prune=True)
     assert signature(outcome) == [("change", "apps", "Customers")] and outcome.applied

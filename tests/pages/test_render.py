@@ -67,15 +67,23 @@ def contexts(value: str) -> Mapping[str, Mapping[str, object]]:
             "home_name": value,
         },
         "consent": {**form, "app_name": value, "scopes": [(value, value), ("email", "see your address")]},
-        "challenge-totp": {**form, "error": value, "can_use_recovery": True},
-        "challenge-choose": {**form, "methods": [(value, value, value), ("recovery", "Recovery code", "")]},
-        "challenge-recovery": {**form, "error": value},
+        "challenge-totp": {**form, "error": value, "can_use_recovery": True, "others": False},
+        "challenge-passkey": {**form, "options": value, "error": value, "others": True},
+        "challenge-choose": {
+            **form,
+            "methods": [(value, value, value), ("recovery", "Recovery code", "")],
+            "registering": False,
+            "error": value,
+        },
+        "challenge-recovery": {**form, "error": value, "others": True},
+        "register-passkey": {**form, "options": value, "passkey_name": value, "error": value, "others": True},
         "register-totp": {
             **form,
             "otpauth_uri": f"otpauth://totp/{value}",
             "qr_svg": Markup(segno.make(value).svg_inline(omitsize=True)),
             "secret": value,
             "error": value,
+            "others": True,
         },
         "recovery-codes": {**form, "codes": [value, "k4m9"]},
         "email-code": {**form, "masked_address": value, "error": value},
@@ -142,6 +150,7 @@ def render(name: str, value: str = "Fabrikam") -> Document:
 
 every_page = pytest.mark.parametrize("name", sorted(contexts("")))
 every_guest_page = pytest.mark.parametrize("name", sorted(contexts("").keys() - {"form-post"}))
+scripted = {"form-post", "challenge-passkey", "register-passkey"}
 every_form_page = pytest.mark.parametrize(
     "name", sorted(n for n, c in contexts("").items() if "action" in c and n != "form-post")
 )
@@ -168,10 +177,20 @@ def test_a_page_has_no_inline_script_style_or_handler(name: str) -> None:
     assert not [k for _, a in page.elements for k in a if k == "style" or k.startswith("on")]
 
 
-@every_guest_page
-def test_only_the_form_post_page_needs_a_script(name: str) -> None:
-    assert render(name).all("script") == []
-    assert "script-src" not in content_security_policy(name, ["'self'"])
+@every_page
+def test_only_passkeys_and_the_form_post_page_have_a_script(name: str) -> None:
+    assert bool(render(name).all("script")) == (name in scripted)
+    assert ("script-src 'self';" in content_security_policy(name, ["'self'"])) == (name in scripted)
+
+
+@pytest.mark.parametrize("name", ["challenge-passkey", "register-passkey"])
+def test_a_passkey_page_says_what_happens_and_what_to_do_without_javascript(name: str) -> None:
+    page = render(name)
+    assert {a.get("role") for _, a in page.elements} >= {"status", "alert"}
+    tags = [tag for tag, _ in page.elements]
+    assert tags.index("form") < tags.index("noscript") < tags.index("button")
+    assert [field["value"] for field in page.all("input") if field.get("name") == "credential"] == [""]
+    assert [a for a in page.all("button") if "autofocus" in a] == page.all("button")[:1]
 
 
 @every_guest_page
@@ -241,7 +260,12 @@ def test_a_wrong_answer_is_announced_and_tied_to_its_field(name: str, field: str
 
 @pytest.mark.parametrize(
     ("name", "field", "value"),
-    [("consent", "decline", "1"), ("challenge-totp", "other", "recovery"), ("email-code", "resend", "1")],
+    [
+        ("consent", "decline", "1"),
+        ("challenge-totp", "other", "recovery"),
+        ("email-code", "resend", "1"),
+        *((name, "other", "choose") for name in ("challenge-passkey", "challenge-recovery", "register-passkey")),
+    ],
 )
 def test_the_second_button_is_the_other_way(name: str, field: str, value: str) -> None:
     second = render(name).all("button")[1]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from b2b_idp.testing.kit import Kit, KitApp, KitGuest
+from b2b_idp.testing.passkey import SoftwarePasskey
 
 ACCESS = "/identity/conditionalAccess"
 TERMS = "/identityGovernance/termsOfUse/agreements"
@@ -347,3 +348,26 @@ def test_persistence_is_for_all_apps_at_once(b2b_idp: Kit, crm: KitApp) -> None:
             conditions={"applications": {"includeApplications": [crm.client_id]}},
             session={"persistentBrowser": {"isEnabled": True, "mode": "always"}},
         )
+
+
+# --- makes of passkey -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("ours", "passes"), [(True, True), (False, False)])
+def test_a_strength_of_certain_makes_takes_no_other(
+    b2b_idp: Kit, crm: KitApp, maria: KitGuest, ours: bool, passes: bool
+) -> None:
+    maria.driver.passkey = passkey = SoftwarePasskey(aaguid="de1e552d-db1d-4423-a619-566b625cdc84")
+    make = passkey.aaguid if ours else "2fc0579f-8113-47ea-b116-bb5a8db9202a"
+    keys = b2b_idp.graph(
+        "POST",
+        STRENGTHS,
+        {
+            "displayName": "Our keys",
+            "allowedCombinations": ["fido2"],
+            "combinationConfigurations": [{"allowedAAGUIDs": [make], "appliesToCombinations": ["fido2"]}],
+        },
+    )
+    policy(b2b_idp, grant={"operator": "OR", "authenticationStrength": {"id": keys["id"]}})
+    outcome = b2b_idp.sign_in(maria, crm)
+    assert outcome.error == (None if passes else "register-passkey")
