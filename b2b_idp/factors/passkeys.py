@@ -206,7 +206,7 @@ def verify_assertion(party: RelyingParty, challenge: str, handle: bytes, passkey
     document = _read(answer)
     response = _checked_response(document)
     said = response.get("userHandle")
-    if said is not None and not compare_digest(_judged(lambda: base64url_to_bytes(str(said))), handle):
+    if said not in (None, "") and not compare_digest(_judged(lambda: base64url_to_bytes(str(said))), handle):
         raise RefusedAnswer("the user handle is another person's")
 
     def verified() -> Asserted:

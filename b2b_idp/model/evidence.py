@@ -48,8 +48,7 @@ class HomeStatement:
 
 @dataclass(frozen=True, slots=True)
 class LocalFactor:
-    """A challenge that this guest passed here, in this session. `aaguid`: the make and model of a passkey's
-    authenticator, as it says."""
+    """A challenge that this guest passed here, in this session; `aaguid` tells the make of a passkey."""
 
     method: LocalMethod
     at: datetime

@@ -242,6 +242,13 @@ def test_a_synced_passkey_keeps_no_sign_count_and_is_used_again_and_again(tenanc
     assert [type(tenancy.asserted(passkey, after(minutes=n))) for n in range(3)] == [Passed] * 3
 
 
+@pytest.mark.parametrize("handle", [None, ""])
+def test_an_authenticator_may_leave_the_user_handle_out(tenancy, handle):
+    passkey, _ = tenancy.registered()
+    answer = passkey.get(passkeys.assertion_options(PARTY, tenancy.held(), OVER), PARTY.origin)
+    assert isinstance(tenancy.assert_passkey(OVER, changed(answer, userHandle=handle)), Passed)
+
+
 def test_a_passkey_that_was_removed_is_refused(tenancy):
     passkey, _ = tenancy.registered()
     answer = passkey.get(passkeys.assertion_options(PARTY, tenancy.held(), OVER), PARTY.origin)

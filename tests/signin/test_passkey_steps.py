@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from b2b_idp.model.evidence import LocalMethod
+from b2b_idp.model.evidence import Evidence, LocalFactor, LocalMethod
+from b2b_idp.signin.facts import evidence_from_json, evidence_to_json
 from b2b_idp.store.factors import TotpFactor
 from b2b_idp.testing.guest import GuestDriver
 from b2b_idp.testing.passkey import SoftwarePasskey
@@ -325,3 +326,11 @@ def test_n_133_an_answer_without_the_pages_token_does_nothing(b2b_idp, nora):
     cookies = "; ".join(f"{k}={v}" for k, v in walker.cookies(page.url).items())
     headers = {"Cookie": cookies, "Content-Type": "application/x-www-form-urlencoded"}
     assert b2b_idp._transport()("POST", page.url, headers, urlencode(form).encode())[0] == 403
+
+
+def test_evidence_remembers_the_make_of_the_authenticator_and_reads_what_was_kept_without():
+    here = LocalFactor(LocalMethod.PASSKEY, datetime(2026, 6, 1, tzinfo=UTC), "adce0002-35bc-c60a-648b-0b25f1f05503")
+    kept = evidence_to_json(Evidence((), (here,)))
+    assert evidence_from_json(kept).local == (here,)
+    del kept["local"][0]["aaguid"]
+    assert evidence_from_json(kept).local == (replace(here, aaguid=None),)
