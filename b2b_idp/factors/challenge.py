@@ -36,7 +36,7 @@ def answer_totp(w: Writer, vault: Vault, user_id: str, browser: bytes, typed: st
     def right() -> bool:
         for factor in w.factors.totp(user_id):
             step = totp.matching_step(factor.secret, typed, moment.at)
-            if step is not None and w.factors.use_step(factor.id, step):
+            if step is not None and w.factors.use_step(factor.id, step, moment.at):
                 return True
         return False
 
@@ -83,11 +83,10 @@ def _judge(
     say: str,
 ) -> Passed | Failed:
     try:
-        guessing.check(w, user_id, browser, moment.at)
+        guessing.take(w, user_id, browser, moment.at)
     except Problem as problem:
         return Failed(problem)
     if not right():
-        guessing.failed(w, user_id, browser, moment.at)
         return Failed(Problem(Code.WRONG_CODE, say))
     guessing.passed(w, user_id, browser, moment.at)
     return Passed(LocalFactor(method, moment.at))
@@ -96,7 +95,7 @@ def _judge(
 def register_totp(
     w: Writer, vault: Vault, user_id: str, browser: bytes, secret: bytes, typed: str, moment: Moment
 ) -> Passed | Failed:
-    """Registers an authenticator that shows the right code, and draws a fresh list of recovery codes."""
+    """Registers an authenticator that shows the right code; with the first factor comes a list of recovery codes."""
     step = totp.matching_step(secret, typed, moment.at)
     if step is None:
         return Failed(
@@ -107,7 +106,14 @@ def register_totp(
         )
     factor = TotpFactor(moment.new_id(), user_id, secret, step, moment.at)
     w.factors.add_totp(factor)
+    has_codes = LocalMethod.RECOVERY_CODE in w.factors.methods(user_id)
+    codes = () if has_codes else draw_recovery_codes(w, vault, user_id, moment)
+    guessing.passed(w, user_id, browser, moment.at)
+    return Passed(LocalFactor(LocalMethod.TOTP, moment.at), factor.id, codes)
+
+
+def draw_recovery_codes(w: Writer, vault: Vault, user_id: str, moment: Moment) -> tuple[str, ...]:
+    """A fresh list of recovery codes in place of the old one."""
     codes = recovery.new_codes(moment)
     w.factors.set_recovery_codes(user_id, [recovery.digest(vault, user_id, c.replace("-", "")) for c in codes])
-    guessing.passed(w, user_id, browser, moment.at)
-    return Passed(LocalFactor(LocalMethod.TOTP, moment.at), factor.id, tuple(codes))
+    return tuple(codes)
