@@ -41,7 +41,13 @@ def page_of(
                 "home_name": view.home.display_name,
             }
         case Waiting.EMAIL_CODE:
-            return "email-code", {"masked_address": masked(step.address or ""), "error": said}
+            return "email-code", {
+                "masked_address": masked(step.address or ""),
+                "error": said,
+                "can_use_pass": step.or_pass,
+            }
+        case Waiting.ACCESS_PASS:
+            return "access-pass", {"error": said, "can_mail_code": step.address is not None}
         case Waiting.CHALLENGE if known.method is LocalMethod.RECOVERY_CODE:
             return "challenge-recovery", {"error": said}
         case Waiting.CHALLENGE:

@@ -22,6 +22,7 @@ from b2b_idp.store.grants import GrantsReader, GrantsWriter
 from b2b_idp.store.logs import LogsReader, LogsWriter
 from b2b_idp.store.migrate import HEAD, create_all, migrate, revision
 from b2b_idp.store.outbox import OutboxReader, OutboxWriter
+from b2b_idp.store.passes import PassesReader, PassesWriter
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.signins import SigninsReader, SigninsWriter
 from b2b_idp.store.users import UsersReader, UsersWriter
@@ -73,6 +74,10 @@ class Reader:
     @cached_property
     def factors(self) -> FactorsReader:
         return FactorsReader(self._c, self._sealer)
+
+    @cached_property
+    def passes(self) -> PassesReader:
+        return PassesReader(self._c)
 
     @cached_property
     def outbox(self) -> OutboxReader:
@@ -131,6 +136,10 @@ class Writer(Reader):
     @cached_property
     def factors(self) -> FactorsWriter:
         return FactorsWriter(self._c, self._sealer)
+
+    @cached_property
+    def passes(self) -> PassesWriter:
+        return PassesWriter(self._c)
 
     @cached_property
     def outbox(self) -> OutboxWriter:

@@ -143,8 +143,8 @@ def test_n_154_markup_in_names_is_shown_as_text(ada, b2b_idp, ben):
         w.users.add_invitation(replace(again, created_at=datetime(2100, 1, 1, tzinfo=UTC)))
     page = ada.look()
     assert "<img" not in page.text
-    # heading, inviter, app, shared with (and its button), sponsored (and its two buttons)
-    assert unescape(page.text).count(HOSTILE) == 8
+    # heading, inviter, app, shared with (and its button), sponsored (and its three buttons)
+    assert unescape(page.text).count(HOSTILE) == 9
 
 
 @pytest.mark.parametrize("path", ["/me", "/me/leave"])
