@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from b2b_idp.model.access import Allow, AskHere, AskHome, Because, Counted, Reason, Refuse
 from b2b_idp.model.directory import App, User
 from b2b_idp.model.evidence import Evidence, HomeStatement, LocalMethod, Vocabulary
-from b2b_idp.model.home import Home
+from b2b_idp.model.home import Home, Targets
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.request import AuthorizeRequest
 from b2b_idp.model.url import domain_of
@@ -253,10 +253,14 @@ def judge(known: Known, view: View, user: User | None, at: datetime) -> Evaluati
     request = known.request
     statement = known.evidence.statements[-1] if known.evidence.statements else None
     ask = access_request(view, user, request, statement, known.began_at, at)
+    policies = policy_view(view, request)
     if known.task is not None:
         ask = replace(ask, app_wants_mfa=True, second_max_age=TASK_MFA_AGE)
+        # no app is entered: it does not matter which ones the partner's people may enter
+        inbound = replace(policies.trust.inbound, applications=Targets())
+        policies = replace(policies, trust=replace(policies.trust, inbound=inbound))
     history = History(asked_home=known.asked_home, local_methods=LOCAL_METHODS)
-    return evaluate(ask, policy_view(view, request), known.evidence, history)
+    return evaluate(ask, policies, known.evidence, history)
 
 
 def is_powerful(view: View, request: AuthorizeRequest | None) -> bool:

@@ -9,6 +9,7 @@ from html import unescape
 from urllib.parse import urlencode
 
 import pytest
+from person import Person, audits, save, sponsor, token_of, user_of
 
 from b2b_idp.guests.roles import GLOBAL_ADMINISTRATOR
 from b2b_idp.testing.home_tenant import Account
@@ -28,44 +29,6 @@ def crm(b2b_idp):
     return b2b_idp.app("CRM")
 
 
-class Person:
-    """A guest or member with their browser, signed in."""
-
-    def __init__(self, kit, guest, app):
-        self.kit, self.id, self.guest = kit, guest.id, guest
-        assert kit.sign_in(guest, app).id_token, "could not sign in"
-        self.walker = guest.driver._walker
-
-    def look(self, path="/me"):
-        return self.walker.get(self.kit.issuer + path)
-
-    def form(self, page, action, **fields):
-        """The number of the page's form that goes to `action` with these fields."""
-        return next(
-            i for i, f in enumerate(page.forms) if f.action.endswith(action) and f.fields.items() >= fields.items()
-        )
-
-    def leave(self):
-        page = self.look("/me/leave")
-        return self.walker.submit(page, self.form(page, "/me/leave"))
-
-    def answer(self, guest_id, answer):
-        """Sends the form of one sponsored guest, as somebody does who knows the id and a token of the own page."""
-        csrf = token_of(self.look())
-        return self.post("/me/guests", csrf=csrf, guest=guest_id, answer=answer)
-
-    def post(self, path, origin=None, **fields):
-        headers = {} if origin is None else {"Origin": origin}
-        cookies = "; ".join(f"{k}={v}" for k, v in self.walker.cookies(self.kit.issuer).items())
-        return self.kit.flask.test_client(use_cookies=False).post(
-            "/idp" + path, data=fields, headers={"Cookie": cookies} | headers
-        )
-
-
-def token_of(page):
-    return page.forms[0].fields["csrf"]
-
-
 @pytest.fixture
 def ada(b2b_idp, fabrikam, crm):
     return Person(b2b_idp, b2b_idp.invite("ada@fabrikam.example", display_name="Ada Alder"), crm)
@@ -75,25 +38,6 @@ def ada(b2b_idp, fabrikam, crm):
 def ben(b2b_idp, fabrikam):
     """A guest who has not redeemed yet."""
     return b2b_idp.invite("ben@fabrikam.example", display_name="Ben Birch")
-
-
-def sponsor(kit, guest, by):
-    kit.graph("POST", f"/users/{guest.id}/sponsors/$ref", {"@odata.id": f"{kit.issuer}/v1.0/directoryObjects/{by}"})
-
-
-def user_of(kit, id):
-    with kit.idp.store.read() as r:
-        return r.users.by_id(id)
-
-
-def audits(kit, activity):
-    with kit.idp.store.read() as r:
-        return [d for _, d in r.logs.audits(most=1000) if d["activityDisplayName"] == activity]
-
-
-def save(kit, id, **changes):
-    with kit.idp.store.write() as w:
-        w.users.save(replace(w.users.by_id(id), **changes))
 
 
 # --- what it shows --------------------------------------------------------------------------------------------------
