@@ -9,7 +9,7 @@ from html import unescape
 from urllib.parse import urlencode
 
 import pytest
-from person import Person, audits, save, sponsor, token_of, user_of
+from person import Person, audits, mails, save, sponsor, token_of, user_of
 
 from b2b_idp.guests.roles import GLOBAL_ADMINISTRATOR
 from b2b_idp.testing.home_tenant import Account
@@ -428,3 +428,73 @@ def test_n_134_the_pages_forms_go_nowhere_else(ada):
         policy = ada.look(path).headers["Content-Security-Policy"]
         assert "form-action 'self';" in policy
         assert "frame-ancestors 'none'" in policy
+
+
+# --- one-time passes for sponsored guests ---------------------------------------------------------------------------
+
+
+def give_pass(person, guest_id):
+    return person.post("/me/passes", csrf=token_of(person.look()), guest=guest_id)
+
+
+def pass_of(kit, id):
+    with kit.idp.store.read() as r:
+        return r.passes.of(id)
+
+
+def test_a_sponsor_gives_a_one_time_pass_and_sees_it_once(ada, b2b_idp, ben):
+    sponsor(b2b_idp, ben, ada.id)
+    page = ada.look()
+    page = ada.walker.submit(page, ada.form(page, "/me/passes", guest=ben.id))
+    assert (page.status, page.name) == (200, "me")
+    code = page.text.partition('<code class="secret">')[2].partition("</code>")[0]
+    assert len(code.replace("-", "")) == 16
+    assert page.headers["Cache-Control"] == "no-store"
+    held = pass_of(b2b_idp, ben.id)
+    assert (held.created_by, held.usable_once) == (ada.id, True)
+    [entry] = audits(b2b_idp, "Create Temporary Access Pass")
+    assert (entry["initiatedBy"]["user"]["id"], entry["targetResources"][0]["id"]) == (ada.id, ben.id)
+    assert code not in str(entry) + ada.look().text
+
+
+def test_the_guest_is_mailed_that_a_pass_was_given(ada, b2b_idp, ben, crm):
+    Person(b2b_idp, ben, crm)
+    sponsor(b2b_idp, ben, ada.id)
+    assert give_pass(ada, ben.id).status_code == 200
+    assert "one-time pass" in mails(b2b_idp, "ben@fabrikam.example")[0]
+
+
+def test_a_sponsor_cannot_have_a_guest_mailed_without_end(ada, b2b_idp, ben, crm):
+    Person(b2b_idp, ben, crm)
+    sponsor(b2b_idp, ben, ada.id)
+    assert [give_pass(ada, ben.id).status_code for _ in range(7)][-1] == 429
+
+
+@pytest.mark.parametrize("whose", ["another's", "own", "unknown", "nonsense"])
+def test_nobody_gives_a_pass_to_other_guests_or_themselves(ada, b2b_idp, ben, whose):
+    sponsor(b2b_idp, ada, ada.id)
+    id = {"another's": ben.id, "own": ada.id, "unknown": str(uuid.uuid4()), "nonsense": "\0'--"}[whose]
+    refused = give_pass(ada, id)
+    assert refused.status_code == 403
+    assert "You are not a sponsor of this guest." in refused.text
+    assert pass_of(b2b_idp, ben.id) is None
+    assert pass_of(b2b_idp, ada.id) is None
+
+
+def test_a_sponsor_gives_none_to_an_administrator_and_none_for_an_account_that_is_off(ada, b2b_idp, ben):
+    sponsor(b2b_idp, ben, ada.id)
+    save(b2b_idp, ben.id, account_enabled=False)
+    assert give_pass(ada, ben.id).status_code == 400
+    save(b2b_idp, ben.id, account_enabled=True)
+    held = {"roleDefinitionId": GLOBAL_ADMINISTRATOR, "principalId": ben.id, "directoryScopeId": "/"}
+    b2b_idp.graph("POST", "/roleManagement/directory/roleAssignments", held)
+    assert give_pass(ada, ben.id).status_code == 403
+    assert pass_of(b2b_idp, ben.id) is None
+
+
+def test_a_pass_is_given_only_by_a_form_of_the_own_page(ada, b2b_idp, ben):
+    sponsor(b2b_idp, ben, ada.id)
+    csrf = token_of(ada.look())
+    assert ada.post("/me/passes", csrf="x", guest=ben.id).status_code == 403
+    assert ada.post("/me/passes", csrf=csrf, guest=ben.id, origin="https://evil.example").status_code == 403
+    assert pass_of(b2b_idp, ben.id) is None
