@@ -37,7 +37,7 @@ def answer_totp(w: Writer, vault: Vault, user_id: str, browser: bytes, typed: st
     def right() -> bool:
         for factor in w.factors.totp(user_id):
             step = totp.matching_step(factor.secret, typed, moment.at)
-            if step is not None and w.factors.use_step(factor.id, step):
+            if step is not None and w.factors.use_step(factor.id, step, moment.at):
                 return True
         return False
 
@@ -89,7 +89,7 @@ def answer_passkey(
     A sign count that does not go on is refused: a copy of the authenticator is in use (WebAuthn §7.2 step 22).
     """
     try:
-        guessing.check(w, user_id, browser, moment.at)
+        guessing.take(w, user_id, browser, moment.at)
     except Problem as problem:
         return Failed(problem)
     say = "That passkey could not be accepted. Please try again, with one that you set up here."
@@ -100,10 +100,8 @@ def answer_passkey(
             raise passkeys.RefusedAnswer("no passkey of this person")
         told = passkeys.verify_assertion(party, challenge, passkeys.user_handle(vault, user_id), held, answer)
     except passkeys.RefusedAnswer as refused:
-        guessing.failed(w, user_id, browser, moment.at)
         return Failed(Problem(Code.WRONG_CODE, say, str(refused)))
     if not w.factors.use_passkey(held.id, told.sign_count, told.backed_up, moment.at):
-        guessing.failed(w, user_id, browser, moment.at)
         return Failed(Problem(Code.WRONG_CODE, say, "the sign count went backwards"), copied=held)
     guessing.passed(w, user_id, browser, moment.at)
     return Passed(LocalFactor(LocalMethod.PASSKEY, moment.at, held.aaguid))
@@ -119,11 +117,10 @@ def _judge(
     say: str,
 ) -> Passed | Failed:
     try:
-        guessing.check(w, user_id, browser, moment.at)
+        guessing.take(w, user_id, browser, moment.at)
     except Problem as problem:
         return Failed(problem)
     if not right():
-        guessing.failed(w, user_id, browser, moment.at)
         return Failed(Problem(Code.WRONG_CODE, say))
     guessing.passed(w, user_id, browser, moment.at)
     return Passed(LocalFactor(method, moment.at))
@@ -194,9 +191,14 @@ def _registered(
     w: Writer, vault: Vault, user_id: str, browser: bytes, factor: LocalFactor, id: str, moment: Moment
 ) -> Passed:
     """With the first factor of any kind comes a list of recovery codes; a further one leaves the list alone."""
-    codes: list[str] = []
-    if LocalMethod.RECOVERY_CODE not in w.factors.methods(user_id):
-        codes = recovery.new_codes(moment)
-        w.factors.set_recovery_codes(user_id, [recovery.digest(vault, user_id, c.replace("-", "")) for c in codes])
+    has_codes = LocalMethod.RECOVERY_CODE in w.factors.methods(user_id)
+    codes = () if has_codes else draw_recovery_codes(w, vault, user_id, moment)
     guessing.passed(w, user_id, browser, moment.at)
-    return Passed(factor, id, tuple(codes))
+    return Passed(factor, id, codes)
+
+
+def draw_recovery_codes(w: Writer, vault: Vault, user_id: str, moment: Moment) -> tuple[str, ...]:
+    """A fresh list of recovery codes in place of the old one."""
+    codes = recovery.new_codes(moment)
+    w.factors.set_recovery_codes(user_id, [recovery.digest(vault, user_id, c.replace("-", "")) for c in codes])
+    return tuple(codes)

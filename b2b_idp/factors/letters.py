@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 
 from b2b_idp.keys.vault import Vault
+from b2b_idp.model.directory import User
 from b2b_idp.model.evidence import LocalMethod
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.net.mail import MailFailed
-from b2b_idp.store import Reader
+from b2b_idp.store import Reader, Writer
 from b2b_idp.store.outbox import AN_HOUR, MAILS_AN_HOUR, Letter
 
 _REGISTERED = {LocalMethod.TOTP: "An authenticator app", LocalMethod.PASSKEY: "A passkey"}
@@ -68,6 +70,22 @@ def factor_registered_letter(
     )
     subject = f"{_REGISTERED[method]} was set up for your account at {organisation}"
     return _letter(vault, f"factor:{factor_id}", address, subject, body, moment)
+
+
+def tell(w: Writer, vault: Vault, user: User, what: str, moment: Moment) -> None:
+    """Mails a person that something about how they confirm who they are was changed; `what` says it in whole sentences,
+    with `{organisation}`."""
+    if user.proved_mail is None:
+        return
+    organisation = w.configuration.tenant.name
+    body = (
+        what.replace("{organisation}", organisation) + "\n\n"
+        "If you know of it, all is well. If you do not, answer the person who invited you at once: "
+        "they can have it undone and end all sessions.\n"
+    )
+    subject = f"The security of your account at {organisation}"
+    letter = _letter(vault, f"security:{moment.new_id()}", user.proved_mail, subject, body, moment)
+    w.outbox.add(replace(letter, kind="notice", related_id=user.id))
 
 
 def checked_sender(sender: str) -> str:

@@ -7,6 +7,9 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+# browsers judge the redirect after a POST by form-action too, and it may lead to any home or app
+WAYS_ON = ("'self'", "https:", "http://127.0.0.1:*", "http://localhost:*")
+
 
 class Pages:
     """The guest pages. `static_prefix()` is the address of the `static` folder, no slash at its end."""

@@ -7,10 +7,10 @@ is shown again with a sentence, so its transaction must be committed.
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from b2b_idp.factors import challenge, letters, mailed, passkeys, totp
+from b2b_idp.factors import challenge, letters, mailed, passes, passkeys, totp
 from b2b_idp.factors.passkeys import RelyingParty
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.directory import User
@@ -18,7 +18,8 @@ from b2b_idp.model.evidence import Evidence, LocalFactor, LocalMethod
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.url import domain_of
-from b2b_idp.signin.facts import Known, MailedCodeFact, Waiting
+from b2b_idp.signin import security
+from b2b_idp.signin.facts import Known, MailedCodeFact, TaskKind, Waiting
 from b2b_idp.signin.log import guest_audit
 from b2b_idp.signin.steps import SELF_CONSENT, Ask, next_step
 from b2b_idp.signin.values import Browser
@@ -113,6 +114,8 @@ def _email_code(a: Answer) -> Learned:
     step = next_step(known, a.view, a.moment.at)
     if not isinstance(step, Ask) or step.address is None:
         return Learned(known)
+    if a.form.get("other") and step.or_pass:
+        return Learned(replace(known, with_pass=True))
     if a.form.get("resend"):
         return Learned(mail_code(a.w, a.vault, a.signin_id, replace(known, mailed_code=None), a.view, step, a.moment))
     fact = known.mailed_code
@@ -127,6 +130,18 @@ def _email_code(a: Answer) -> Learned:
         mailed.Verdict.EXPIRED: "That code is too old, or was tried too often. Please ask for a new one.",
     }[verdict]
     return Learned(replace(known, mailed_code=replace(fact, tries=held.tries)), Problem(Code.WRONG_CODE, say))
+
+
+def _access_pass(a: Answer) -> Learned:
+    user = _person(a)
+    if a.form.get("other"):
+        return Learned(replace(a.known, with_pass=False))
+    try:
+        spent = passes.answer(a.w, a.vault, user.id, a.browser.key, a.form.get("code", ""), a.moment)
+    except Problem as problem:
+        return Learned(a.known, problem)
+    _audit(a, user, "Use Temporary Access Pass", "Update", f"pass {spent.id}, given by {spent.created_by}")
+    return Learned(replace(a.known, with_pass=False, pass_id=spent.id))
 
 
 def _challenge(a: Answer) -> Learned:
@@ -189,8 +204,11 @@ def _registration(a: Answer) -> Learned:
             )
         )
     _audit(a, user, "User registered security info", "Add", reason=method.value)
-    sealed = tuple(b64encode(a.vault.seal(c.encode(), "signins:" + a.signin_id)).decode() for c in result.codes)
-    known = replace(known, method=None, totp_secret=None, passkey_challenge=None, recovery_codes=sealed)
+    task = known.task
+    if task is not None and task.kind is TaskKind.ADD:
+        known = replace(known, task=replace(task, done=True))
+    codes = _sealed(a.vault, a.signin_id, result.codes)
+    known = replace(known, method=None, totp_secret=None, passkey_challenge=None, recovery_codes=codes)
     return Learned(_with_factor(known, result.factor))
 
 
@@ -214,6 +232,7 @@ _READERS: Mapping[Waiting, Callable[[Answer], Learned]] = {
     Waiting.CONSENT: _consent,
     Waiting.EMAIL_CODE: _email_code,
     Waiting.CHOICE: _choice,
+    Waiting.ACCESS_PASS: _access_pass,
     Waiting.CHALLENGE: _challenge,
     Waiting.REGISTRATION: _registration,
     Waiting.RECOVERY_CODES: _recovery_codes,
@@ -238,12 +257,14 @@ def _no_answer() -> Problem:
     )
 
 
-def _audit(
-    a: Answer, user: User, activity: str, operation: str, *, reason: str = "", failure: str | None = None
-) -> None:
+def _audit(a: Answer, user: User, activity: str, operation: str, reason: str = "", failure: str | None = None) -> None:
     service = "Authentication Methods"
     audit = guest_audit(user, a.moment, activity, service=service, operation=operation, reason=reason, failure=failure)
     a.w.logs.add_audit(audit, a.moment.at)
+
+
+def _sealed(vault: Vault, signin_id: str, codes: Iterable[str]) -> tuple[str, ...]:
+    return tuple(b64encode(vault.seal(c.encode(), "signins:" + signin_id)).decode() for c in codes)
 
 
 def _with_factor(known: Known, factor: LocalFactor) -> Known:
@@ -251,7 +272,7 @@ def _with_factor(known: Known, factor: LocalFactor) -> Known:
 
 
 def prepare(w: Writer, vault: Vault, signin_id: str, known: Known, view: View, step: Ask, moment: Moment) -> Known:
-    """What a page needs before it can be shown: a mailed code is on its way, a secret or challenge is drawn."""
+    """What a page needs before it can be shown: a mailed code is on its way, a secret, challenge or list is drawn."""
     if step.waiting is Waiting.EMAIL_CODE:
         fact = known.mailed_code
         if fact is None or fact.address != step.address:
@@ -261,6 +282,10 @@ def prepare(w: Writer, vault: Vault, signin_id: str, known: Known, view: View, s
     if step.totp_registration and known.totp_secret is None:
         sealed = vault.seal(totp.new_secret(moment), "signins:" + signin_id)
         return replace(known, totp_secret=b64encode(sealed).decode())
+    if step.waiting is Waiting.RECOVERY_CODES and known.task is not None and not known.task.done:
+        assert view.user is not None
+        codes = security.draw_codes(w, vault, view.user, moment)
+        return replace(known, task=replace(known.task, done=True), recovery_codes=_sealed(vault, signin_id, codes))
     return known
 
 

@@ -49,7 +49,13 @@ def page_of(
                 "home_name": view.home.display_name,
             }
         case Waiting.EMAIL_CODE:
-            return "email-code", {"masked_address": masked(step.address or ""), "error": said}
+            return "email-code", {
+                "masked_address": masked(step.address or ""),
+                "error": said,
+                "can_use_pass": step.or_pass,
+            }
+        case Waiting.ACCESS_PASS:
+            return "access-pass", {"error": said, "can_mail_code": step.address is not None}
         case Waiting.CHOICE:
             registering = view.registered.isdisjoint(step.methods)
             return "challenge-choose", {

@@ -9,15 +9,16 @@ from datetime import datetime, timedelta
 from b2b_idp.model.access import Allow, AskHere, AskHome, Because, Counted, Decision, Reason, Refuse
 from b2b_idp.model.directory import App, User
 from b2b_idp.model.evidence import Evidence, HomeStatement, LocalMethod, Vocabulary
-from b2b_idp.model.home import Home
+from b2b_idp.model.home import Home, Targets
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.request import AuthorizeRequest
 from b2b_idp.model.url import domain_of
 from b2b_idp.policy.decide import ACR_VALUES, History, acr_satisfies, decide
 from b2b_idp.policy.evaluate import Evaluation, PolicyView, evaluate
+from b2b_idp.policy.factors import LOCAL
 from b2b_idp.policy.reasons import sentence
 from b2b_idp.policy.requirement import AccessRequest
-from b2b_idp.signin.facts import Known, Waiting
+from b2b_idp.signin.facts import Known, TaskKind, Waiting
 from b2b_idp.signin.redemption import Proof, proof_of
 from b2b_idp.signin.view import Candidate, View
 from b2b_idp.store.factors import Passkey
@@ -30,6 +31,9 @@ MAX_DEPARTURES = 10
 
 MAIL_PROOF_HOLDS = timedelta(minutes=15)
 """How long a mailed link or code, once used in a browser, proves the address there."""
+
+TASK_MFA_AGE = timedelta(minutes=15)
+"""How old the second factor may be with which a person changes how they confirm who they are."""
 
 SELF_CONSENT = frozenset({"openid", "profile", "email", "offline_access", "User.Read"})
 """Scopes that people may consent to themselves; all else needs an administrator's grant."""
@@ -65,6 +69,8 @@ class Ask:
     """Agreements to accept, one after another."""
     aaguids: frozenset[str] | None = None
     """The makes of passkey that would do; None: any."""
+    or_pass: bool = False
+    """Whether a one-time pass would do as well."""
 
     @property
     def passkey(self) -> bool:
@@ -122,6 +128,14 @@ def _next(known: Known, view: View, at: datetime) -> Step:
         return _redeem(known, view, at)
     if request is not None and request.hinted_user_id not in (None, view.user.id):
         return Stop(Problem(Code.LOGIN_REQUIRED, "Another person is signed in than the app expects."), tell_app=True)
+    if known.task is not None and known.task.user_id != view.user.id:
+        return Stop(
+            Problem(
+                Code.LOGIN_REQUIRED,
+                "You signed in at your organisation as another person. Nothing was changed.",
+                "the sign-in for a change of security info ended with another user than asked for it",
+            )
+        )
     return _judge(known, view, view.user, at)
 
 
@@ -177,6 +191,11 @@ def _judge(known: Known, view: View, user: User, at: datetime) -> Step:
 def _finish(known: Known, view: View, user: User, counted: Counted, evaluation: Evaluation) -> Step:
     if known.recovery_codes:
         return Ask(Waiting.RECOVERY_CODES)
+    if known.task is not None and not known.task.done:
+        if known.task.kind is TaskKind.ADD:
+            return _register(known, (m for m in LOCAL if m in LOCAL_METHODS), None)
+        if known.task.kind is TaskKind.CODES:
+            return Ask(Waiting.RECOVERY_CODES)
     request = known.request
     assert view.home is not None
     if request is None:
@@ -225,12 +244,14 @@ def _ask_here(known: Known, view: View, user: User, decision: AskHere, evaluatio
     if _primary(view.registered):
         return Stop(_registration_needs_proof(), evaluation=_with(evaluation, Reason.REGISTRATION_NEEDS_PROOF))
     home_failed = any(r.code is Reason.HOME_COULD_NOT for r in decision.reasons)
-    if user.home_mfa_seen_at is not None and home_failed:
+    mail_may_prove = user.proved_mail is not None and not (user.home_mfa_seen_at is not None and home_failed)
+    proved_by_mail = known.mail_proved_at is not None and at - known.mail_proved_at <= MAIL_PROOF_HOLDS
+    if known.pass_id is None and not (mail_may_prove and proved_by_mail):
+        if known.with_pass:
+            return Ask(Waiting.ACCESS_PASS, address=user.proved_mail if mail_may_prove else None)
+        if mail_may_prove:
+            return Ask(Waiting.EMAIL_CODE, address=user.proved_mail, or_pass=True)
         return Stop(_registration_needs_proof(), evaluation=_with(evaluation, Reason.REGISTRATION_NEEDS_PROOF))
-    if known.mail_proved_at is None or at - known.mail_proved_at > MAIL_PROOF_HOLDS:
-        if user.proved_mail is None:
-            return Stop(_registration_needs_proof(), evaluation=_with(evaluation, Reason.REGISTRATION_NEEDS_PROOF))
-        return Ask(Waiting.EMAIL_CODE, address=user.proved_mail)
     return _register(known, decision.methods, decision.aaguids)
 
 
@@ -295,12 +316,19 @@ def _depart(known: Known, home: Home, ask: AskHome) -> Step:
 
 
 def judge(known: Known, view: View, user: User | None, at: datetime) -> Evaluation:
-    """The decision for these facts: for the app asked for, or for the one that the invitation's link leads to."""
+    """The decision for these facts: for the app asked for, for the one that the invitation's link leads to, or for a
+    change of how one confirms who one is."""
     request = known.request
     statement = known.evidence.statements[-1] if known.evidence.statements else None
     ask = access_request(view, user, request, statement, known.began_at, at)
+    policies = policy_view(view, request)
+    if known.task is not None:
+        ask = replace(ask, app_wants_mfa=True, second_max_age=TASK_MFA_AGE)
+        # no app is entered: it does not matter which ones the partner's people may enter
+        inbound = replace(policies.trust.inbound, applications=Targets())
+        policies = replace(policies, trust=replace(policies.trust, inbound=inbound))
     history = History(asked_home=known.asked_home, local_methods=LOCAL_METHODS)
-    return evaluate(ask, policy_view(view, request), known.evidence, history)
+    return evaluate(ask, policies, known.evidence, history)
 
 
 def is_powerful(view: View, request: AuthorizeRequest | None) -> bool:
@@ -441,7 +469,13 @@ def _not_invited(known: Known, view: View) -> Problem:
 
 
 def _registration_needs_proof() -> Problem:
-    return Problem(Code.REGISTRATION_NEEDS_PROOF, sentence(Because(Reason.REGISTRATION_NEEDS_PROOF)))
+    because = sentence(Because(Reason.REGISTRATION_NEEDS_PROOF))
+    return Problem(
+        Code.REGISTRATION_NEEDS_PROOF,
+        "Your organisation did not confirm a second factor, and none may be set up here without more proof. Ask the "
+        "person who invited you, or an administrator, for a one-time pass; then go on from this page.",
+        because,
+    )
 
 
 def _unmet() -> Problem:

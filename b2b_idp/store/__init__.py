@@ -24,6 +24,7 @@ from b2b_idp.store.logs import LogsReader, LogsWriter
 from b2b_idp.store.migrate import HEAD, create_all, migrate, revision
 from b2b_idp.store.notices import NoticesReader, NoticesWriter
 from b2b_idp.store.outbox import OutboxReader, OutboxWriter
+from b2b_idp.store.passes import PassesReader, PassesWriter
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.signins import SigninsReader, SigninsWriter
 from b2b_idp.store.users import UsersReader, UsersWriter
@@ -83,6 +84,10 @@ class Reader:
     @cached_property
     def notices(self) -> NoticesReader:
         return NoticesReader(self._c)
+
+    @cached_property
+    def passes(self) -> PassesReader:
+        return PassesReader(self._c)
 
     @cached_property
     def outbox(self) -> OutboxReader:
@@ -149,6 +154,10 @@ class Writer(Reader):
     @cached_property
     def notices(self) -> NoticesWriter:
         return NoticesWriter(self._c)
+
+    @cached_property
+    def passes(self) -> PassesWriter:
+        return PassesWriter(self._c)
 
     @cached_property
     def outbox(self) -> OutboxWriter:

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, delete, exists, insert, literal, select, union, update
+from sqlalchemy import (
+    Connection,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    union,
+    union_all,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from b2b_idp.model.evidence import LocalMethod
 from b2b_idp.store.sealing import Sealer
-from b2b_idp.store.tables import factors, guess_budgets, known_browsers, passkeys, recovery_codes
+from b2b_idp.store.tables import access_passes, factors, guess_budgets, known_browsers, passkeys, recovery_codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +60,21 @@ class Passkey:
 
 
 @dataclass(frozen=True, slots=True)
+class Registered:
+    """A factor of any kind, as its owner and administrators see it. `name` is its owner's, `aaguid` the make of its
+    authenticator; None: such have none."""
+
+    id: str
+    method: LocalMethod
+    name: str | None
+    created_at: datetime
+    last_used_at: datetime | None
+    aaguid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Guesses:
-    """Wrong codes in a row, and when the last one came."""
+    """Guesses since the last right one, and when the last of them came."""
 
     failures: int
     last_at: datetime
@@ -52,6 +82,17 @@ class Guesses:
 
 _OF = select(factors).where(factors.c.user_id == bindparam("user")).order_by(factors.c.created_at)
 _PASSKEYS = select(passkeys).where(passkeys.c.user_id == bindparam("user")).order_by(passkeys.c.created_at)
+_REGISTERED = union_all(
+    *(
+        select(table.c.id, method, name, table.c.created_at, table.c.last_used_at, aaguid).where(
+            table.c.user_id == bindparam("user")
+        )
+        for table, method, name, aaguid in (
+            (factors, factors.c.method, null().label("name"), null().label("aaguid")),
+            (passkeys, literal(LocalMethod.PASSKEY.value).label("method"), passkeys.c.name, passkeys.c.aaguid),
+        )
+    )
+)
 _METHODS = union(
     select(factors.c.method).where(factors.c.user_id == bindparam("user")),
     select(literal(LocalMethod.PASSKEY.value)).where(exists().where(passkeys.c.user_id == bindparam("user"))),
@@ -84,6 +125,19 @@ class FactorsReader:
             Passkey(**(row | {"transports": tuple(row["transports"])}))
             for row in map(dict, self._c.execute(_PASSKEYS, {"user": user_id}).mappings())
         ]
+
+    def registered(self, user_id: str) -> list[Registered]:
+        """Everything but recovery codes, the oldest first."""
+        found = [
+            Registered(r.id, LocalMethod(r.method), r.name, r.created_at, r.last_used_at, r.aaguid)
+            for r in self._c.execute(_REGISTERED, {"user": user_id})
+        ]
+        return sorted(found, key=lambda f: (f.created_at, f.id))
+
+    def recovery_codes_left(self, user_id: str) -> int:
+        unused = (recovery_codes.c.user_id == user_id, recovery_codes.c.used_at.is_(None))
+        left: int = self._c.execute(select(func.count()).select_from(recovery_codes).where(*unused)).scalar_one()
+        return left
 
     def guesses(self, scope: str) -> Guesses | None:
         row = self._c.execute(_BUDGET, {"scope": scope}).first()
@@ -137,17 +191,23 @@ class FactorsWriter(FactorsReader):
         )
         return done.rowcount == 1
 
+    def use_step(self, factor_id: str, step: int, at: datetime) -> bool:
+        """Spends a TOTP time step; False when it, or a later one, was used before."""
+        done = self._c.execute(
+            update(factors)
+            .where(factors.c.id == factor_id, factors.c.last_step < step)
+            .values(last_step=step, last_used_at=at)
+        )
+        return done.rowcount == 1
+
     def remove(self, user_id: str, id: str) -> None:
         """Deletes one TOTP factor or passkey; recovery codes stay."""
         for table in (factors, passkeys):
             self._c.execute(delete(table).where(table.c.user_id == user_id, table.c.id == id))
 
-    def use_step(self, factor_id: str, step: int) -> bool:
-        """Spends a TOTP time step; False when it, or a later one, was used before."""
-        done = self._c.execute(
-            update(factors).where(factors.c.id == factor_id, factors.c.last_step < step).values(last_step=step)
-        )
-        return done.rowcount == 1
+    def rename(self, user_id: str, id: str, name: str) -> None:
+        """Gives a passkey another name."""
+        self._c.execute(update(passkeys).where(passkeys.c.user_id == user_id, passkeys.c.id == id).values(name=name))
 
     def set_recovery_codes(self, user_id: str, hashes: list[bytes]) -> None:
         """Replaces the list."""
@@ -169,20 +229,33 @@ class FactorsWriter(FactorsReader):
         return done.rowcount == 1
 
     def forget(self, user_id: str) -> None:
-        """Deletes every local factor, recovery code and remembered browser."""
-        for table in (factors, passkeys, recovery_codes, known_browsers):
+        """Deletes every local factor, recovery code, one-time pass and remembered browser."""
+        for table in (factors, passkeys, recovery_codes, access_passes, known_browsers):
             self._c.execute(delete(table).where(table.c.user_id == user_id))
 
-    def set_guesses(self, scope: str, failures: int, at: datetime) -> None:
-        done = self._c.execute(
-            update(guess_budgets).where(guess_budgets.c.scope == scope).values(failures=failures, last_at=at)
+    def take_guess(self, scope: str, waits: Sequence[timedelta], at: datetime) -> bool:
+        """Counts one guess, unless the wait after the guesses so far is not over: then False, and nothing is counted.
+
+        `waits[n]` is the wait after n guesses, the last one that after any more. One statement, so that of guesses
+        made at once each is counted before it is judged.
+        """
+        held = guess_budgets.c
+        *few, many = enumerate(waits)
+        may = or_(
+            *(and_(held.failures == n, held.last_at <= at - wait) for n, wait in few),
+            and_(held.failures >= many[0], held.last_at <= at - many[1]),
         )
-        if done.rowcount == 0:
-            self._c.execute(insert(guess_budgets), {"scope": scope, "failures": failures, "last_at": at})
+        upsert = (postgresql if self._c.dialect.name == "postgresql" else sqlite).insert(guess_budgets)
+        done = self._c.execute(
+            upsert.values(scope=scope, failures=1, last_at=at).on_conflict_do_update(
+                index_elements=[held.scope], set_={"failures": held.failures + 1, "last_at": at}, where=may
+            )
+        )
+        return done.rowcount == 1
 
     def clear_guesses(self, scope: str) -> None:
         self._c.execute(delete(guess_budgets).where(guess_budgets.c.scope == scope))
 
     def remember_browser(self, user_id: str, browser: bytes, at: datetime) -> None:
-        if not self.knows_browser(user_id, browser):
-            self._c.execute(insert(known_browsers), {"user_id": user_id, "browser": browser, "at": at})
+        upsert = (postgresql if self._c.dialect.name == "postgresql" else sqlite).insert(known_browsers)
+        self._c.execute(upsert.values(user_id=user_id, browser=browser, at=at).on_conflict_do_nothing())

@@ -122,6 +122,11 @@ class GrantsWriter(GrantsReader):
             .values(revoked_at=moment.at)
         )
 
+    def revoke_other_sessions(self, user_id: str, kept: str, at: datetime) -> None:
+        """Ends the user's grants but those of the session that is kept."""
+        others = (grants.c.user_id == user_id, grants.c.session_id != kept, grants.c.revoked_at.is_(None))
+        self._c.execute(update(grants).where(*others).values(revoked_at=at))
+
     def revoke_token(self, jti: str, expires_at: datetime) -> None:
         if not self.is_revoked(jti):
             self._c.execute(insert(revoked_tokens), {"jti": jti, "expires_at": expires_at})

@@ -7,7 +7,7 @@ from factors_world import AT, GUEST, STRANGER, after, moment
 from hypothesis import given
 from hypothesis import strategies as st
 
-from b2b_idp.factors import recovery
+from b2b_idp.factors import challenge, recovery
 from b2b_idp.factors.challenge import Failed, Passed
 from b2b_idp.model.evidence import LocalFactor, LocalMethod
 from b2b_idp.model.problem import Code
@@ -73,6 +73,14 @@ def test_whose_list_is_used_up_gets_a_new_one_with_the_next_factor(tenancy):
     for code in tenancy.register().codes:
         tenancy.recovery(code)
     assert len(tenancy.register(at=after(hours=1)).codes) == 10
+
+
+def test_n_098_a_new_list_replaces_the_old_one(tenancy):
+    old = tenancy.register().codes
+    with tenancy.store.write() as w:
+        new = challenge.draw_recovery_codes(w, tenancy.vault, GUEST, moment())
+    assert isinstance(tenancy.recovery(old[0]), Failed)
+    assert isinstance(tenancy.recovery(new[0]), Passed)
 
 
 def test_a_code_of_one_guest_is_kept_as_another_value_for_another(tenancy):
