@@ -11,6 +11,7 @@ from freezegun import freeze_time
 from person import Person, audits, mails, token_of, user_of
 
 from b2b_idp.model.evidence import LocalMethod
+from b2b_idp.store.tables import passkeys
 from b2b_idp.testing.home_tenant import Account
 from b2b_idp.testing.walker import Walker
 
@@ -152,6 +153,41 @@ def test_all_other_sessions_end_with_their_grants_and_this_one_stays(nora, b2b_i
     assert answer["error"] == "invalid_grant"
     assert elsewhere._walker.get(b2b_idp.issuer + "/me").error == "login_required"
     [_] = audits(b2b_idp, "User ended other sessions")
+
+
+@pytest.fixture
+def passkey(b2b_idp, nora):
+    """The id of a passkey that Nora has as well."""
+    id, at = str(uuid.uuid4()), b2b_idp.idp.moment().at
+    row = {"id": id, "user_id": nora.id, "credential_id": b"1", "public_key": b"2", "sign_count": 0, "aaguid": id}
+    with b2b_idp.idp.store.write() as w:
+        w.factors._c.execute(
+            passkeys.insert(), row | {"name": "Old", "transports": [], "backed_up": False, "created_at": at}
+        )
+    return id
+
+
+def test_a_passkey_is_listed_by_its_name_and_renamed(nora, b2b_idp, passkey):
+    page = nora.walker.submit(
+        nora.look(f"{SECURITY}/{passkey}"), nora.form(nora.look(f"{SECURITY}/{passkey}"), "/rename"), name="  My  key "
+    )
+    assert "My key" in page.text
+    assert [f.name for f in registered(b2b_idp, nora.id)] == [None, "My key"]
+    [_] = audits(b2b_idp, "User renamed security info")
+    assert "was given another name" in mails(b2b_idp, ADDRESS)[0]
+
+
+@pytest.mark.parametrize("name", ["", "   ", "\u202eevil", "\0"])
+def test_a_name_can_be_read(nora, b2b_idp, passkey, name):
+    assert change(nora, "rename", factor=passkey, name=name).status_code == 400
+    assert registered(b2b_idp, nora.id)[1].name == "Old"
+
+
+def test_with_a_passkey_left_recovery_codes_stay(nora, b2b_idp, passkey):
+    [authenticator, _] = registered(b2b_idp, nora.id)
+    nora.press(nora.look(f"{SECURITY}/{authenticator.id}"), "/remove")
+    assert [f.id for f in registered(b2b_idp, nora.id)] == [passkey]
+    assert codes_left(b2b_idp, nora.id) == 10
 
 
 # --- without, after a challenge -------------------------------------------------------------------------------------
