@@ -3,39 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import signal
-import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from b2b_idp.testing.home_tenant import Account, ScriptedHome
 from b2b_idp.testing.walker import Walker
-from tests.docs.pages import NOT_RUN, PAGES, ROOT, THE_END, anchors, blocks, links, script
+from tests.docs.following import followed
+from tests.docs.pages import NOT_RUN, PAGES, ROOT, anchors, blocks, links
 
 README = ROOT / "README.md"
-TOO_LONG = 180.0
-"""Seconds after which a page that does not come to its end is killed."""
+KEYCLOAK = ROOT / "docs" / "how-to" / "keycloak-as-a-home.md"
+"""Followed by tests/real, which has a Keycloak."""
 RUN = [p for p in PAGES if any(b.language in ("sh", "python") and b.not_run is None for b in blocks(p))]
 
 
 def name(page: Path) -> str:
     return str(page.relative_to(ROOT))
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @pytest.fixture
@@ -49,59 +37,16 @@ def test_there_are_pages_to_run() -> None:
     assert {"README.md", "docs/how-to/connect-a-home.md", "docs/how-to/run.md"} <= {name(p) for p in RUN}
 
 
-@contextmanager
-def followed(page: Path, home: ScriptedHome, folder: Path) -> Iterator[dict[str, int]]:
-    """Everything on the page was done and still runs. Only the documented ports and the other organisation's issuer are
-    replaced; gives the ports by what the page calls them."""
-    if shutil.which("curl") is None:
-        reason = "curl is not installed: apt-get install curl"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    text = script(page).replace("https://login.fabrikam.example", home.issuer)
-    ports = {documented: free_port() for documented in ("8000", "8001", "5001")}
-    for documented, port in ports.items():
-        text = text.replace(f"127.0.0.1:{documented}", f"127.0.0.1:{port}")
-        text = text.replace(f"--port {documented}", f"--port {port}")
-    here = Path(sys.executable).parent
-    env = {k: v for k, v in os.environ.items() if not k.startswith("B2B_IDP_")}
-    reader = subprocess.Popen(
-        ["bash", "-c", text],
-        cwd=folder,
-        env=env | {"PATH": f"{here}:{env['PATH']}", "B2B_IDP_ALLOW_PRIVATE_UPSTREAMS": "true"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    assert reader.stdout is not None
-    too_long = threading.Timer(TOO_LONG, os.killpg, (reader.pid, signal.SIGKILL))
-    too_long.start()
-    said: list[str] = []
-    try:
-        for line in reader.stdout:
-            said.append(line)
-            if line.strip() == THE_END:
-                break
-        else:
-            pytest.fail("".join(said), pytrace=False)
-        yield ports
-    finally:
-        reader.communicate()
-        too_long.cancel()
-
-
-@pytest.mark.parametrize("page", [p for p in RUN if p != README], ids=name)
+@pytest.mark.parametrize("page", [p for p in RUN if p not in (README, KEYCLOAK)], ids=name)
 def test_the_commands_of_a_page_work_one_after_the_other(page: Path, home: ScriptedHome, tmp_path: Path) -> None:
-    with followed(page, home, tmp_path):
+    with followed(page, home.issuer, tmp_path):
         pass
 
 
 def test_who_follows_the_readme_has_an_app_that_a_guest_can_sign_in_to(home: ScriptedHome, tmp_path: Path) -> None:
     ada = "ada@fabrikam.example"
     home.script(Account(sub="ada", email=ada, name="Ada Alder"), amr=["pwd"], step_up=["pwd", "mfa"])
-    with followed(README, home, tmp_path) as ports:
+    with followed(README, home.issuer, tmp_path) as ports:
         walker = Walker()
         page = walker.submit(walker.get(f"http://127.0.0.1:{ports['5001']}/"), email=ada)
         while page.name in ("redeem", "consent"):

@@ -273,6 +273,13 @@ def test_the_report_of_a_good_home_has_no_problem(world):
     assert report.to_json()["claimsParameterSupported"] is True
 
 
+@pytest.mark.parametrize(("listed", "says"), [(["1fa", "2fa"], "mean MFA (1fa, 2fa)"), ([], "names no value to ask")])
+def test_the_report_names_the_classes_to_choose_from_where_none_is_known_to_mean_mfa(world, listed, says):
+    world.provider.metadata_overrides |= {"acr_values_supported": listed}
+    home = world.configured(vocabulary=Vocabulary(step_up=StepUp("acr_values")))
+    assert says in world.homes.check(home, moment()).step_up
+
+
 def test_the_report_of_a_dead_home_says_why(world):
     world.provider.stop()
     report = world.homes.check(world.home, moment())

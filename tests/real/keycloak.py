@@ -28,7 +28,7 @@ from uuid import uuid4
 import pyotp
 import urllib3
 
-from tests.docs.pages import ROOT, blocks
+from tests.docs.pages import ROOT, script
 from tests.real.nodes import free_port, missing
 
 VERSION = "26.4.5"
@@ -54,8 +54,8 @@ _http = urllib3.PoolManager(retries=False, timeout=60)
 
 def authentication_context() -> dict[str, Any]:
     """What the manual's page tells b2b-idp of Keycloak's words."""
-    (block,) = (b for b in blocks(PAGE) if b.language == "json")
-    context: dict[str, Any] = json.loads(block.text)["b2bIdp"]["authenticationContext"]
+    (written,) = re.findall(r"^cat > words\.json <<'END'\n(.+?)^END$", script(PAGE), re.MULTILINE | re.DOTALL)
+    context: dict[str, Any] = json.loads(written)["b2bIdp"]["authenticationContext"]
     return context
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.real.conftest import REFEDS, redirect_uri
+from tests.real.conftest import MFA, REFEDS, redirect_uri
 from tests.real.instance import Instance
 from tests.real.keycloak import authentication_context
 from tests.real.nodes import foreign_home, free_port
@@ -113,3 +113,16 @@ def test_a_second_sign_in_within_freshness_asks_nobody_anything(place):
         claims, _, walk = guest.sign_in(app)
         assert (guest.asked, guest.trips, walk.challenges) == (["pwd", "otp"], 1, [])
         assert claims["amr"] == ["pwd", "otp", "mfa"]
+
+
+@pytest.mark.parametrize("home_and_us", ["oidc-provider"], indirect=True)
+def test_no_request_carries_a_wish_for_mfa_unless_it_is_required_and_the_home_trusted(place):
+    place.guest().sign_in("plain")
+    place.partner(mfa_accepted=False)
+    place.guest(invited=False).redeem()
+    asked = place.world.home.requests[-2:]
+    assert [{"acr_values", "claims", "max_age", "prompt"} & set(request) for request in asked] == [set(), set()]
+    place.partner()
+    place.guest().sign_in()
+    assert place.world.home.requests[-1]["acr_values"] == MFA
+    assert not {"claims", "max_age", "prompt"} & set(place.world.home.requests[-1])

@@ -148,11 +148,10 @@ class OidcHomes:
             client_authentication(home, metadata, self._sign, moment)
         except Problem as p:
             problems.append(p.why)
-        asked = "; ".join(f"{k}={v}" for k, v in step_up_parameters(home, metadata).items())
         return HomeReport(
             home.issuer,
             len(keys),
-            "none" if ask.how == "none" else asked or "a plain second request, it names no value to ask by",
+            _told_step_up(home, metadata),
             metadata.acr_values,
             metadata.claims_parameter,
             tuple(problems),
@@ -200,6 +199,21 @@ class OidcHomes:
         if document["sub"] != verified.subject:
             raise refused("userinfo is about another sub than the id_token")
         return document
+
+
+def _told_step_up(home: Home, metadata: Metadata) -> str:
+    """How this home is asked for MFA, in words for its administrator."""
+    if home.vocabulary.step_up.how == "none":
+        return "none"
+    asked = step_up_parameters(home, metadata)
+    if asked:
+        return "; ".join(f"{k}={v}" for k, v in asked.items())
+    if not metadata.acr_values:
+        return "a plain second request, it names no value to ask by"
+    return (
+        "a plain second request, which a session there may answer with what it has: name in stepUp.values which of "
+        f"its acr_values_supported mean MFA ({', '.join(metadata.acr_values)})"
+    )
 
 
 def _check_issuer(issuer: str | None, home: Home, metadata: Metadata) -> None:
