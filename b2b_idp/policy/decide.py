@@ -126,10 +126,10 @@ def _at_home(strength: Strength, accounts: Iterable[frozenset[str]]) -> bool:
 
 def _combined(strength: Strength, one: Judged, factor: LocalFactor) -> bool:
     words = LOCAL[factor.method]
-    if frozenset({words.mode}) in strength.combinations:
-        return True
     if words.mode == "email" and one.shows.first_mode == "federatedSingleFactor":
         return False  # a mailed code adds nothing to an unexplained factor, whatever a strength lists
+    if frozenset({words.mode}) in strength.combinations:
+        return True
     other_kind = words.kinds.isdisjoint(one.shows.first_kinds)
     return one.first_counts and other_kind and {one.shows.first_mode, words.mode} in strength.combinations
 

@@ -38,6 +38,8 @@ class Page:
     links: list[str]
     visited: tuple[str, ...] = ()
     """The addresses that redirected here, in order."""
+    method: str | None = None
+    """The `data-method` of its form: the factor that a page asks for which has several uses."""
 
 
 class Transport(Protocol):
@@ -141,7 +143,9 @@ def _page(url: str, status: int, headers: Mapping[str, str], data: bytes, visite
     reader = _Reader()
     if "html" in next((v for k, v in headers.items() if k.lower() == "content-type"), ""):
         reader.feed(text)
-    return Page(url, status, headers, text, reader.name, reader.error, reader.forms, reader.links, visited)
+    return Page(
+        url, status, headers, text, reader.name, reader.error, reader.forms, reader.links, visited, reader.method
+    )
 
 
 class _Reader(HTMLParser):
@@ -149,6 +153,7 @@ class _Reader(HTMLParser):
         super().__init__()
         self.name: str | None = None
         self.error: str | None = None
+        self.method: str | None = None
         self.forms: list[Form] = []
         self.links: list[str] = []
         self._inside = False
@@ -168,6 +173,7 @@ class _Reader(HTMLParser):
             self.forms[-1].fields[a["name"]] = a.get("value", "")
         self.name = a.get("data-page", self.name)
         self.error = a.get("data-error", self.error)
+        self.method = a.get("data-method", self.method)
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":

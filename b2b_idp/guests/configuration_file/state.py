@@ -60,7 +60,7 @@ def state_of(r: Reader) -> State:
     }
     return State(
         {
-            HOMES: {h.tenant_id: home_document(h.tenant_id, h.properties) for h in configuration.homes.values()},
+            HOMES: {h.tenant_id: home_document(h.tenant_id, h.properties) for h in configuration.connected},
             PARTNERS: {id: partner_document(document) for id, document in partners.items()},
             **policies,
             **_groups_and_apps(r),
