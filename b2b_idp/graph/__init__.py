@@ -10,6 +10,7 @@ from b2b_idp.graph import (
     apps,
     assignments,
     authentication,
+    authentication_methods,
     authorization,
     cross_tenant,
     delta,
@@ -47,6 +48,7 @@ TABLES = (
     cross_tenant,
     policies,
     authorization,
+    authentication_methods,
     reports,
 )
 """The resource tables."""

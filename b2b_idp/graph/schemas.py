@@ -65,8 +65,8 @@ appRoleAssignment: id! guid, deletedDateTime! time?, appRoleId guid, createdDate
 oAuth2PermissionGrant: id! text, clientId guid, consentType text, principalId text?, resourceId guid, scope text
 authenticationMethod: id! guid, secretKey! text?, createdDateTime! time
 softwareOathAuthenticationMethod: id! guid, secretKey! text?, createdDateTime! time
-identityProvider: id! guid, displayName text, clientId text, issuer text, wellKnownEndpoint text, responseType text,
-  scope text, clientAuthentication IdentityProvider.ClientAuthentication?,
+identityProvider: id! text, displayName text, identityProviderType! any, clientId text, issuer text,
+  wellKnownEndpoint text, responseType text, scope text, clientAuthentication IdentityProvider.ClientAuthentication?,
   inboundClaimMapping IdentityProvider.ClaimMapping?, b2bIdp IdentityProvider.HomeExtension
 crossTenantAccessPolicy: displayName! text, allowedCloudEndpoints! [text]
 crossTenantAccessPolicyConfigurationDefault: isServiceDefault! bool, inboundTrust PartnerConfiguration.InboundTrust,
@@ -89,6 +89,11 @@ authorizationPolicy: id! text, deletedDateTime! time?, displayName text, descrip
   allowUserConsentForRiskyApps bool?, allowedToSignUpEmailBasedSubscriptions bool, allowedToUseSSPR bool,
   allowEmailVerifiedUsersToJoinOrganization bool, blockMsolPowerShell bool, guestUserRoleId guid,
   defaultUserRolePermissions AuthorizationPolicyDocument.DefaultUserRole, b2bIdp AuthorizationPolicyDocument.Extension
+authenticationMethodsPolicy: id! text, displayName! text, description! text, lastModifiedDateTime! time,
+  policyVersion! text, authenticationMethodConfigurations! [emailAuthenticationMethodConfiguration]
+emailAuthenticationMethodConfiguration: id! text, state text, allowExternalIdToUseEmailOtp text,
+  includeTargets [authenticationMethodTarget], excludeTargets [any]
+authenticationMethodTarget: id text, targetType text, isRegistrationRequired bool
 stsPolicy: id! guid, deletedDateTime! time?, displayName text, description text?, definition [text],
   isOrganizationDefault bool?
 b2bIdpEvaluation: outcome! text, reasons! [b2bIdpReason], reportOnly! [b2bIdpReason], requirement! object,

@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from b2b_idp.claims.mapping import compile_mapping
 from b2b_idp.guests.addresses import a_label
+from b2b_idp.policy.authentication_methods import email_method_of
 from b2b_idp.policy.authorization import authorization_policy_of, domain_policy_of
 from b2b_idp.policy.documents import access_policy_of, parse
-from b2b_idp.store.configuration import AUTHORIZATION, B2B_MANAGEMENT, CLAIMS_MAPPING, CONDITIONAL_ACCESS
+from b2b_idp.store.configuration import AUTHORIZATION, B2B_MANAGEMENT, CLAIMS_MAPPING, CONDITIONAL_ACCESS, EMAIL_METHOD
 
 
 class ClaimsMappingDocument(BaseModel):
@@ -59,10 +60,22 @@ def _domains(document: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
+def _email(document: Mapping[str, Any]) -> dict[str, Any]:
+    kept = _without_annotations(document)
+    email_method_of(kept)
+    return kept
+
+
 def _without_annotations(document: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in document.items() if "@odata." not in k}
 
 
 _CHECKS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = MappingProxyType(
-    {CONDITIONAL_ACCESS: _access, CLAIMS_MAPPING: _mapping, AUTHORIZATION: _authorization, B2B_MANAGEMENT: _domains}
+    {
+        CONDITIONAL_ACCESS: _access,
+        CLAIMS_MAPPING: _mapping,
+        AUTHORIZATION: _authorization,
+        B2B_MANAGEMENT: _domains,
+        EMAIL_METHOD: _email,
+    }
 )

@@ -14,6 +14,7 @@ from b2b_idp.guests.configuration_file.state import (
     APPS,
     AUTHORIZATION_POLICY,
     DOMAIN_POLICY,
+    EMAIL,
     GROUPS,
     HOMES,
     KINDS,
@@ -40,8 +41,8 @@ from b2b_idp.store.configuration import DEFAULT, PolicyRow
 ACTIVITY = "Import configuration"
 _TYPES: Mapping[str, str] = {HOMES: "IdentityProvider", GROUPS: "Group", APPS: "Application"}
 _KIND_OF: Mapping[str, str] = {HOMES: "home", GROUPS: "group", APPS: "app", MAPPINGS: "mapping"}
-_WRITTEN = (HOMES, PARTNERS, AUTHORIZATION_POLICY, DOMAIN_POLICY, MAPPINGS, ACCESS, GROUPS, APPS)
-_REMOVED = (APPS, HOMES, PARTNERS, AUTHORIZATION_POLICY, DOMAIN_POLICY, ACCESS, GROUPS)
+_WRITTEN = (HOMES, PARTNERS, AUTHORIZATION_POLICY, DOMAIN_POLICY, EMAIL, MAPPINGS, ACCESS, GROUPS, APPS)
+_REMOVED = (APPS, HOMES, PARTNERS, AUTHORIZATION_POLICY, DOMAIN_POLICY, EMAIL, ACCESS, GROUPS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,25 +13,33 @@ from b2b_idp.guests.group_documents import checked_group
 from b2b_idp.model.directory import DEFAULT_APP_ROLE, GRAPH_APP_ID
 from b2b_idp.model.moment import tenant_id_of
 from b2b_idp.store import Reader
-from b2b_idp.store.configuration import AUTHORIZATION, B2B_MANAGEMENT, CLAIMS_MAPPING, CONDITIONAL_ACCESS, DEFAULT
+from b2b_idp.store.configuration import (
+    AUTHORIZATION,
+    B2B_MANAGEMENT,
+    CLAIMS_MAPPING,
+    CONDITIONAL_ACCESS,
+    DEFAULT,
+    EMAIL_METHOD,
+)
 
 Document = dict[str, Any]
 
 HOMES, PARTNERS, GROUPS, APPS = "homes", "partners", "groups", "apps"
 ACCESS, MAPPINGS = "conditionalAccess", "claimsMapping"
-AUTHORIZATION_POLICY, DOMAIN_POLICY = "authorizationPolicy", "domainPolicy"
-SINGLE = (AUTHORIZATION_POLICY, DOMAIN_POLICY)
+AUTHORIZATION_POLICY, DOMAIN_POLICY, EMAIL = "authorizationPolicy", "domainPolicy", "emailMethod"
+SINGLE = (AUTHORIZATION_POLICY, DOMAIN_POLICY, EMAIL)
 """Sections that hold one document, whose id is the section's name."""
 KINDS: Mapping[str, str] = MappingProxyType(
     {
         AUTHORIZATION_POLICY: AUTHORIZATION,
         DOMAIN_POLICY: B2B_MANAGEMENT,
+        EMAIL: EMAIL_METHOD,
         ACCESS: CONDITIONAL_ACCESS,
         MAPPINGS: CLAIMS_MAPPING,
     }
 )
 """Section → kind of the policies in the store."""
-SECTIONS = (HOMES, PARTNERS, AUTHORIZATION_POLICY, DOMAIN_POLICY, ACCESS, MAPPINGS, GROUPS, APPS)
+SECTIONS = (HOMES, PARTNERS, AUTHORIZATION_POLICY, DOMAIN_POLICY, EMAIL, ACCESS, MAPPINGS, GROUPS, APPS)
 """In the file's order."""
 
 
