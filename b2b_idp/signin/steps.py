@@ -228,8 +228,9 @@ def needs_administrator(scope: Iterable[str], app: App) -> list[str]:
 
 
 def _silent_too_long(user: User, at: datetime) -> bool:
-    seen = user.last_signin_at or user.state_changed_at
-    return seen is not None and at - seen > MAILED_SILENCE
+    # a redemption after a reset is younger than the last sign-in before it
+    seen = [moment for moment in (user.last_signin_at, user.state_changed_at) if moment is not None]
+    return bool(seen) and at - max(seen) > MAILED_SILENCE
 
 
 def _by_mail(known: Known, view: View, user: User, decision: AskHere) -> Ask | None:
