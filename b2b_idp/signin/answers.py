@@ -61,14 +61,14 @@ def read(waiting: Waiting, answer: Answer) -> Learned:
 def _realm(a: Answer) -> Learned:
     email = a.form.get("email", "").strip()
     if not email or len(email) > 254 or "@" not in email or any(ord(c) < 32 for c in email):
-        return Learned(a.known, Problem(Code.INVALID_REQUEST, "Please type your work e-mail address."))
+        return Learned(a.known, Problem(Code.INVALID_REQUEST, "Please type your e-mail address."))
     configuration = a.view.configuration
     home = configuration.homes_by_domain.get(domain_of(email), configuration.mailed_home)
     if home.mailed and home.enabled:
         try:
             email = checked_address(email)
         except Problem:
-            return Learned(a.known, Problem(Code.INVALID_REQUEST, "Please type your work e-mail address."))
+            return Learned(a.known, Problem(Code.INVALID_REQUEST, "Please type your e-mail address."))
     if not home.enabled:
         raise Problem(
             Code.NO_HOME,
@@ -124,7 +124,7 @@ def _email_code(a: Answer) -> Learned:
     if verdict is mailed.Verdict.OK:
         return Learned(replace(known, mailed_code=None, address_proved=fact.address, mail_proved_at=a.moment.at))
     say = {
-        mailed.Verdict.WRONG: "That is not the code we sent. Please look at the newest mail.",
+        mailed.Verdict.WRONG: "That is not the right code. Please look at the newest mail.",
         mailed.Verdict.EXPIRED: "That code is too old, or was tried too often. Please ask for a new one.",
     }[verdict]
     return Learned(replace(known, mailed_code=replace(fact, tries=held.tries)), Problem(Code.WRONG_CODE, say))
