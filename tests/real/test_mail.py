@@ -120,7 +120,7 @@ def test_a_guest_without_a_provider_redeems_and_signs_in_by_codes_from_the_postb
     claims = world.sign_in(email)[0]["claims"]
     assert (claims["idp"], claims["amr"], claims["oid"]) == ("mail", ["otp", "mfa"], world.users[email])
     next(mails)  # that an authenticator was set up
-    tokens, walk = world.sign_in(email, prompt="login")
+    _, walk = world.sign_in(email, prompt="login")
     assert walk.pages == ["email-code", "challenge-totp"]
     assert {mail["To"] for mail in postbox.mails} == {email}
     code = postbox.mails[1]
