@@ -78,7 +78,14 @@ def contexts(value: str) -> Mapping[str, Mapping[str, object]]:
             "error": value,
         },
         "recovery-codes": {**form, "codes": [value, "k4m9"]},
-        "email-code": {**form, "masked_address": value, "error": value},
+        "email-code": {
+            **form,
+            "address": value,
+            "is_factor": True,
+            "unproved": True,
+            "can_change": True,
+            "error": value,
+        },
         "signed-out": {**every, "organisation": value, "return_link": link, "restorable_until": WHEN},
         "logout": {**form, "client_name": value},
         "error": {
