@@ -89,7 +89,7 @@ def _outbox(idp: B2BIdp) -> str:
 
 def _homes(idp: B2BIdp) -> list[dict[str, Any]]:
     with idp.store.read() as r:
-        homes = list(r.configuration.homes.values())
+        homes = r.configuration.connected
     found = []
     for home in homes:
         report = idp.homes.check(home, system_moment())

@@ -35,7 +35,7 @@ def list_(data: Path, as_json: bool) -> None:
                 "domains": list(h.domains),
                 "isMfaAccepted": configuration.trust(h).mfa_accepted,
             }
-            for h in configuration.homes.values()
+            for h in configuration.connected
         ]
     lines = [
         f"{r['tenantId']}  {r['displayName']}  {r['issuer']}  "
@@ -101,7 +101,7 @@ def test(data: Path, home: str, as_json: bool) -> None:
     idp = open_instance(data)
     with idp.store.read() as r:
         found = r.configuration.homes.get(home) or r.configuration.home_by_issuer(home)
-    if found is None:
+    if found is None or found.mailed:
         raise Problem(Code.NOT_FOUND, f"No home tenant is called {home}.")
     report = idp.homes.check(found, system_moment())
     show(report.to_json(), report.lines(), as_json)

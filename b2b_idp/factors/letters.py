@@ -88,6 +88,16 @@ def tell(w: Writer, vault: Vault, user: User, what: str, moment: Moment) -> None
     w.outbox.add(replace(letter, kind="notice", related_id=user.id))
 
 
+def moved_letter(vault: Vault, address: str, organisation: str, home: str, user_id: str, moment: Moment) -> Letter:
+    """Tells that the guest signs in at a home tenant from now on."""
+    body = (
+        f"Your guest account at {organisation} now signs in at {home}. Codes are mailed to you for it no more.\n\n"
+        "If that was you, all is well. If it was not, answer the person who invited you at once.\n"
+    )
+    subject = f"Your account at {organisation} signs in at {home} now"
+    return _letter(vault, f"moved:{user_id}:{moment.new_id()}", address, subject, body, moment)
+
+
 def checked_sender(sender: str) -> str:
     """`sender` as given, `address` or `name <address>`. Raises Problem(BAD_SETTING) unless it is one mail address."""
     try:

@@ -10,6 +10,7 @@ from b2b_idp.graph import (
     apps,
     assignments,
     authentication,
+    authentication_methods,
     authorization,
     conditional_access,
     cross_tenant,
@@ -51,6 +52,7 @@ TABLES = (
     strengths,
     conditional_access,
     authorization,
+    authentication_methods,
     reports,
 )
 """The resource tables."""

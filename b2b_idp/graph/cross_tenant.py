@@ -6,6 +6,7 @@ from typing import Any
 
 from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
 from b2b_idp.graph.body import bad, without_annotations
+from b2b_idp.model.home import MAILED_TENANT_ID
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.policy.documents import PartnerConfiguration, partner_of
 from b2b_idp.store.configuration import DEFAULT
@@ -124,6 +125,8 @@ def _add_partner(call: Call) -> Answer:
         raise bad("tenantId is missing.")
     partner_of(tenant_id, document)
     tenant_id = tenant_id.lower()
+    if tenant_id == MAILED_TENANT_ID:
+        raise bad("Guests by mailed code are no partner's: the default configuration holds for them.")
     if tenant_id in call.w.configuration.partners:
         raise Problem(Code.CONFLICT, "A partner with this tenantId exists.")
     writer(call).documents.set_partner(tenant_id, document)

@@ -10,9 +10,20 @@ from b2b_idp.guests.homes import add_home, change_home
 from b2b_idp.model.home import Home
 from b2b_idp.policy.documents import OIDC_PROVIDER, IdentityProvider
 from b2b_idp.signin.flow import redirect_uri
+from b2b_idp.store import Configuration
+
+BUILT_IN = "EmailOtpSignup-OAUTH"
+"""Graph's id of the identity provider that mails codes."""
 
 
 def _home_row(call: Call, home: Home) -> dict[str, Any]:
+    if home.mailed:
+        return {
+            "@odata.type": "#microsoft.graph.builtInIdentityProvider",
+            "id": BUILT_IN,
+            "displayName": home.display_name,
+            "identityProviderType": "EmailOTP",
+        }
     document = dict(home.properties)
     extension = dict(document.get("b2bIdp") or {})
     extension |= {
@@ -38,14 +49,27 @@ def _home_row(call: Call, home: Home) -> dict[str, Any]:
 
 _HOME_PROPERTIES = frozenset(
     "id displayName clientId issuer wellKnownEndpoint responseType scope clientAuthentication "
-    "inboundClaimMapping b2bIdp".split()
+    "inboundClaimMapping identityProviderType b2bIdp".split()
 )
 
 
 def _home(call: Call, id: str) -> Home:
-    home: Home | None = call.w.configuration.homes.get(id.lower())
-    if home is None:
+    configuration: Configuration = call.w.configuration
+    home = configuration.homes.get(id.lower())
+    if id.lower() == BUILT_IN.lower():
+        return configuration.mailed_home
+    if home is None or home.mailed:
         raise not_found(id)
+    return home
+
+
+def _connected(call: Call, id: str) -> Home:
+    home = _home(call, id)
+    if home.mailed:
+        raise bad(
+            f"{BUILT_IN} is built in. PATCH /policies/authenticationMethodsPolicy/authenticationMethodConfigurations/"
+            "Email switches it."
+        )
     return home
 
 
@@ -79,7 +103,7 @@ def _fresh_home(call: Call, tenant_id: str) -> Home:
 
 
 def _change_home(call: Call, id: str) -> Answer:
-    home = _home(call, id)
+    home = _connected(call, id)
     change = call.body()
     merged = _merged(dict(home.properties), change)
     merged.pop("id", None)
@@ -91,7 +115,7 @@ def _change_home(call: Call, id: str) -> Answer:
 
 
 def _delete_home(call: Call, id: str) -> Answer:
-    home = _home(call, id)
+    home = _connected(call, id)
     before = _home_row(call, home)
     writer(call).documents.delete_home(home.tenant_id, call.moment.at)
     call.target("IdentityProvider", home.tenant_id, home.display_name, before, {})

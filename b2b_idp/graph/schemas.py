@@ -72,8 +72,8 @@ fido2AuthenticationMethod: id! guid, displayName! text?, createdDateTime! time, 
   attestationCertificates! [text], attestationLevel! text?
 temporaryAccessPassAuthenticationMethod: id! guid, temporaryAccessPass! text?, createdDateTime! time,
   startDateTime time, lifetimeInMinutes int, isUsableOnce bool, isUsable! bool, methodUsabilityReason! text
-identityProvider: id! guid, displayName text, clientId text, issuer text, wellKnownEndpoint text, responseType text,
-  scope text, clientAuthentication IdentityProvider.ClientAuthentication?,
+identityProvider: id! text, displayName text, identityProviderType! any, clientId text, issuer text,
+  wellKnownEndpoint text, responseType text, scope text, clientAuthentication IdentityProvider.ClientAuthentication?,
   inboundClaimMapping IdentityProvider.ClaimMapping?, b2bIdp IdentityProvider.HomeExtension
 crossTenantAccessPolicy: displayName! text, allowedCloudEndpoints! [text]
 crossTenantAccessPolicyConfigurationDefault: isServiceDefault! bool, inboundTrust PartnerConfiguration.InboundTrust,
@@ -108,6 +108,11 @@ authorizationPolicy: id! text, deletedDateTime! time?, displayName text, descrip
   allowUserConsentForRiskyApps bool?, allowedToSignUpEmailBasedSubscriptions bool, allowedToUseSSPR bool,
   allowEmailVerifiedUsersToJoinOrganization bool, blockMsolPowerShell bool, guestUserRoleId guid,
   defaultUserRolePermissions AuthorizationPolicyDocument.DefaultUserRole, b2bIdp AuthorizationPolicyDocument.Extension
+authenticationMethodsPolicy: id! text, displayName! text, description! text, lastModifiedDateTime! time,
+  policyVersion! text, authenticationMethodConfigurations! [emailAuthenticationMethodConfiguration]
+emailAuthenticationMethodConfiguration: id! text, state text, allowExternalIdToUseEmailOtp text,
+  includeTargets [authenticationMethodTarget], excludeTargets [any]
+authenticationMethodTarget: id text, targetType text, isRegistrationRequired bool
 stsPolicy: id! guid, deletedDateTime! time?, displayName text, description text?, definition [text],
   isOrganizationDefault bool?
 b2bIdpEvaluation: outcome! text, reasons! [b2bIdpReason], reportOnly! [b2bIdpReason], requirement! object,

@@ -38,6 +38,12 @@ def checked_address(text: object) -> str:
     return f"{address.local_part}@{address.ascii_domain}"
 
 
+def normal_address(text: object) -> str:
+    """The one form of an address that is an identity: as it is kept, in lower case. `ada+x@` and `ada@` stay two.
+    Raises Problem(BAD_REQUEST)."""
+    return checked_address(text).lower()
+
+
 def a_label(domain: str) -> str:
     """A domain as an A-label in lower case, a trailing dot dropped (IDNA 2008; compatibility forms and labels that mix
     scripts are refused). Raises Problem(BAD_REQUEST)."""

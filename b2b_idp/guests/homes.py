@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from b2b_idp.guests.addresses import PUBLIC_MAIL, a_label
+from b2b_idp.model.home import MAILED_TENANT_ID
 from b2b_idp.model.moment import Moment, tenant_id_of
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.policy.documents import (
@@ -46,7 +47,7 @@ def add_home(w: Writer, document: Mapping[str, Any], moment: Moment) -> str:
     home = home_of(tenant_id, kept, secret)
     if home.client_auth == "client_secret" and secret is None:
         raise Problem(Code.BAD_REQUEST, "clientAuthentication.clientSecret is missing.")
-    if w.documents.home_issuer_taken(home.issuer, tenant_id):
+    if tenant_id == MAILED_TENANT_ID or w.documents.home_issuer_taken(home.issuer, tenant_id):
         raise Problem(Code.CONFLICT, "An identity provider with this issuer or tenantId exists, or existed.")
     kept["wellKnownEndpoint"] = _checked_well_known(kept, home.issuer)
     extension["domains"] = checked_domains(w, home.domains, tenant_id)

@@ -146,8 +146,8 @@ def check_domain(configuration: Configuration, email: str) -> None:
             else ("is in the list of domains that may not be invited")
         )
         raise Problem(Code.BAD_REQUEST, f"{domain} {how} (B2BManagementPolicy).")
-    home = configuration.homes_by_domain.get(domain)
-    users = configuration.trust(home).inbound.users if home is not None and not home.own else None
+    home = configuration.homes_by_domain.get(domain, configuration.mailed_home)
+    users = None if home.own else configuration.trust(home).inbound.users
     if users is not None and users.access == "blocked" and "AllUsers" in users.targets:
         raise Problem(
             Code.BAD_REQUEST,

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from b2b_idp.claims.mapping import compile_mapping
 from b2b_idp.guests.addresses import a_label
 from b2b_idp.policy.access_documents import access_policy_of
+from b2b_idp.policy.authentication_methods import email_method_of
 from b2b_idp.policy.authorization import authorization_policy_of, domain_policy_of
 from b2b_idp.policy.documents import parse
 from b2b_idp.policy.named_documents import Named, agreement_of, context_of, location_of, strength_of
@@ -21,6 +22,7 @@ from b2b_idp.store.configuration import (
     B2B_MANAGEMENT,
     CLAIMS_MAPPING,
     CONDITIONAL_ACCESS,
+    EMAIL_METHOD,
     NAMED_LOCATION,
     STRENGTH,
 )
@@ -103,6 +105,12 @@ def _domains(document: Mapping[str, Any], named: Named) -> dict[str, Any]:
     return kept
 
 
+def _email(document: Mapping[str, Any], named: Named) -> dict[str, Any]:
+    kept = _without_annotations(document)
+    email_method_of(kept)
+    return kept
+
+
 def _without_annotations(document: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in document.items() if "@odata." not in k}
 
@@ -117,5 +125,6 @@ _CHECKS: Mapping[str, Callable[[Mapping[str, Any], Named], dict[str, Any]]] = Ma
         CLAIMS_MAPPING: _mapping,
         AUTHORIZATION: _authorization,
         B2B_MANAGEMENT: _domains,
+        EMAIL_METHOD: _email,
     }
 )

@@ -87,5 +87,7 @@ class Vocabulary:
     auth_time: AuthTimeUse = "used"
     otp_is_mailed: bool = False
     """The vendor's `otp` is a code sent by e-mail: it is no factor kind of its own."""
+    our_own: bool = False
+    """The words are this server's own, about a code that it mailed itself: believed as they stand."""
     addresses_assigned: bool = False
     """The vendor's addresses are assigned by its administrators, so an absent `email_verified` is not a doubt."""

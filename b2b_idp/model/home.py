@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 
-from b2b_idp.model.evidence import Vocabulary
+from b2b_idp.model.evidence import StepUp, Vocabulary
+from b2b_idp.model.moment import tenant_id_of
+
+MAILED_ISSUER = "mail"
+"""The issuer of who signs in by mailed code, as in Graph's `identities`."""
+MAILED_TENANT_ID = tenant_id_of(MAILED_ISSUER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +32,8 @@ class Home:
     """Mail domains, as A-labels in lower case, for which this home is authoritative."""
     own: bool = False
     """The resource tenant's own provider: its people are members."""
+    mailed: bool = False
+    """The built-in home of guests whose domain has no other: a code is mailed, and this server itself says so."""
     enabled: bool = True
     claim_mapping: Mapping[str, str] = field(default_factory=dict)
     """inboundClaimMapping: OpenID Connect's name (sub, name, email, address.locality …) or, for a property that it
@@ -36,6 +43,20 @@ class Home:
     vocabulary: Vocabulary = Vocabulary()
     properties: Mapping[str, Any] = field(default_factory=dict)
     """The identityProvider as it was written, without its secret."""
+
+
+def mailed_home(enabled: bool) -> Home:
+    """The built-in home. It has no provider to go to; what it says of a guest is one factor, `otp`."""
+    return Home(
+        tenant_id=MAILED_TENANT_ID,
+        issuer=MAILED_ISSUER,
+        display_name="Email One Time Passcode",
+        client_id="",
+        well_known="",
+        mailed=True,
+        enabled=enabled,
+        vocabulary=Vocabulary(amr={"otp": ("email",)}, step_up=StepUp("none"), otp_is_mailed=True, our_own=True),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +114,11 @@ class Trust:
     trusted_attributes: frozenset[str] = frozenset()
     local_only: bool = False
     """The home's MFA does not count for this sign-in, however trusted: a factor registered here is needed."""
+
+
+def mailed_trust(default: Partner) -> Trust:
+    """What holds for the built-in home: the default's inbound setting, and never MFA."""
+    return Trust(inbound=default.inbound or Collaboration())
 
 
 def effective_trust(partner: Partner | None, default: Partner) -> Trust:

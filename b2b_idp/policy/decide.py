@@ -165,12 +165,12 @@ ANY_PASSKEY = "any"
 
 def _combined(strength: Strength, one: Judged, factor: LocalFactor) -> bool:
     words = LOCAL[factor.method]
+    if words.mode == "email" and one.shows.first_mode == "federatedSingleFactor":
+        return False  # a mailed code adds nothing to an unexplained factor, whatever a strength lists
     alone = frozenset({words.mode})
     if alone in strength.combinations:
         makes = strength.aaguids.get(alone)
         return makes is None or factor.aaguid == ANY_PASSKEY or factor.aaguid in makes
-    if words.mode == "email" and one.shows.first_mode == "federatedSingleFactor":
-        return False  # a mailed code adds nothing to an unexplained factor, whatever a strength lists
     other_kind = words.kinds.isdisjoint(one.shows.first_kinds)
     return one.first_counts and other_kind and {one.shows.first_mode, words.mode} in strength.combinations
 

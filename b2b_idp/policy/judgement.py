@@ -28,7 +28,7 @@ def judge(
     statement: HomeStatement, requirement: Requirement, trust: Trust, vocabulary: Vocabulary, at: datetime
 ) -> Judged:
     """`statement` at the moment `at`. An unknown time never meets a demanded age."""
-    shows = shown(statement, vocabulary, trust.mfa_accepted)
+    shows = shown(statement, vocabulary, trust.mfa_accepted or vocabulary.our_own)
     time = _time(statement, vocabulary)
     first = _since(requirement.not_before, time, statement)
     mfa = (

@@ -99,6 +99,11 @@ def _home_of(r: Reader, user: User) -> tuple[Home | None, Trust]:
     return home, r.configuration.trust(home) if home is not None and not home.own else Trust()
 
 
+def _name_of(home: Home | None) -> str | None:
+    """The organisation where somebody signs in; None for whom codes are mailed."""
+    return None if home is None or home.mailed else home.display_name
+
+
 def account_of(r: Reader, session: SessionRow, user: User) -> Account:
     """The account of the person whose session it is."""
     home, trust = _home_of(r, user)
@@ -108,7 +113,7 @@ def account_of(r: Reader, session: SessionRow, user: User) -> Account:
     redeemed = user.state_changed_at if user.state == "Accepted" else None
     return Account(
         user=user,
-        home_name=home.display_name if home else None,
+        home_name=_name_of(home),
         inviter=_inviter(r, user),
         since=redeemed or user.created_at,
         signed_in_at=session.created_at,
@@ -213,7 +218,7 @@ def _sponsored(r: Reader, user: User) -> list[Sponsored]:
         home = homes.get(guest.home_tenant_id or "")
         attested = guest.properties.get("b2bIdp.attestedAt")
         at = datetime.fromisoformat(attested) if isinstance(attested, str) else None
-        found.append(Sponsored(guest, home.display_name if home else None, at))
+        found.append(Sponsored(guest, _name_of(home), at))
     return found
 
 

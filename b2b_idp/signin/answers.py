@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from b2b_idp.factors import challenge, letters, mailed, passes, passkeys, totp
 from b2b_idp.factors.passkeys import RelyingParty
+from b2b_idp.guests.addresses import checked_address
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.directory import User
 from b2b_idp.model.evidence import Evidence, LocalFactor, LocalMethod
@@ -19,9 +20,11 @@ from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.url import domain_of
 from b2b_idp.signin import security
-from b2b_idp.signin.facts import Known, MailedCodeFact, TaskKind, Waiting
+from b2b_idp.signin.facts import Known, TaskKind, Waiting
+from b2b_idp.signin.learning import learn_mailed_code
 from b2b_idp.signin.log import guest_audit
-from b2b_idp.signin.steps import SELF_CONSENT, Ask, next_step
+from b2b_idp.signin.mailing import CODES_IN_A_SIGNIN, Mail, is_told
+from b2b_idp.signin.steps import SELF_CONSENT, Ask, CodeFor, next_step
 from b2b_idp.signin.values import Browser
 from b2b_idp.signin.view import View
 from b2b_idp.store import Writer
@@ -61,9 +64,15 @@ def read(waiting: Waiting, answer: Answer) -> Learned:
 def _realm(a: Answer) -> Learned:
     email = a.form.get("email", "").strip()
     if not email or len(email) > 254 or "@" not in email or any(ord(c) < 32 for c in email):
-        return Learned(a.known, Problem(Code.INVALID_REQUEST, "Please type your work e-mail address."))
-    home = a.view.configuration.homes_by_domain.get(domain_of(email))
-    if home is None or not home.enabled:
+        return Learned(a.known, Problem(Code.INVALID_REQUEST, "Please type your e-mail address."))
+    configuration = a.view.configuration
+    home = configuration.homes_by_domain.get(domain_of(email), configuration.mailed_home)
+    if home.mailed and home.enabled:
+        try:
+            email = checked_address(email)
+        except Problem:
+            return Learned(a.known, Problem(Code.INVALID_REQUEST, "Please type your e-mail address."))
+    if not home.enabled:
         raise Problem(
             Code.NO_HOME,
             "There is no sign-in for this address here yet. Ask the person who invited you, "
@@ -116,17 +125,30 @@ def _email_code(a: Answer) -> Learned:
         return Learned(known)
     if a.form.get("other") and step.or_pass:
         return Learned(replace(known, with_pass=True))
-    if a.form.get("resend"):
-        return Learned(mail_code(a.w, a.vault, a.signin_id, replace(known, mailed_code=None), a.view, step, a.moment))
+    first = step.code_for is CodeFor.FIRST_FACTOR
+    if a.form.get("other") and known.invitation_id is None and not is_told(known, a.view, step):
+        return Learned(replace(known, tenant_id=None, mailed_code=None))
     fact = known.mailed_code
+    if a.form.get("resend"):
+        if first and fact is not None and fact.number >= CODES_IN_A_SIGNIN:
+            say = "No more codes are sent in this sign-in. Please type the one from the newest mail."
+            return Learned(known, Problem(Code.TOO_MANY_ATTEMPTS, say))
+        mail = Mail(a.w, a.vault, a.signin_id, known, a.view, step, a.browser, a.moment)
+        return Learned(replace(known, mailed_code=mail.code()))
     if fact is None:
         return Learned(known, Problem(Code.WRONG_CODE, "Please ask for a new code."))
     held = mailed.MailedCode(fact.digest, fact.address, fact.sent_at, fact.tries)
     verdict, held = mailed.check(a.vault, a.signin_id, held, a.form.get("code", ""), a.moment.at)
+    if verdict is mailed.Verdict.OK and first:
+        assert a.view.home is not None
+        return Learned(learn_mailed_code(known, a.view.home, fact.address, step.fresh, a.moment))
+    if verdict is mailed.Verdict.OK and step.code_for is CodeFor.SECOND_FACTOR:
+        factor = LocalFactor(LocalMethod.EMAIL, a.moment.at)
+        return Learned(replace(_with_factor(known, factor), mailed_code=None, method=None))
     if verdict is mailed.Verdict.OK:
         return Learned(replace(known, mailed_code=None, address_proved=fact.address, mail_proved_at=a.moment.at))
     say = {
-        mailed.Verdict.WRONG: "That is not the code we sent. Please look at the newest mail.",
+        mailed.Verdict.WRONG: "That is not the right code. Please look at the newest mail.",
         mailed.Verdict.EXPIRED: "That code is too old, or was tried too often. Please ask for a new one.",
     }[verdict]
     return Learned(replace(known, mailed_code=replace(fact, tries=held.tries)), Problem(Code.WRONG_CODE, say))
@@ -271,12 +293,15 @@ def _with_factor(known: Known, factor: LocalFactor) -> Known:
     return replace(known, evidence=Evidence(known.evidence.statements, (*known.evidence.local, factor)))
 
 
-def prepare(w: Writer, vault: Vault, signin_id: str, known: Known, view: View, step: Ask, moment: Moment) -> Known:
+def prepare(
+    w: Writer, vault: Vault, signin_id: str, known: Known, view: View, step: Ask, browser: Browser, moment: Moment
+) -> Known:
     """What a page needs before it can be shown: a mailed code is on its way, a secret, challenge or list is drawn."""
     if step.waiting is Waiting.EMAIL_CODE:
         fact = known.mailed_code
         if fact is None or fact.address != step.address:
-            return mail_code(w, vault, signin_id, known, view, step, moment)
+            mail = Mail(w, vault, signin_id, known, view, step, browser, moment)
+            return replace(known, mailed_code=mail.code())
     if step.passkey and known.passkey_challenge is None:
         return replace(known, passkey_challenge=passkeys.new_challenge(moment))
     if step.totp_registration and known.totp_secret is None:
@@ -287,22 +312,3 @@ def prepare(w: Writer, vault: Vault, signin_id: str, known: Known, view: View, s
         codes = security.draw_codes(w, vault, view.user, moment)
         return replace(known, task=replace(known.task, done=True), recovery_codes=_sealed(vault, signin_id, codes))
     return known
-
-
-def mail_code(w: Writer, vault: Vault, signin_id: str, known: Known, view: View, step: Ask, moment: Moment) -> Known:
-    """Mails a fresh code to the address; the newest one wins, within this sign-in."""
-    assert step.address is not None
-    letters.may_mail(w, vault, step.address, moment.at)
-    code = mailed.new_code(moment)
-    w.outbox.add(
-        letters.code_letter(
-            vault,
-            step.address,
-            code,
-            view.configuration.tenant.name,
-            f"code:{signin_id}:{moment.new_id()}",
-            moment,
-        )
-    )
-    digest = mailed.code_digest(vault, signin_id, step.address, code)
-    return replace(known, mailed_code=MailedCodeFact(digest, step.address, moment.at))

@@ -15,7 +15,7 @@ from b2b_idp.signin.facts import Known, Task, evidence_from_json
 from b2b_idp.signin.grants import session_is_good
 from b2b_idp.signin.refusals import bad_link, no_home
 from b2b_idp.signin.values import Browser
-from b2b_idp.signin.view import is_good
+from b2b_idp.signin.view import has_a_home_now, is_good
 from b2b_idp.store import Reader
 from b2b_idp.store.signins import SessionRow
 
@@ -26,6 +26,8 @@ def facts_of_request(r: Reader, request: AuthorizeRequest, browser: Browser, mom
     configuration = r.configuration
     hint = (request.domain_hint or "").strip().lower()
     hinted = configuration.homes.get(hint) or configuration.homes_by_domain.get(domain_of("@" + hint))
+    if hinted is not None and hinted.mailed:
+        hinted = None  # a code is mailed only where somebody asks for it on our page
     if hinted is None and request.login_hint:
         hinted = configuration.homes_by_domain.get(domain_of(request.login_hint))
     session = r.signins.session(browser.session_id) if browser.session_id else None
@@ -38,6 +40,7 @@ def facts_of_request(r: Reader, request: AuthorizeRequest, browser: Browser, mom
         and "select_account" not in request.prompt
         and (hinted is None or hinted.tenant_id == user.home_tenant_id)
         and not _hints_at_another(request, user)
+        and not has_a_home_now(configuration, user.identity)
     )
     if usable:
         assert session is not None and user is not None
@@ -51,14 +54,18 @@ def facts_of_task(session: SessionRow, user: User, task: Task, moment: Moment) -
 
 
 def _with_session(known: Known, session: SessionRow, user: User) -> Known:
-    proved = session.evidence.get("mailProvedAt")
+    def noted(name: str) -> datetime | None:
+        seconds = session.evidence.get(name)
+        return None if seconds is None else datetime.fromtimestamp(seconds, known.began_at.tzinfo)
+
     return replace(
         known,
         session_id=session.id,
         tenant_id=user.home_tenant_id,
         identity=user.identity,
         evidence=evidence_from_json(session.evidence),
-        mail_proved_at=None if proved is None else datetime.fromtimestamp(proved, known.began_at.tzinfo),
+        mail_proved_at=noted("mailProvedAt"),
+        redeemed_at=noted("redeemedAt"),
     )
 
 
@@ -78,8 +85,8 @@ def facts_of_link(r: Reader, vault: Vault, ticket: str, moment: Moment) -> Known
         raise bad_link("unknown, altered or superseded link")
     if not is_good(invitation, moment.at):
         raise bad_link("expired or revoked invitation")
-    home = r.configuration.homes_by_domain.get(domain_of(invitation.email))
-    if home is None:
+    home = r.configuration.homes_by_domain.get(domain_of(invitation.email), r.configuration.mailed_home)
+    if home.mailed and not home.enabled:
         raise no_home(domain_of(invitation.email))
     return Known(
         began_at=moment.at,
@@ -87,5 +94,6 @@ def facts_of_link(r: Reader, vault: Vault, ticket: str, moment: Moment) -> Known
         landing=invitation.redirect_url,
         email=invitation.email,
         mail_proved_at=moment.at,
-        tenant_id=home.tenant_id,
+        # a used link leads on only as far as any visit does: a code is mailed when somebody asks for it
+        tenant_id=None if home.mailed and invitation.status == "Completed" else home.tenant_id,
     )

@@ -66,12 +66,14 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class MailedCodeFact:
-    """A code that was mailed for this sign-in: its digest, never the code. Newest wins."""
+    """A code that was mailed for this sign-in: its digest, never the code. Newest wins; `number` counts them.
+    Of a code that was never mailed the digest is no code's."""
 
     digest: str
     address: str
     sent_at: datetime
     tries: int = 0
+    number: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,8 @@ class Known:
     """An address whose mailed code was typed in this browser, in this sign-in."""
     mail_proved_at: datetime | None = None
     """When this browser last proved the guest's own address, by mailed link or mailed code."""
+    redeemed_at: datetime | None = None
+    """When a sign-in that a mailed link began in this browser bound the guest."""
     mailed_code: MailedCodeFact | None = None
     with_pass: bool = False
     """The guest wants to prove with a one-time pass, or nothing else would do, that a factor may be registered."""
@@ -146,7 +150,7 @@ class Known:
     @staticmethod
     def from_json(document: Mapping[str, Any]) -> Known:
         d = dict(document)
-        for name in ("began_at", "mail_proved_at"):
+        for name in ("began_at", "mail_proved_at", "redeemed_at"):
             if d.get(name) is not None:
                 d[name] = _instant(d[name])
         if d.get("request") is not None:

@@ -28,6 +28,7 @@ from b2b_idp.signin.facts import Known, Task, Waiting
 from b2b_idp.signin.grants import write_grant
 from b2b_idp.signin.learning import bind, learn, was_asked
 from b2b_idp.signin.log import signin_document
+from b2b_idp.signin.mailing import mailing_key
 from b2b_idp.signin.refusals import stranger, used
 from b2b_idp.signin.showing import page_of
 from b2b_idp.signin.steps import Ask, Bind, Depart, Issue, Step, Stop, next_step
@@ -138,7 +139,7 @@ class SignIn:
                 return self._refuse(w, None, correlation_id, known, view, step, browser, moment)
             waiting = Waiting.ACCESS_PASS
             if not isinstance(step, Stop):
-                waiting, known = self._settle(w, id, known, view, step, moment)
+                waiting, known = self._settle(w, id, known, view, step, browser, moment)
             row = SigninRow(
                 id=id,
                 browser=browser.key,
@@ -273,7 +274,7 @@ class SignIn:
         view = load_view(w, known, moment.at, browser.ip_address)
         step = next_step(known, view, moment.at)
         if isinstance(step, Bind):
-            bind(w, known, view, step, moment)
+            known = bind(w, self._vault, known, view, step, moment)
             view = load_view(w, known, moment.at, browser.ip_address)
             step = next_step(known, view, moment.at)
         if isinstance(step, Stop):
@@ -281,7 +282,7 @@ class SignIn:
         if isinstance(step, Depart):
             self._move(w, row, Waiting.DEPARTURE, known)
             return AtStep(row.id)
-        waiting, known = self._settle(w, row.id, known, view, step, moment)
+        waiting, known = self._settle(w, row.id, known, view, step, browser, moment)
         self._move(w, row, waiting, known)
         return _next_place(row.id, waiting)
 
@@ -354,7 +355,7 @@ class SignIn:
         return replace(known, departures=departures, pending=departure.pending.to_json()), departure.url
 
     def _settle(
-        self, w: Writer, id: str, known: Known, view: View, step: Step, moment: Moment
+        self, w: Writer, id: str, known: Known, view: View, step: Step, browser: Browser, moment: Moment
     ) -> tuple[Waiting, Known]:
         match step:
             case Depart():
@@ -362,7 +363,7 @@ class SignIn:
             case Issue():
                 return Waiting.READY, known
             case Ask():
-                return step.waiting, prepare(w, self._vault, id, known, view, step, moment)
+                return step.waiting, prepare(w, self._vault, id, known, view, step, browser, moment)
             case _:
                 raise AssertionError(step)
 
@@ -380,6 +381,8 @@ class SignIn:
         session_id, grant_id = write_grant(w, known, step, view, moment, self._settings.home_recheck)
         self._log(w, correlation_id, known, view, browser, moment, user=step.user, evaluation=step.evaluation)
         w.users.signed_in(step.user.id, moment.at)
+        if step.home.mailed:
+            w.factors.remember_browser(step.user.id, mailing_key(self._vault, browser), moment.at)
         if known.task is not None:
             security.carry_out(w, self._vault, known.task, step.user, session_id, moment)
             return Landed(f"{self._settings.issuer}/me/security?done={known.task.kind}", session_id)

@@ -16,18 +16,21 @@ from b2b_idp.policy.decide import History
 from b2b_idp.policy.evaluate import evaluate
 from b2b_idp.signin.facts import Known, evidence_from_json, evidence_to_json
 from b2b_idp.signin.steps import (
-    LOCAL_METHODS,
     Issue,
     access_request,
     evidence_of_session,
     needs_administrator,
+    offered,
     policy_view,
 )
 from b2b_idp.signin.values import Standing
-from b2b_idp.signin.view import View, load_view
+from b2b_idp.signin.view import View, has_a_home_now, load_view
 from b2b_idp.store import Reader, Writer
 from b2b_idp.store.grants import Grant
 from b2b_idp.store.signins import SessionRow
+
+MAILED_RECHECK = timedelta(hours=24)
+"""How long a session lives after a mailed code, at most: a mailbox changes hands more easily than an account."""
 
 
 def session_is_good(session: SessionRow, user: User, at: datetime) -> bool:
@@ -44,10 +47,13 @@ def write_grant(
 ) -> tuple[str, str | None]:
     """Writes the session (a new one after any visit at home) and, for an app's request, the grant. Their ids."""
     evidence = evidence_of_session(known.evidence)
-    ends = max(s.at for s in evidence.statements) + home_recheck
+    longest = min(home_recheck, MAILED_RECHECK) if step.home.mailed else home_recheck
+    ends = max(s.at for s in evidence.statements) + longest
     document = evidence_to_json(evidence)
     if known.mail_proved_at is not None:
         document["mailProvedAt"] = known.mail_proved_at.timestamp()
+    if known.redeemed_at is not None:
+        document["redeemedAt"] = known.redeemed_at.timestamp()
     session_id = _session(w, known, step.user.id, document, ends, moment)
     if step.user.home_mfa_seen_at is None and any(
         r.code in (Reason.HOME_MFA_ACCEPTED, Reason.HOME_STRENGTH_ACCEPTED) for r in step.evaluation.decision.reasons
@@ -80,7 +86,8 @@ def write_grant(
 def _session(w: Writer, known: Known, user_id: str, document: Mapping[str, Any], ends: datetime, moment: Moment) -> str:
     """The session that remembers this evidence: the same one while nothing new was learned from home."""
     kept = w.signins.session(known.session_id) if known.session_id else None
-    if kept is not None and known.departures == 0:
+    anew = known.departures > 0 or any(s.at > known.began_at for s in known.evidence.statements)
+    if kept is not None and not anew:
         if kept.evidence != document:
             w.signins.update_session(kept.id, document, ends)
         return kept.id
@@ -122,6 +129,8 @@ def reconsider(r: Reader, grant: Grant, moment: Moment, *, refresh: bool = False
     view = load_view(r, known, moment.at, grant.document.get("address", ""))
     if view.app is None or view.home is None:
         raise _over("the app or the home tenant is gone")
+    if has_a_home_now(view.configuration, user.identity):
+        raise _over("a home tenant became authoritative for the domain of a guest by mailed code")
     withdrawn = needs_administrator(grant.document["scope"], view.app)
     if withdrawn:
         raise _over("an administrator's consent was withdrawn: " + ", ".join(withdrawn)[:200])
@@ -131,7 +140,7 @@ def reconsider(r: Reader, grant: Grant, moment: Moment, *, refresh: bool = False
         access_request(view, user, judged, statement, moment.at if refresh else began_at, moment.at),
         policy_view(view, judged),
         evidence,
-        History(asked_home=known.asked_home, local_methods=LOCAL_METHODS),
+        History(asked_home=known.asked_home, local_methods=offered(view)),
     )
     decision = evaluation.decision
     if not isinstance(decision, Allow):

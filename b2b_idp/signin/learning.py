@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from b2b_idp.factors import letters
+from b2b_idp.guests import lifecycle
 from b2b_idp.homes.oidc import HomeAnswer
+from b2b_idp.keys.vault import Vault
 from b2b_idp.model.directory import HomeIdentity
-from b2b_idp.model.evidence import Evidence
+from b2b_idp.model.evidence import Evidence, HomeStatement
 from b2b_idp.model.home import Home
 from b2b_idp.model.moment import Moment
 from b2b_idp.signin.attributes import may_follow, refresh
@@ -14,7 +17,7 @@ from b2b_idp.signin.facts import HomeProfile, Known
 from b2b_idp.signin.log import guest_audit
 from b2b_idp.signin.refusals import taken
 from b2b_idp.signin.steps import Bind
-from b2b_idp.signin.view import View
+from b2b_idp.signin.view import View, mailed_identity
 from b2b_idp.store import Writer
 
 
@@ -28,6 +31,8 @@ def learn(w: Writer, known: Known, home: Home, answer: HomeAnswer, moment: Momen
     trust = w.configuration.trust(home)
     said = {name: value for name, value in p.attributes.items() if name in may_follow(trust)}
     user = w.users.by_identity(identity)
+    invitation = w.users.invitation(known.invitation_id) if known.invitation_id else None
+    others_link = user is not None and invitation is not None and invitation.user_id != user.id
     if user is not None:
         refresh(w, user, said, home, trust, moment)
     return replace(
@@ -37,6 +42,8 @@ def learn(w: Writer, known: Known, home: Home, answer: HomeAnswer, moment: Momen
         pending=None,
         asked_home=known.asked_home or was_asked(known),
         session_id=None if other else known.session_id,
+        # a link proves the mailbox of whom it was sent to
+        mail_proved_at=None if others_link else known.mail_proved_at,
         evidence=replace(evidence, statements=(*evidence.statements, answer.statement)),
     )
 
@@ -47,9 +54,37 @@ def was_asked(known: Known) -> bool:
     return bool(pending.get("asked_step_up")) or pending.get("max_age") is not None
 
 
-def bind(w: Writer, known: Known, view: View, step: Bind, moment: Moment) -> None:
+def learn_mailed_code(known: Known, home: Home, address: str, fresh: bool, moment: Moment) -> Known:
+    """The facts once a code mailed to the address was typed: this server's own word for one factor, done now.
+    `fresh`: an earlier sign-in was too old for what is asked."""
+    identity = mailed_identity(address)
+    statement = HomeStatement(
+        tenant_id=home.tenant_id,
+        issuer=identity.issuer,
+        subject=identity.subject,
+        amr=("otp",),
+        acr=None,
+        auth_time=moment.epoch,
+        at=moment.at,
+        asked=fresh,
+    )
+    return replace(
+        known,
+        identity=identity,
+        profile=HomeProfile(address, True),
+        mailed_code=None,
+        address_proved=address,
+        asked_home=known.asked_home or fresh,
+        evidence=replace(known.evidence, statements=(*known.evidence.statements, statement)),
+    )
+
+
+def bind(w: Writer, vault: Vault, known: Known, view: View, step: Bind, moment: Moment) -> Known:
     """Binds the candidate to the identity, once. Raises Problem(INVITATION_TAKEN)."""
     assert known.identity is not None and view.home is not None
+    if step.candidate.moves:
+        _move(w, vault, known, view, view.home, step, moment)
+        return known
     bound = w.users.bind(step.candidate.user, known.identity, view.home.tenant_id, step.proved_mail, moment.at)
     if bound is None:
         raise taken()
@@ -60,4 +95,24 @@ def bind(w: Writer, known: Known, view: View, step: Bind, moment: Moment) -> Non
         w.users.set_invitation_status(invitation.id, "Completed")
     activity = "Redeem external user invite" if invitation is not None else "Bind member to the own provider"
     audit = guest_audit(bound, moment, activity, service="Invited Users", operation="Update")
+    w.logs.add_audit(audit, moment.at)
+    from_link = invitation is not None and invitation.id == known.invitation_id
+    return replace(known, redeemed_at=moment.at) if from_link else known
+
+
+def _move(w: Writer, vault: Vault, known: Known, view: View, home: Home, step: Bind, moment: Moment) -> None:
+    """Binds a guest by mailed code to their home. What was begun by mailed code ends. Their local factors stay: home
+    and mailbox may be in one hand, and it should not get past a factor that it does not hold."""
+    assert known.identity is not None
+    moved = w.users.rebind(step.candidate.user, known.identity, home.tenant_id, step.proved_mail)
+    if moved is None:
+        raise taken()
+    moved = lifecycle.revoke_sessions(w, moved, moment)
+    if known.profile is not None:
+        refresh(w, moved, known.profile.attributes, home, view.trust, moment, new_identity=True)
+    organisation = view.configuration.tenant.name
+    w.outbox.add(letters.moved_letter(vault, step.proved_mail, organisation, home.display_name, moved.id, moment))
+    audit = guest_audit(
+        moved, moment, "Move guest to a home tenant", service="Invited Users", operation="Update", reason=home.issuer
+    )
     w.logs.add_audit(audit, moment.at)

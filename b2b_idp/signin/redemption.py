@@ -26,7 +26,8 @@ def proof_of(known: Known, view: View, candidate: Candidate) -> Proof:
     """The proof that (issuer, sub) holds the invited address.
 
     The home that is authoritative for the address's domain vouches for it, or, where there is none, a code mailed to
-    the address was typed in this browser. The link alone proves nothing, nor does another home's word.
+    the address was typed in this browser. The link alone proves nothing, nor does another home's word. A guest by
+    mailed code moves to a home by both.
     Raises Problem(ADDRESS_NOT_VOUCHED).
     """
     address = candidate.address
@@ -36,6 +37,11 @@ def proof_of(known: Known, view: View, candidate: Candidate) -> Proof:
     home = view.home
     if authority is None and home is not None and home.own and candidate.invitation is None:
         authority = home  # the organisation's own word for its members
+    if candidate.moves:
+        vouched = profile is not None and profile.email_verified is True and same_address(profile.email or "", address)
+        if authority != home or not vouched:
+            raise _not_vouched(address, "the home does not vouch for the address that a guest by mailed code has")
+        return Proof.ENOUGH if typed else Proof.MAILED_CODE
     if authority is None:
         return Proof.ENOUGH if typed else Proof.MAILED_CODE
     if home is None or authority.tenant_id != home.tenant_id or profile is None:

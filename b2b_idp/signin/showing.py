@@ -13,7 +13,8 @@ from b2b_idp.model.evidence import LocalMethod
 from b2b_idp.model.problem import Problem
 from b2b_idp.policy.named_documents import terms_in
 from b2b_idp.signin.facts import Known, Waiting
-from b2b_idp.signin.steps import Ask, fitting
+from b2b_idp.signin.mailing import is_told
+from b2b_idp.signin.steps import Ask, CodeFor, fitting
 from b2b_idp.signin.view import View
 
 SCOPE_SENTENCES: Mapping[str, str] = {
@@ -41,18 +42,23 @@ def page_of(
         case Waiting.REALM:
             return "home-realm", {"email": known.email or "", "app_name": app_name, "error": said}
         case Waiting.REDEEM:
-            assert view.candidate is not None and view.home is not None
+            assert view.home is not None
             return "redeem", {
-                "invited_email": view.candidate.address,
+                "invited_email": view.candidate.address if view.candidate else step.address,
                 "organisation": view.configuration.tenant.name,
                 "app_name": app_name,
-                "home_name": view.home.display_name,
+                "home_name": None if view.home.mailed else view.home.display_name,
             }
         case Waiting.EMAIL_CODE:
+            unproved = not is_told(known, view, step)
             return "email-code", {
-                "masked_address": masked(step.address or ""),
-                "error": said,
+                # who typed it may read it, and should, since nobody says whether it is known here
+                "address": step.address if unproved else masked(step.address or ""),
+                "is_factor": step.code_for is not CodeFor.PROOF,
+                "unproved": unproved,
+                "can_change": unproved and known.invitation_id is None,
                 "can_use_pass": step.or_pass,
+                "error": said,
             }
         case Waiting.ACCESS_PASS:
             return "access-pass", {"error": said, "can_mail_code": step.address is not None}

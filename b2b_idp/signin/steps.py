@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import Enum
 
 from b2b_idp.model.access import Allow, AskHere, AskHome, Because, Counted, Decision, Reason, Refuse
 from b2b_idp.model.directory import App, User
 from b2b_idp.model.evidence import Evidence, HomeStatement, LocalMethod, Vocabulary
-from b2b_idp.model.home import Home, Targets
+from b2b_idp.model.home import MAILED_TENANT_ID, Home, Targets
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.request import AuthorizeRequest
 from b2b_idp.model.url import domain_of
@@ -20,10 +21,10 @@ from b2b_idp.policy.reasons import sentence
 from b2b_idp.policy.requirement import AccessRequest
 from b2b_idp.signin.facts import Known, TaskKind, Waiting
 from b2b_idp.signin.redemption import Proof, proof_of
-from b2b_idp.signin.view import Candidate, View
+from b2b_idp.signin.view import Candidate, View, bound_address, has_a_home_now
 from b2b_idp.store.factors import Passkey
 
-LOCAL_METHODS = frozenset({LocalMethod.PASSKEY, LocalMethod.TOTP, LocalMethod.RECOVERY_CODE})
+LOCAL_METHODS = frozenset({LocalMethod.PASSKEY, LocalMethod.TOTP, LocalMethod.RECOVERY_CODE, LocalMethod.EMAIL})
 """Challenges that this server offers."""
 
 MAX_DEPARTURES = 10
@@ -34,6 +35,8 @@ MAIL_PROOF_HOLDS = timedelta(minutes=15)
 
 TASK_MFA_AGE = timedelta(minutes=15)
 """How old the second factor may be with which a person changes how they confirm who they are."""
+MAILED_SILENCE = timedelta(days=180)
+"""After so long without a sign-in a mailed code no longer opens the account: mail addresses change hands."""
 
 SELF_CONSENT = frozenset({"openid", "profile", "email", "offline_access", "User.Read"})
 """Scopes that people may consent to themselves; all else needs an administrator's grant."""
@@ -57,6 +60,15 @@ class Bind:
     proved_mail: str
 
 
+class CodeFor(Enum):
+    """What a mailed code that is typed here is."""
+
+    PROOF = "proof"
+    """proof that the guest reads the address, no factor"""
+    FIRST_FACTOR = "first_factor"
+    SECOND_FACTOR = "second_factor"
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """Show the page that asks for what is waited for."""
@@ -71,6 +83,9 @@ class Ask:
     """The makes of passkey that would do; None: any."""
     or_pass: bool = False
     """Whether a one-time pass would do as well."""
+    code_for: CodeFor = CodeFor.PROOF
+    fresh: bool = False
+    """Of a first factor: an earlier one was too old for what is asked."""
 
     @property
     def passkey(self) -> bool:
@@ -124,6 +139,8 @@ def _next(known: Known, view: View, at: datetime) -> Step:
         return _before_home(known, view, at)
     if view.home is None or not view.home.enabled:
         return Stop(_home_gone(known.tenant_id))
+    if has_a_home_now(view.configuration, known.identity):
+        return Stop(_has_a_home_now())
     if view.user is None:
         return _redeem(known, view, at)
     if request is not None and request.hinted_user_id not in (None, view.user.id):
@@ -149,7 +166,19 @@ def _before_home(known: Known, view: View, at: datetime) -> Step:
     if isinstance(decision, Refuse):
         return _refused(evaluation, decision)
     ask = decision if isinstance(decision, AskHome) else AskHome((), step_up=False)
+    if view.home.mailed:
+        if known.invitation_id is not None and not known.accepted:
+            # nor is a code mailed for whoever fetches the link: mail filters do
+            return Ask(Waiting.REDEEM, address=known.email)
+        return _mailed_code(known.email or "", ask)
     return _depart(known, view.home, ask)
+
+
+def _mailed_code(address: str, ask: AskHome) -> Ask:
+    """At the built-in home: what others ask of theirs, a code mailed to the address answers here."""
+    return Ask(
+        Waiting.EMAIL_CODE, address=address, code_for=CodeFor.FIRST_FACTOR, fresh=ask.max_age is not None or ask.step_up
+    )
 
 
 def _redeem(known: Known, view: View, at: datetime) -> Step:
@@ -159,6 +188,8 @@ def _redeem(known: Known, view: View, at: datetime) -> Step:
     listed = view.configuration.domains
     if candidate.invitation is not None and listed is not None and not listed.permits(domain_of(candidate.address)):
         return Stop(_domain_blocked(domain_of(candidate.address)))
+    if candidate.moves and _silent_too_long(candidate.user, at):
+        return Stop(_silent())
     early = judge(known, view, candidate.user, at)
     if isinstance(early.decision, Refuse):
         return _refused(early, early.decision)
@@ -176,9 +207,14 @@ def _redeem(known: Known, view: View, at: datetime) -> Step:
 def _judge(known: Known, view: View, user: User, at: datetime) -> Step:
     evaluation = judge(known, view, user, at)
     decision = evaluation.decision
+    mailed = view.home is not None and view.home.mailed
+    if mailed and _silent_too_long(user, at):
+        return Stop(_silent(), evaluation=evaluation)
     match decision:
         case Refuse():
             return _refused(evaluation, decision)
+        case AskHome() if mailed:
+            return _mailed_code(bound_address(user), decision)
         case AskHome():
             assert view.home is not None
             return _depart(known, view.home, decision)
@@ -193,7 +229,7 @@ def _finish(known: Known, view: View, user: User, counted: Counted, evaluation: 
         return Ask(Waiting.RECOVERY_CODES)
     if known.task is not None and not known.task.done:
         if known.task.kind is TaskKind.ADD:
-            return _register(known, (m for m in LOCAL if m in LOCAL_METHODS), None)
+            return _register(known, LOCAL, None)
         if known.task.kind is TaskKind.CODES:
             return Ask(Waiting.RECOVERY_CODES)
     request = known.request
@@ -228,9 +264,38 @@ def needs_administrator(scope: Iterable[str], app: App) -> list[str]:
     return [s for s in scope if s not in SELF_CONSENT and s not in app.consent_granted]
 
 
+def _silent_too_long(user: User, at: datetime) -> bool:
+    # a redemption after a reset is younger than the last sign-in before it
+    seen = [moment for moment in (user.last_signin_at, user.state_changed_at) if moment is not None]
+    return bool(seen) and at - max(seen) > MAILED_SILENCE
+
+
+def _by_mail(known: Known, view: View, user: User, decision: AskHere) -> Ask | None:
+    """A mailed code as the challenge, where it would do: chosen, or because nothing else that would is registered."""
+    if LocalMethod.EMAIL not in decision.methods or user.proved_mail is None:
+        return None
+    others = tuple(m for m in decision.methods if m is not LocalMethod.EMAIL)
+    if known.method is not LocalMethod.EMAIL and not view.registered.isdisjoint(others):
+        return None
+    methods = (LocalMethod.EMAIL, *others)
+    return Ask(Waiting.EMAIL_CODE, methods, address=user.proved_mail, code_for=CodeFor.SECOND_FACTOR)
+
+
+def _may_register_by_mail(known: Known, view: View, at: datetime) -> bool:
+    """Whether a guest may prove by their mailbox alone who makes the first factor here: never whose first factor is
+    the mailbox itself, but in the sign-in, and the session, that the mailed link redeemed."""
+    if view.home is None or not view.home.mailed:
+        return True
+    return known.redeemed_at is not None and at - known.redeemed_at <= MAIL_PROOF_HOLDS
+
+
 def _ask_here(known: Known, view: View, user: User, decision: AskHere, evaluation: Evaluation, at: datetime) -> Step:
     if decision.terms:
         return Ask(Waiting.TERMS, terms=decision.terms)
+    by_mail = _by_mail(known, view, user, decision)
+    if by_mail is not None:
+        return by_mail
+    decision = replace(decision, methods=tuple(m for m in decision.methods if m is not LocalMethod.EMAIL))
     challenge = _challenge(known, view, decision.methods, decision.aaguids)
     if challenge is not None:
         return challenge
@@ -245,6 +310,7 @@ def _ask_here(known: Known, view: View, user: User, decision: AskHere, evaluatio
         return Stop(_registration_needs_proof(), evaluation=_with(evaluation, Reason.REGISTRATION_NEEDS_PROOF))
     home_failed = any(r.code is Reason.HOME_COULD_NOT for r in decision.reasons)
     mail_may_prove = user.proved_mail is not None and not (user.home_mfa_seen_at is not None and home_failed)
+    mail_may_prove = mail_may_prove and _may_register_by_mail(known, view, at)
     proved_by_mail = known.mail_proved_at is not None and at - known.mail_proved_at <= MAIL_PROOF_HOLDS
     if known.pass_id is None and not (mail_may_prove and proved_by_mail):
         if known.with_pass:
@@ -282,8 +348,9 @@ def _register(known: Known, methods: Iterable[LocalMethod], aaguids: frozenset[s
 
 
 def _primary(methods: Iterable[LocalMethod]) -> tuple[LocalMethod, ...]:
-    """The methods that stand by themselves: a recovery code stands in for one that is lost."""
-    return tuple(m for m in methods if m is not LocalMethod.RECOVERY_CODE)
+    """The methods that are registered by themselves: a recovery code stands in for one that is lost, a mailed code
+    needs nothing but the address."""
+    return tuple(m for m in methods if m in (LocalMethod.PASSKEY, LocalMethod.TOTP))
 
 
 def _first(chosen: LocalMethod | None, methods: tuple[LocalMethod, ...]) -> tuple[LocalMethod, ...]:
@@ -327,8 +394,14 @@ def judge(known: Known, view: View, user: User | None, at: datetime) -> Evaluati
         # no app is entered: it does not matter which ones the partner's people may enter
         inbound = replace(policies.trust.inbound, applications=Targets())
         policies = replace(policies, trust=replace(policies.trust, inbound=inbound))
-    history = History(asked_home=known.asked_home, local_methods=LOCAL_METHODS)
+    history = History(asked_home=known.asked_home, local_methods=offered(view))
     return evaluate(ask, policies, known.evidence, history)
+
+
+def offered(view: View) -> frozenset[LocalMethod]:
+    """The challenges that may be put: all, less what the authentication methods policy switches off."""
+    off = frozenset() if view.configuration.email_method.second_factor else {LocalMethod.EMAIL}
+    return LOCAL_METHODS - off
 
 
 def is_powerful(view: View, request: AuthorizeRequest | None) -> bool:
@@ -430,17 +503,41 @@ def _cannot_ask(step: Depart | Bind | Ask) -> Problem:
     match step:
         case Ask(waiting=Waiting.CONSENT):
             return Problem(Code.CONSENT_REQUIRED, "The guest has not consented to this app yet.")
-        case Ask(waiting=Waiting.REALM) | Depart():
+        case Ask(waiting=Waiting.REALM) | Ask(code_for=CodeFor.FIRST_FACTOR) | Depart():
             return Problem(Code.LOGIN_REQUIRED, "The guest has to sign in.")
         case _:
             return Problem(Code.INTERACTION_REQUIRED, "The guest has to be asked something first.")
 
 
 def _home_gone(tenant_id: str | None) -> Problem:
+    if tenant_id == MAILED_TENANT_ID:
+        return Problem(
+            Code.HOME_DISABLED,
+            "Sign-in by mailed code is switched off here. Ask the person who invited you how to sign in now.",
+            "the authentication methods policy does not let guests sign in by mailed code",
+        )
     return Problem(
         Code.HOME_DISABLED,
         "Sign-in through your organisation is switched off here. Ask the person who invited you.",
         f"home tenant {tenant_id} is deleted or disabled",
+    )
+
+
+def _has_a_home_now() -> Problem:
+    return Problem(
+        Code.LOGIN_REQUIRED,
+        "Your organisation's own sign-in is connected here now, and codes are mailed to you no more. "
+        "Please start again at the app: it leads you there.",
+        "a home tenant became authoritative for the domain of a guest by mailed code",
+    )
+
+
+def _silent() -> Problem:
+    return Problem(
+        Code.INVITATION_INVALID,
+        f"You have not signed in for {MAILED_SILENCE.days} days, and an address may have a new owner by then. "
+        "Ask the person who invited you to have your invitation renewed.",
+        f"a guest by mailed code did not sign in for {MAILED_SILENCE.days} days; reset the redemption to let them in",
     )
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from b2b_idp.guests.addresses import normal_address
 from b2b_idp.model.access import locations_of
-from b2b_idp.model.directory import App, Invitation, User
+from b2b_idp.model.directory import App, HomeIdentity, Invitation, User
 from b2b_idp.model.evidence import LocalMethod
-from b2b_idp.model.home import Home, Trust
+from b2b_idp.model.home import MAILED_ISSUER, Home, Trust
+from b2b_idp.model.problem import Problem
 from b2b_idp.model.url import domain_of, origin_of
 from b2b_idp.signin.facts import Known
 from b2b_idp.store import Reader
@@ -19,11 +21,13 @@ from b2b_idp.store.factors import Passkey
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """A user whom the identity may become: a guest who waits for redemption, with the invitation that stands for them,
-    or a member who never signed in. `address` is what has to be proved."""
+    a member who never signed in, or (`moves`) a guest by mailed code whose domain has a home now. `address` is what
+    has to be proved."""
 
     user: User
     invitation: Invitation | None
     address: str
+    moves: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +126,10 @@ def _candidate(
     at: datetime,
 ) -> Candidate | None:
     if invitation is not None and invited is not None:
-        waits = invited.state == "PendingAcceptance"
-        return Candidate(user=invited, invitation=invitation, address=invitation.email) if waits else None
+        if invited.state == "PendingAcceptance":
+            return Candidate(user=invited, invitation=invitation, address=invitation.email)
+        mover = _mover(r, known, home)
+        return mover if mover is not None and mover.user.id == invited.id else None
     profile = known.profile
     if home is None or profile is None or profile.email is None:
         return None
@@ -131,13 +137,48 @@ def _candidate(
     authority = r.configuration.homes_by_domain.get(domain_of(profile.email))
     if home.own and authority in (home, None):
         return _member(r, profile.email)
-    if authority != home:
+    if authority != (None if home.mailed else home):
         return None
-    for user in r.users.by_mail(profile.email):
+    return waiting_guest(r, profile.email, at) or _mover(r, known, home)
+
+
+def waiting_guest(r: Reader, address: str, at: datetime) -> Candidate | None:
+    """The guest who waits for redemption by this address."""
+    for user in r.users.by_mail(address):
         waiting = r.users.latest_invitation(user.id) if user.state == "PendingAcceptance" else None
         if waiting is not None and is_good(waiting, at):
             return Candidate(user=user, invitation=waiting, address=waiting.email)
     return None
+
+
+def _mover(r: Reader, known: Known, home: Home | None) -> Candidate | None:
+    """The guest by mailed code whom the home that is now authoritative for their domain means."""
+    address = known.profile.email if known.profile is not None else None
+    if address is None or home is None or home.mailed:
+        return None
+    if r.configuration.homes_by_domain.get(domain_of(address)) != home:
+        return None
+    try:
+        user = r.users.by_identity(mailed_identity(address))
+    except Problem:
+        return None
+    return None if user is None else Candidate(user=user, invitation=None, address=bound_address(user), moves=True)
+
+
+def mailed_identity(address: str) -> HomeIdentity:
+    """Who signs in by a code mailed to this address. Raises Problem(BAD_REQUEST) when it is none."""
+    return HomeIdentity(MAILED_ISSUER, normal_address(address))
+
+
+def has_a_home_now(configuration: Configuration, identity: HomeIdentity) -> bool:
+    """Whether a mailed code no longer signs in: a home became authoritative for the address's domain."""
+    return identity.issuer == MAILED_ISSUER and domain_of(identity.subject) in configuration.homes_by_domain
+
+
+def bound_address(user: User) -> str:
+    """Where the codes of a guest by mailed code go: the address proved at redemption, whatever their `mail` says."""
+    assert user.identity is not None
+    return user.proved_mail or user.identity.subject
 
 
 def _member(r: Reader, address: str) -> Candidate | None:

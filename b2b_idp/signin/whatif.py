@@ -17,7 +17,7 @@ from b2b_idp.policy.evaluate import evaluate
 from b2b_idp.policy.factors import LOCAL
 from b2b_idp.signin.facts import Known
 from b2b_idp.signin.log import outcome_of, reasons_of
-from b2b_idp.signin.steps import LOCAL_METHODS, access_request, policy_view
+from b2b_idp.signin.steps import access_request, offered, policy_view
 from b2b_idp.signin.view import View
 from b2b_idp.store import Reader
 from b2b_idp.tokens.claims import id_token
@@ -79,7 +79,7 @@ class WhatIf:
             access_request(view, user, Known(began_at=at).request, statement, at, at),
             policy_view(view, None),
             evidence,
-            History(asked_home=asked, local_methods=LOCAL_METHODS),
+            History(asked_home=asked, local_methods=offered(view)),
         )
         decision, wanted = evaluation.decision, evaluation.requirement
         answer: dict[str, Any] = {

@@ -13,10 +13,11 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from b2b_idp.claims.mapping import ClaimsMapping, compile_mapping
 from b2b_idp.model.authorization import AuthorizationPolicy, DomainPolicy
 from b2b_idp.model.directory import Tenant
-from b2b_idp.model.home import Home, Partner, Trust, effective_trust
+from b2b_idp.model.home import MAILED_TENANT_ID, Home, Partner, Trust, effective_trust, mailed_home, mailed_trust
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.url import domain_of
 from b2b_idp.policy.access_documents import access_policy_of
+from b2b_idp.policy.authentication_methods import EmailMethod, email_method_of
 from b2b_idp.policy.authorization import authorization_policy_of, domain_policy_of
 from b2b_idp.policy.documents import home_of, partner_of
 from b2b_idp.policy.named_documents import Named, agreement_of, context_of, location_of, strength_of
@@ -35,6 +36,7 @@ STRENGTH = "authenticationStrength"
 NAMED_LOCATION = "namedLocation"
 AGREEMENT = "agreement"
 AUTHENTICATION_CONTEXT = "authenticationContext"
+EMAIL_METHOD = "emailMethod"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,7 @@ class Configuration:
     version: int
     tenant: Tenant
     homes: Mapping[str, Home]
-    """By tenantId; deleted ones are not here."""
+    """By tenantId, the built-in one of mailed codes among them; deleted ones are not here."""
     homes_by_domain: Mapping[str, Home]
     partners: Mapping[str, Partner]
     default_partner: Partner
@@ -57,9 +59,20 @@ class Configuration:
     claims_mappings: Mapping[str, ClaimsMapping]
     authorization: AuthorizationPolicy
     domains: DomainPolicy | None
+    email_method: EmailMethod = EmailMethod()
+
+    @property
+    def connected(self) -> list[Home]:
+        """The homes that administrators connected: all but the built-in one."""
+        return [h for h in self.homes.values() if not h.mailed]
+
+    @property
+    def mailed_home(self) -> Home:
+        """The built-in home of guests whose domain has no other."""
+        return self.homes[MAILED_TENANT_ID]
 
     def home_by_issuer(self, issuer: str) -> Home | None:
-        return next((h for h in self.homes.values() if h.issuer == issuer), None)
+        return next((h for h in self.connected if h.issuer == issuer), None)
 
     def trust(self, home: Home) -> Trust:
         """What holds for this home; its own tenant's provider is trusted."""
@@ -104,6 +117,8 @@ def _load(c: Connection, sealer: Sealer) -> Configuration:
     rows = c.execute(select(policies).order_by(policies.c.created_at, policies.c.id)).all()
     default = entries.get(DEFAULT, Partner(tenant_id=DEFAULT))
     named = named_of({kind: {r.id: r.document for r in rows if r.kind == kind} for kind in NAMED})
+    email_method = next((email_method_of(r.document) for r in rows if r.kind == EMAIL_METHOD), EmailMethod())
+    found[MAILED_TENANT_ID] = mailed_home(email_method.signs_in)
     return Configuration(
         version=row.config_version,
         tenant=Tenant(row.id, row.name, row.default_domain, row.created_at),
@@ -119,6 +134,7 @@ def _load(c: Connection, sealer: Sealer) -> Configuration:
             (authorization_policy_of(r.document) for r in rows if r.kind == AUTHORIZATION), AuthorizationPolicy()
         ),
         domains=next((domain_policy_of(r.document, _folded) for r in rows if r.kind == B2B_MANAGEMENT), None),
+        email_method=email_method,
     )
 
 
@@ -142,6 +158,8 @@ def _folded(domain: str) -> str:
 
 
 def _trust(home: Home, partners: Mapping[str, Partner], default: Partner) -> Trust:
+    if home.mailed:
+        return mailed_trust(default)
     return Trust(mfa_accepted=True) if home.own else effective_trust(partners.get(home.tenant_id), default)
 
 

@@ -100,10 +100,10 @@ class OutboxReader:
         rows = self._c.execute(select(*columns).where(which).order_by(outbox.c.created_at, outbox.c.id)).mappings()
         return [Fate(**r) for r in rows]
 
-    def may_have_another(self, recipient_key: bytes, at: datetime) -> bool:
+    def may_have_another(self, recipient_key: bytes, at: datetime, most: int = MAILS_AN_HOUR) -> bool:
         """Whether the address has not had its share of mails in the hour before `at`, whoever had them sent."""
         had = self._c.execute(_HAD, {"key": recipient_key, "since": at - AN_HOUR}).scalar_one()
-        return had < MAILS_AN_HOUR
+        return had < most
 
     def _letter(self, row: object) -> Letter:
         fields = {name: row[name] for name in Letter.__slots__ if name not in ("body", "html")}  # type: ignore[index]
@@ -121,6 +121,11 @@ class OutboxWriter(OutboxReader):
             row["html"] = self._sealer.seal(letter.html.encode(), "outbox:" + letter.id)
         row["next_at"] = letter.created_at
         self._c.execute(_ADD, row)
+
+    def withhold(self, letter: Letter) -> None:
+        """The work of `add`, and nothing is kept: who waits for the answer cannot tell a letter from none."""
+        self._sealer.seal(letter.body.encode(), "outbox:" + letter.id)
+        self._c.execute(update(outbox).where(outbox.c.id == letter.id).values(status="dead"))
 
     def claim(self, id: str, attempts: int, until: datetime) -> bool:
         """Takes a letter for sending; False when another runner did. It comes up again at `until` if nobody reports."""

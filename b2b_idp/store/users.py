@@ -189,13 +189,8 @@ class UsersWriter(UsersReader):
         """Binds a pending guest, or a member who never signed in, to a home identity, once: None when the user was
         bound or removed meanwhile, or the identity already belongs to somebody. A deleted user's identity is taken
         over: if restored, that user has to redeem again."""
-        if self.by_identity(identity) is not None:
+        if not self._free(identity):
             return None
-        self._c.execute(
-            update(users)
-            .where(users.c.issuer == identity.issuer, users.c.subject == identity.subject)
-            .values(issuer=None, subject=None, home_tenant_id=None, proved_mail=None, home_mfa_seen_at=None)
-        )
         change: dict[str, Any] = {"home_tenant_id": tenant_id, "proved_mail": proved_mail}
         if user.state is not None:
             change |= {"state": "Accepted", "state_changed_at": at}
@@ -207,6 +202,36 @@ class UsersWriter(UsersReader):
         )
         record(self._c, "user", user.id)
         return replace(user, identity=identity, **change) if done.rowcount == 1 else None
+
+    def rebind(self, user: User, identity: HomeIdentity, tenant_id: str, proved_mail: str) -> User | None:
+        """Binds a bound user to another identity, once: None when they were bound otherwise or removed meanwhile, or
+        the identity already belongs to somebody."""
+        if user.identity is None or not self._free(identity):
+            return None
+        change: dict[str, Any] = {
+            "home_tenant_id": tenant_id,
+            "proved_mail": proved_mail,
+            "home_mfa_seen_at": None,
+        }
+        now = (users.c.issuer == user.identity.issuer, users.c.subject == user.identity.subject)
+        done = self._c.execute(
+            update(users)
+            .where(users.c.id == user.id, *now, _LIVE)
+            .values(issuer=identity.issuer, subject=identity.subject, **change)
+        )
+        record(self._c, "user", user.id)
+        return replace(user, identity=identity, **change) if done.rowcount == 1 else None
+
+    def _free(self, identity: HomeIdentity) -> bool:
+        """Whether nobody has the identity; a deleted user's is taken off."""
+        if self.by_identity(identity) is not None:
+            return False
+        self._c.execute(
+            update(users)
+            .where(users.c.issuer == identity.issuer, users.c.subject == identity.subject)
+            .values(issuer=None, subject=None, home_tenant_id=None, proved_mail=None, home_mfa_seen_at=None)
+        )
+        return True
 
     def delete(self, id: str) -> bool:
         """Removes the row for good."""

@@ -72,8 +72,12 @@ class GuestDriver:
                 return self._walker.submit(page)
             case "recovery-codes":
                 return self._walker.submit(page)
+            case "home-realm" if walk.pages.count(page.name) == 1 and page.forms[0].fields.get("email"):
+                return self._walker.submit(page)
             case "email-code":
                 code = self._mailbox()
+                if code is not None and page.method is not None:
+                    walk.challenges.append(page.method)
                 return None if code is None else self._walker.submit(page, code=code)
             case "register-totp":
                 uri = next(link for link in page.links if link.startswith("otpauth://"))

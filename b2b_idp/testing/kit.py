@@ -125,6 +125,7 @@ class Kit:
             keys=_shared_ring(),
         )
         self._homes: dict[str, KitHome] = {}
+        self._read: set[str] = set()
         self._token: tuple[str, float] | None = None
 
     def close(self) -> None:
@@ -416,9 +417,12 @@ class Kit:
         return KitDecision(ours["outcome"], reasons)
 
     def _mailed_code(self) -> str | None:
-        """The newest code in the outbox: the kit's mailbox."""
+        """The newest code in the outbox: the kit's mailbox. In frozen time mails are of one age: unread ones first."""
         with self.idp.store.read() as r:
-            return next((c for letter in r.outbox.latest(5) if (c := code_in(letter.body))), None)
+            codes = [(letter.id, c) for letter in r.outbox.latest(20) if (c := code_in(letter.body))]
+        unread = [code for id, code in codes if id not in self._read]
+        self._read.update(id for id, _ in codes)
+        return next(iter(unread or [code for _, code in codes]), None)
 
     def _transport(self) -> Any:
         client = self.flask.test_client(use_cookies=False)

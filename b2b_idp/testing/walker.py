@@ -40,6 +40,8 @@ class Page:
     """The addresses that redirected here, in order."""
     passkey_options: str | None = None
     """What the page has to say to an authenticator, as JSON."""
+    method: str | None = None
+    """The `data-method` of its form: the factor that a page asks for which has several uses."""
 
 
 class Transport(Protocol):
@@ -144,7 +146,17 @@ def _page(url: str, status: int, headers: Mapping[str, str], data: bytes, visite
     if "html" in next((v for k, v in headers.items() if k.lower() == "content-type"), ""):
         reader.feed(text)
     return Page(
-        url, status, headers, text, reader.name, reader.error, reader.forms, reader.links, visited, reader.options
+        url,
+        status,
+        headers,
+        text,
+        reader.name,
+        reader.error,
+        reader.forms,
+        reader.links,
+        visited,
+        reader.options,
+        reader.method,
     )
 
 
@@ -153,6 +165,7 @@ class _Reader(HTMLParser):
         super().__init__()
         self.name: str | None = None
         self.error: str | None = None
+        self.method: str | None = None
         self.forms: list[Form] = []
         self.links: list[str] = []
         self.options: str | None = None
@@ -174,6 +187,7 @@ class _Reader(HTMLParser):
         self.name = a.get("data-page", self.name)
         self.error = a.get("data-error", self.error)
         self.options = a.get("data-options", self.options)
+        self.method = a.get("data-method", self.method)
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":

@@ -16,7 +16,7 @@ def test_a_home_whose_transaction_failed_is_never_believed(api):
     with api.store.write() as w:
         w.documents.touch()  # the version that the failed transaction would have had
     with api.store.read() as r:
-        assert r.configuration.homes == {}
+        assert r.configuration.connected == []
 
 
 def test_a_refused_change_leaves_the_configuration_as_it_was(api):

@@ -151,7 +151,10 @@ ENTITIES = """
 /policies/claimsMappingPolicies/{mapping}
 /policies/authorizationPolicy
 /policies/authenticationStrengthPolicies/00000000-0000-0000-0000-000000000004
+/policies/authenticationMethodsPolicy
+/policies/authenticationMethodsPolicy/authenticationMethodConfigurations/email
 /identity/identityProviders/{home}
+/identity/identityProviders/EmailOtpSignup-OAUTH
 """.split()
 
 COLLECTIONS = """

@@ -60,6 +60,7 @@ FILE = {
         {"tenantId": NOBODY, "inboundTrust": {"isMfaAccepted": False}},
     ],
     "authorizationPolicy": {"allowInvitesFrom": "adminsAndGuestInviters"},
+    "emailMethod": {"state": "disabled", "allowExternalIdToUseEmailOtp": "disabled"},
     "domainPolicy": {
         "displayName": "Domains",
         "definition": {
@@ -519,6 +520,8 @@ RAISING = {
         [{"@odata.type": "#microsoft.graph.iPv4CidrRange", "cidrAddress": "0.0.0.0/0"}],
     ),
     "authorizationPolicy: allowInvitesFrom": _set("authorizationPolicy", "", "allowInvitesFrom", "everyone"),
+    "emailMethod: allowExternalIdToUseEmailOtp": _set("emailMethod", "", "allowExternalIdToUseEmailOtp", "enabled"),
+    "emailMethod: state": _set("emailMethod", "", "state", "enabled"),
     "domainPolicy: definition.B2BManagementPolicy.InvitationsAllowedAndBlockedDomainsPolicy.BlockedDomains": _set(
         *("domainPolicy", "", "definition", "B2BManagementPolicy"),
         *("InvitationsAllowedAndBlockedDomainsPolicy", "BlockedDomains", []),

@@ -107,6 +107,33 @@ def test_a_mailed_code_proves_the_address_before_the_first_local_factor(postbox,
     assert "authenticator" in postbox.newest(2)["Subject"]
 
 
+def test_a_guest_without_a_provider_redeems_and_signs_in_by_codes_from_the_postbox(postbox, world):
+    email = "Jo+work@gmail.example"
+    invited = mail_invitation(world, email)
+    world.users[email] = invited["invitedUser"]["id"]
+    (link,) = re.findall(r"http://\S+/redeem\?ticket=\S+", parts_of(postbox.newest(1))[0])
+    driver = world.driver(email)
+    mails = iter(range(2, 9))
+    driver._mailbox = lambda: code_in(postbox.newest(next(mails)).get_body(("plain",)).get_content())
+    walk = driver.walk(link)
+    assert walk.pages == ["redeem", "email-code", "register-totp", "recovery-codes"]
+    claims = world.sign_in(email)[0]["claims"]
+    assert (claims["idp"], claims["amr"], claims["oid"]) == ("mail", ["otp", "mfa"], world.users[email])
+    next(mails)  # that an authenticator was set up
+    _, walk = world.sign_in(email, prompt="login")
+    assert walk.pages == ["email-code", "challenge-totp"]
+    assert {mail["To"] for mail in postbox.mails} == {email}
+    code = postbox.mails[1]
+    assert code_in(code.get_body(("plain",)).get_content()) not in code["Subject"]
+
+
+def test_an_unknown_address_has_no_mail_sent(postbox, world):
+    page = world.driver("nobody@gmail.example").walk(world.start_url(login_hint="nobody@gmail.example")).end
+    assert page.name == "email-code"
+    mail_invitation(world, "sol@foreign.example")
+    assert postbox.newest(1)["To"] == "sol@foreign.example"
+
+
 def test_an_invitation_arrives_in_the_readers_language_and_its_copy_without_the_link(postbox, world):
     email, reader = "sol@foreign.example", "chief@foreign.example"
     copied = [{"emailAddress": {"name": "Chief", "address": reader}}]

@@ -22,6 +22,7 @@ from b2b_idp.store.configuration import (
     CLAIMS_MAPPING,
     CONDITIONAL_ACCESS,
     DEFAULT,
+    EMAIL_METHOD,
     NAMED_LOCATION,
     STRENGTH,
     named_of,
@@ -33,8 +34,8 @@ HOMES, PARTNERS, GROUPS, APPS = "homes", "partners", "groups", "apps"
 ACCESS, MAPPINGS = "conditionalAccess", "claimsMapping"
 STRENGTHS, LOCATIONS = "authenticationStrengths", "namedLocations"
 TERMS, CONTEXTS = "termsOfUse", "authenticationContexts"
-AUTHORIZATION_POLICY, DOMAIN_POLICY = "authorizationPolicy", "domainPolicy"
-SINGLE = (AUTHORIZATION_POLICY, DOMAIN_POLICY)
+AUTHORIZATION_POLICY, DOMAIN_POLICY, EMAIL = "authorizationPolicy", "domainPolicy", "emailMethod"
+SINGLE = (AUTHORIZATION_POLICY, DOMAIN_POLICY, EMAIL)
 """Sections that hold one document, whose id is the section's name."""
 KINDS: Mapping[str, str] = MappingProxyType(
     {
@@ -44,6 +45,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         LOCATIONS: NAMED_LOCATION,
         TERMS: AGREEMENT,
         CONTEXTS: AUTHENTICATION_CONTEXT,
+        EMAIL: EMAIL_METHOD,
         ACCESS: CONDITIONAL_ACCESS,
         MAPPINGS: CLAIMS_MAPPING,
     }
@@ -51,7 +53,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
 """Section → kind of the policies in the store."""
 NAMED = (STRENGTHS, LOCATIONS, TERMS, CONTEXTS)
 """What conditional access policies name."""
-SECTIONS = (HOMES, PARTNERS, AUTHORIZATION_POLICY, DOMAIN_POLICY, *NAMED, ACCESS, MAPPINGS, GROUPS, APPS)
+SECTIONS = (HOMES, PARTNERS, AUTHORIZATION_POLICY, DOMAIN_POLICY, EMAIL, *NAMED, ACCESS, MAPPINGS, GROUPS, APPS)
 """In the file's order."""
 
 
@@ -85,7 +87,7 @@ def state_of(r: Reader) -> State:
     }
     return State(
         {
-            HOMES: {h.tenant_id: home_document(h.tenant_id, h.properties) for h in configuration.homes.values()},
+            HOMES: {h.tenant_id: home_document(h.tenant_id, h.properties) for h in configuration.connected},
             PARTNERS: {id: partner_document(document) for id, document in partners.items()},
             **policies,
             **_groups_and_apps(r),

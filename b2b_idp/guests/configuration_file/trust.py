@@ -11,6 +11,7 @@ from b2b_idp.guests.configuration_file.state import (
     APPS,
     AUTHORIZATION_POLICY,
     DOMAIN_POLICY,
+    EMAIL,
     GROUPS,
     HOMES,
     LOCATIONS,
@@ -25,6 +26,7 @@ from b2b_idp.model.authorization import GUEST_AS_MEMBER, GUEST_LIMITED, GUEST_RE
 from b2b_idp.model.directory import GRAPH_APP_ID
 from b2b_idp.model.home import Partner, Targets, Trust, effective_trust
 from b2b_idp.policy.access_documents import access_policy_of
+from b2b_idp.policy.authentication_methods import email_method_of
 from b2b_idp.policy.authorization import authorization_policy_of, domain_policy_of
 from b2b_idp.policy.documents import home_of, partner_of
 from b2b_idp.store.configuration import DEFAULT
@@ -240,6 +242,14 @@ def _domains(id: str, before: State, after: State) -> Iterator[Path]:
         yield ("definition",) if id in after[DOMAIN_POLICY] else ()
 
 
+def _email(id: str, before: State, after: State) -> Iterator[Path]:
+    was, now = (email_method_of(state[EMAIL].get(id, {})) for state in (before, after))
+    if now.signs_in and not was.signs_in:
+        yield ("allowExternalIdToUseEmailOtp",)
+    if now.second_factor and not was.second_factor:
+        yield ("state",)
+
+
 def _list(document: Document | None) -> tuple[bool, frozenset[str]]:
     policy = None if document is None else domain_policy_of(closed(document), a_label)
     return (True, frozenset()) if policy is None else (policy.kind == "block", policy.domains)
@@ -296,6 +306,7 @@ _RULES: Mapping[str, Callable[[str, State, State], Iterator[Path]]] = {
     LOCATIONS: _location,
     ACCESS: _access,
     AUTHORIZATION_POLICY: _authorization,
+    EMAIL: _email,
     DOMAIN_POLICY: _domains,
     GROUPS: _group,
     APPS: _app,
