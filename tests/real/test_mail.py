@@ -116,7 +116,7 @@ def test_a_guest_without_a_provider_redeems_and_signs_in_by_codes_from_the_postb
     mails = iter(range(2, 9))
     driver._mailbox = lambda: code_in(postbox.newest(next(mails)).get_body(("plain",)).get_content())
     walk = driver.walk(link)
-    assert walk.pages == ["redeem", "email-code", "register-totp", "recovery-codes"]
+    assert walk.pages == ["redeem", "email-code", "challenge-choose", "register-totp", "recovery-codes"]
     claims = world.sign_in(email)[0]["claims"]
     assert (claims["idp"], claims["amr"], claims["oid"]) == ("mail", ["otp", "mfa"], world.users[email])
     next(mails)  # that an authenticator was set up

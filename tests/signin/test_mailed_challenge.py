@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 import pytest
 
 from b2b_idp.extension import system_moment
+from b2b_idp.factors.passkeys import RelyingParty
 from b2b_idp.model.access import AccessPolicy, Strength
 from b2b_idp.model.directory import HomeIdentity
 from b2b_idp.model.evidence import Evidence, HomeStatement, LocalFactor, LocalMethod
 from b2b_idp.model.request import AuthorizeRequest
+from b2b_idp.policy.requirement import Policies
 from b2b_idp.signin.answers import Answer, prepare, read
 from b2b_idp.signin.facts import Known, Waiting
 from b2b_idp.signin.steps import Ask, CodeFor, Issue, Stop, next_step
@@ -58,7 +60,7 @@ class SignIn:
         )
 
     def view(self, r):
-        view = load_view(r, self.known, datetime.now(UTC))
+        view = load_view(r, self.known, datetime.now(UTC), "")
         policy = AccessPolicy(
             id="p",
             display_name="p",
@@ -67,7 +69,7 @@ class SignIn:
             include_apps=frozenset({"All"}),
             strength=self.wanted,
         )
-        return replace(view, configuration=replace(view.configuration, policies=(policy,)))
+        return replace(view, configuration=replace(view.configuration, policies=Policies([policy])))
 
     def step(self):
         with self.kit.idp.store.read() as r:
@@ -89,6 +91,7 @@ class SignIn:
                 Answer(
                     w=w,
                     vault=self.kit.idp.vault,
+                    party=RelyingParty.of(self.kit.issuer),
                     signin_id="signin",
                     known=self.known,
                     view=self.view(w),

@@ -459,7 +459,13 @@ def test_a_code_never_meets_mfa_and_nothing_is_registered_on_it_alone(b2b_idp, v
 
 def test_the_sign_in_that_redeems_from_the_mailed_link_registers_the_first_factor(b2b_idp, vault):
     pat = b2b_idp.invite(PAT)
-    assert pat.driver.walk(pat.redeem_url).pages == ["redeem", "email-code", "register-totp", "recovery-codes"]
+    assert pat.driver.walk(pat.redeem_url).pages == [
+        "redeem",
+        "email-code",
+        "challenge-choose",
+        "register-totp",
+        "recovery-codes",
+    ]
     claims = b2b_idp.sign_in(pat, vault).id_token
     assert (claims["amr"], claims["acr"]) == (["otp", "mfa"], "https://refeds.org/profile/mfa")
     with moved_on(days=2):
@@ -476,7 +482,7 @@ def redeemed(kit):
 
 def test_so_does_the_session_that_it_began_for_a_quarter_of_an_hour(b2b_idp):
     pat, vault = redeemed(b2b_idp)
-    assert b2b_idp.sign_in(pat, vault).pages == ["register-totp", "recovery-codes", "consent"]
+    assert b2b_idp.sign_in(pat, vault).pages == ["challenge-choose", "register-totp", "recovery-codes", "consent"]
 
 
 def test_but_not_later_nor_in_another_browser(b2b_idp):
