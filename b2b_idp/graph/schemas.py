@@ -103,7 +103,14 @@ signIn: id! guid, createdDateTime! time, userId! text?, userDisplayName! text?, 
   appDisplayName! text?, resourceId! text?, resourceDisplayName! text?, resourceTenantId! text?, homeTenantId! text?,
   ipAddress! text?, userAgent! text?, clientAppUsed! text?, correlationId! text?, isInteractive! bool?,
   conditionalAccessStatus! text?, appliedConditionalAccessPolicies! [appliedConditionalAccessPolicy],
-  status! signInStatus, deviceDetail! object?, location! object?, b2bIdp! object
+  status! signInStatus, deviceDetail! object?, location! object?, b2bIdp! object, userType! text?,
+  homeTenantName! text?, crossTenantAccessType! text?, authenticationRequirement! text?,
+  authenticationDetails! [authenticationDetail], authenticationMethodsUsed! [text],
+  sessionLifetimePolicies! [sessionLifetimePolicy], authenticationContextClassReferences! [authenticationContext]
+authenticationDetail: authenticationMethod text?, authenticationMethodDetail text?, authenticationStepDateTime time,
+  authenticationStepRequirement text?, authenticationStepResultDetail text?, succeeded bool
+sessionLifetimePolicy: expirationRequirement text, detail text?
+authenticationContext: id text, detail text
 appliedConditionalAccessPolicy: id text, displayName text?, result text, enforcedGrantControls [text],
   enforcedSessionControls [text]
 signInStatus: errorCode int, failureReason text?, additionalDetails text?

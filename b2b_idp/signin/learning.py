@@ -17,9 +17,12 @@ from b2b_idp.signin.steps import Bind
 from b2b_idp.signin.view import View
 from b2b_idp.store import Writer
 
+_SIGNED_KEPT = 3
+"""As many statements as a session remembers."""
 
-def learn(w: Writer, known: Known, home: Home, answer: HomeAnswer, moment: Moment) -> Known:
-    """The facts with what the home said; the guest's own attributes follow it."""
+
+def learn(w: Writer, known: Known, home: Home, answer: HomeAnswer, signed: str | None, moment: Moment) -> Known:
+    """The facts with what the home said; the guest's own attributes follow it. `signed`: what it signed, sealed."""
     identity = HomeIdentity(answer.statement.issuer, answer.statement.subject)
     other = known.identity is not None and known.identity != identity
     # another person at the home than the session's: nothing that was known of the first one holds
@@ -38,6 +41,7 @@ def learn(w: Writer, known: Known, home: Home, answer: HomeAnswer, moment: Momen
         asked_home=known.asked_home or was_asked(known),
         session_id=None if other else known.session_id,
         evidence=replace(evidence, statements=(*evidence.statements, answer.statement)),
+        signed=(*(() if other else known.signed), *((signed,) if signed else ()))[-_SIGNED_KEPT:],
     )
 
 

@@ -225,11 +225,15 @@ def _depart(known: Known, home: Home, ask: AskHome) -> Step:
 
 def judge(known: Known, view: View, user: User | None, at: datetime) -> Evaluation:
     """The decision for these facts: for the app asked for, or for the one that the invitation's link leads to."""
-    request = known.request
+    ask, history = question(known, view, user, at)
+    return evaluate(ask, policy_view(view, known.request), known.evidence, history)
+
+
+def question(known: Known, view: View, user: User | None, at: datetime) -> tuple[AccessRequest, History]:
+    """What these facts ask of the policies."""
     statement = known.evidence.statements[-1] if known.evidence.statements else None
-    ask = access_request(view, user, request, statement, known.began_at, at)
-    history = History(asked_home=known.asked_home, local_methods=LOCAL_METHODS)
-    return evaluate(ask, policy_view(view, request), known.evidence, history)
+    ask = access_request(view, user, known.request, statement, known.began_at, at)
+    return ask, History(asked_home=known.asked_home, local_methods=LOCAL_METHODS)
 
 
 def is_powerful(view: View, request: AuthorizeRequest | None) -> bool:
