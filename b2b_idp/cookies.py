@@ -26,6 +26,7 @@ class Cookies:
         tag = sha256(settings.issuer.encode()).hexdigest()[:8]
         self._name = f"{'__Host-' if secure else ''}b2bidp_{tag}"
         self._secure = secure
+        self._lasts = settings.home_recheck
         self._trusted_proxies = settings.trusted_proxies
         self._vault, self._moment = vault, moment
 
@@ -64,12 +65,15 @@ class Cookies:
             self._set(response, "_browser", new, BROWSER_COOKIE_DAYS * 86400)
         return response
 
-    def set_session(self, response: Response, session_id: str | None) -> None:
-        """Gives the browser its session, or takes it away."""
+    def set_session(self, response: Response, session_id: str | None, persistent: bool = False) -> None:
+        """Gives the browser its session, or takes it away. A `persistent` one outlives the browser's window, as long as
+        the session itself may last."""
         if session_id is None:
             self._set(response, "_session", "", 0)
         else:
-            self._set(response, "_session", self._vault().handle("session", session_id), None)
+            self._set(
+                response, "_session", self._vault().handle("session", session_id), self._lasts if persistent else None
+            )
 
     def _set(self, response: Response, suffix: str, value: str, max_age: int | None) -> None:
         response.set_cookie(

@@ -11,6 +11,7 @@ from b2b_idp.graph import (
     assignments,
     authentication,
     authorization,
+    conditional_access,
     cross_tenant,
     delta,
     groups,
@@ -21,6 +22,7 @@ from b2b_idp.graph import (
     policies,
     reports,
     roles,
+    strengths,
     users,
 )
 from b2b_idp.graph.api import GraphParts, Route
@@ -46,6 +48,8 @@ TABLES = (
     homes,
     cross_tenant,
     policies,
+    strengths,
+    conditional_access,
     authorization,
     reports,
 )

@@ -1,7 +1,8 @@
-"""conditionalAccess and claimsMappingPolicies, and the built-in authentication strengths."""
+"""conditionalAccess and claimsMappingPolicies, and the routes of every kind of policy document."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pydantic import BaseModel
@@ -10,9 +11,9 @@ from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
 from b2b_idp.graph.apps import find_app, guard
 from b2b_idp.graph.body import bad
 from b2b_idp.guests.policy_documents import MAPPING_PROPERTIES, ClaimsMappingDocument, checked_policy
+from b2b_idp.model.access import AccessPolicy
 from b2b_idp.model.moment import iso
-from b2b_idp.policy.documents import ConditionalAccessPolicy
-from b2b_idp.policy.strengths import BUILT_IN
+from b2b_idp.policy.access_documents import ConditionalAccessPolicy
 from b2b_idp.store.configuration import CLAIMS_MAPPING, CONDITIONAL_ACCESS, PolicyRow
 
 _ACCESS = "identity/conditionalAccess/policies"
@@ -23,15 +24,37 @@ _ACCESS_PROPERTIES = frozenset(
 _MAPPINGS = "policies/claimsMappingPolicies"
 
 
-def _policy_row(row: PolicyRow) -> dict[str, Any]:
-    shown = {"id": row.id} | dict(row.document)
-    if row.kind == CONDITIONAL_ACCESS:
-        shown = {"templateId": None, "grantControls": None, "sessionControls": None} | shown
-        shown = shown | {
-            "createdDateTime": iso(row.created_at),
-            "modifiedDateTime": iso(row.modified_at) if row.modified_at else None,
-        }
-    return shown
+Shape = Callable[[PolicyRow], dict[str, Any]]
+Use = Callable[[Call, PolicyRow], str | None]
+"""Where a document is in use, None if nowhere: what is in use is not deleted."""
+
+
+def dated(row: PolicyRow) -> dict[str, Any]:
+    """The document with its id and times."""
+    times = {
+        "createdDateTime": iso(row.created_at),
+        "modifiedDateTime": iso(row.modified_at) if row.modified_at else None,
+    }
+    return {"id": row.id} | dict(row.document) | times
+
+
+def access_row(row: PolicyRow) -> dict[str, Any]:
+    """A conditional access policy as Graph shows it."""
+    return {"templateId": None, "grantControls": None, "sessionControls": None} | dated(row)
+
+
+def _mapping(row: PolicyRow) -> dict[str, Any]:
+    return {"id": row.id} | dict(row.document)
+
+
+def _assigned(call: Call, row: PolicyRow) -> str | None:
+    return "an application" if call.w.documents.policy_apps(row.id) else None
+
+
+def named_by(call: Call, id: str, names: Callable[[AccessPolicy], Iterable[str]]) -> str | None:
+    """The conditional access policy that names `id`, if one does."""
+    found = next((p for p in call.w.configuration.policies.all if id in names(p)), None)
+    return None if found is None else f"the conditional access policy {found.display_name}"
 
 
 def _merged_policy(document: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
@@ -46,7 +69,7 @@ def _merged_policy(document: dict[str, Any], change: dict[str, Any]) -> dict[str
     return merged
 
 
-def _policy_routes(
+def policy_routes(
     kind: str,
     path: str,
     entity: str,
@@ -55,8 +78,14 @@ def _policy_routes(
     write: tuple[str, ...],
     body: type[BaseModel],
     gives: str,
+    shape: Shape,
+    used: Use,
+    *,
+    noun: str = "policy",
+    changed: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]] = lambda _, merged: merged,
 ) -> list[Route]:
-    """List, add, get, change, delete: the same for every kind of policy document."""
+    """List, add, get, change, delete: the same for every kind of policy document. `changed` has the last word on what a
+    PATCH makes of the document that is kept."""
 
     def find(call: Call, id: str) -> PolicyRow:
         row: PolicyRow | None = call.w.documents.policy(kind, id.lower())
@@ -65,73 +94,45 @@ def _policy_routes(
         return row
 
     def list_(call: Call) -> Answer:
-        rows = [_policy_row(r) for r in call.w.documents.policies(kind)]
+        rows = [shape(r) for r in call.w.documents.policies(kind)]
         return call.collection(entity, rows, call.query(properties))
 
     def get(call: Call, id: str) -> Answer:
-        return call.entity(entity, _policy_row(find(call, id)), call.query(properties).select)
+        return call.entity(entity, shape(find(call, id)), call.query(properties).select)
 
     def add(call: Call) -> Answer:
-        document = checked_policy(kind, call.body())
+        document = checked_policy(kind, call.body(), call.w.configuration.named)
         row = PolicyRow(call.moment.new_id(), kind, call.moment.at, None, document)
         writer(call).documents.add_policy(row)
         call.target("Policy", row.id, document["displayName"], {}, document)
-        return call.entity(entity, _policy_row(row)), 201
+        return call.entity(entity, shape(row)), 201
 
     def change(call: Call, id: str) -> Answer:
         row = find(call, id)
         for sp_id in call.w.documents.policy_apps(row.id):
             guard(call, find_app(call, sp_id, sp=True))
-        merged = checked_policy(kind, _merged_policy(dict(row.document), call.body()))
+        merged = changed(dict(row.document), _merged_policy(dict(row.document), call.body()))
+        merged = checked_policy(kind, merged, call.w.configuration.named)
         writer(call).documents.save_policy(row.id, merged, call.moment.at)
         call.target("Policy", row.id, merged["displayName"], row.document, merged)
         return None
 
     def delete(call: Call, id: str) -> Answer:
         row = find(call, id)
-        if call.w.documents.policy_apps(row.id):
-            raise bad("The policy is assigned to an application. Take it off there first.")
+        where = used(call, row)
+        if where is not None:
+            raise bad(f"It is in use by {where[:300]}. Take it off there first.")
         writer(call).documents.delete_policy(row.id)
         call.target("Policy", row.id, row.document["displayName"], row.document, {})
         return None
 
     return [
         Route("GET", path, read, list_, gives=f"{gives}[]"),
-        Route("POST", path, write, add, "Add policy", body=body, gives=gives),
+        Route("POST", path, write, add, f"Add {noun}", body=body, gives=gives),
         Route("GET", f"{path}/<id>", read, get, gives=gives),
-        Route("PATCH", f"{path}/<id>", write, change, "Update policy", body=body),
-        Route("DELETE", f"{path}/<id>", write, delete, "Delete policy"),
+        Route("PATCH", f"{path}/<id>", write, change, f"Update {noun}", body=body),
+        Route("DELETE", f"{path}/<id>", write, delete, f"Delete {noun}"),
     ]
-
-
-def _strength_rows() -> list[dict[str, Any]]:
-    return [
-        {
-            "id": s.id,
-            "displayName": s.display_name,
-            "description": "",
-            "policyType": "builtIn",
-            "requirementsSatisfied": "mfa",
-            "allowedCombinations": sorted(",".join(sorted(c)) for c in s.combinations),
-        }
-        for s in BUILT_IN.values()
-    ]
-
-
-_STRENGTHS = "policies/authenticationStrengthPolicies"
-
-
-def _strengths(call: Call) -> Answer:
-    rows = _strength_rows()
-    return call.collection(_STRENGTHS, rows, call.query(frozenset(rows[0])))
-
-
-def _strength(call: Call, id: str) -> Answer:
-    rows = _strength_rows()
-    row = next((r for r in rows if r["id"] == id), None)
-    if row is None:
-        raise not_found(id)
-    return call.entity(_STRENGTHS, row, call.query(frozenset(row)).select)
 
 
 _READ_ACCESS = ("Policy.Read.All", "Policy.ReadWrite.ConditionalAccess")
@@ -140,7 +141,7 @@ _READ_MAPPING = ("Policy.Read.All", "Policy.ReadWrite.ApplicationConfiguration")
 _WRITE_MAPPING = ("Policy.ReadWrite.ApplicationConfiguration",)
 
 ROUTES = [
-    *_policy_routes(
+    *policy_routes(
         CONDITIONAL_ACCESS,
         "/identity/conditionalAccess/policies",
         _ACCESS,
@@ -149,8 +150,10 @@ ROUTES = [
         _WRITE_ACCESS,
         ConditionalAccessPolicy,
         "conditionalAccessPolicy",
+        access_row,
+        lambda _call, _row: None,
     ),
-    *_policy_routes(
+    *policy_routes(
         CLAIMS_MAPPING,
         "/policies/claimsMappingPolicies",
         _MAPPINGS,
@@ -159,7 +162,7 @@ ROUTES = [
         _WRITE_MAPPING,
         ClaimsMappingDocument,
         "claimsMappingPolicy",
+        _mapping,
+        _assigned,
     ),
-    Route("GET", f"/{_STRENGTHS}", ("Policy.Read.All",), _strengths, gives="authenticationStrengthPolicy[]"),
-    Route("GET", f"/{_STRENGTHS}/<id>", ("Policy.Read.All",), _strength, gives="authenticationStrengthPolicy"),
 ]

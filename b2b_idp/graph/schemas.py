@@ -83,8 +83,20 @@ conditionalAccessPolicy: id! guid, templateId! text?, displayName text, descript
   createdDateTime! time, modifiedDateTime! time?, conditions ConditionalAccessPolicy.Conditions,
   grantControls ConditionalAccessPolicy.GrantControls?, sessionControls ConditionalAccessPolicy.SessionControls?
 claimsMappingPolicy: id! guid, displayName text, description text?, definition [text], isOrganizationDefault bool?
-authenticationStrengthPolicy: id! guid, displayName! text, description! text, policyType! text,
-  requirementsSatisfied! text, allowedCombinations! [text]
+authenticationStrengthPolicy: id! guid, displayName text, description text, policyType! text,
+  requirementsSatisfied! text, allowedCombinations [text], createdDateTime! time, modifiedDateTime! time
+authenticationCombinationConfiguration: id! guid, allowedAAGUIDs [text], appliesToCombinations [text]
+updateAllowedCombinationsResult: additionalInformation! text?, conditionalAccessReferences! [text],
+  currentCombinations! [text], previousCombinations! [text]
+authenticationStrengthUsage: mfa! [conditionalAccessPolicy], none! [conditionalAccessPolicy]
+namedLocation: id! guid, displayName text, createdDateTime! time, modifiedDateTime! time?, isTrusted bool,
+  ipRanges [IpNamedLocation.Range]
+authenticationContextClassReference: id text, displayName text, description text?, isAvailable bool
+agreement: id! guid, displayName text, isViewingBeforeAcceptanceRequired bool, isPerDeviceAcceptanceRequired bool,
+  userReacceptRequiredFrequency text?, termsExpiration object?, createdDateTime! time, modifiedDateTime! time?,
+  file AgreementDocument.AgreementFile, version! int
+agreementAcceptance: id! guid, agreementId! guid, agreementFileId! text, userId! guid, userDisplayName! text?,
+  userEmail! text?, userPrincipalName! text?, recordedDateTime! time, state! text
 authorizationPolicy: id! text, deletedDateTime! time?, displayName text, description text, allowInvitesFrom text,
   allowUserConsentForRiskyApps bool?, allowedToSignUpEmailBasedSubscriptions bool, allowedToUseSSPR bool,
   allowEmailVerifiedUsersToJoinOrganization bool, blockMsolPowerShell bool, guestUserRoleId guid,

@@ -7,6 +7,9 @@ from types import MappingProxyType
 
 PERMISSIONS: Mapping[str, str] = MappingProxyType(
     {
+        "Agreement.Read.All": "2f3e6f8c-093b-4c57-a58b-ba5ce494a169",
+        "Agreement.ReadWrite.All": "c9090d00-6101-42f0-a729-c41074260d47",
+        "AgreementAcceptance.Read.All": "d8e4ec18-f6c0-4620-8122-c8b1f2bf400e",
         "Application.Read.All": "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30",
         "Application.ReadWrite.All": "1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9",
         "AppRoleAssignment.ReadWrite.All": "06b708a9-e830-4db3-a914-8e69da51d44f",

@@ -48,10 +48,11 @@ class HomeStatement:
 
 @dataclass(frozen=True, slots=True)
 class LocalFactor:
-    """A challenge that this guest passed here, in this session."""
+    """A challenge that this guest passed here, in this session; `aaguid` tells the make of a passkey."""
 
     method: LocalMethod
     at: datetime
+    aaguid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from typing import Any, Literal
 class AuthorizeRequest:
     """What an app asked for. Client and redirect URI are known to be registered, all else is checked too.
 
-    `acr_values` are in order of preference, `acr_essential` says that one of them must be reached; `claims` is the
-    parsed `claims` parameter; `max_age` is in seconds; `prompt` is the set of its words.
+    `acr_values` are in order of preference, `acr_essential` says that one of them must be reached; `contexts` are the
+    authentication contexts asked for (c1 … c99, by acr_values or `claims…acrs`), `contexts_essential` that they all
+    must be; `claims` is the parsed `claims` parameter; `max_age` is in seconds; `prompt` is the set of its words.
     """
 
     client_id: str
@@ -26,6 +27,8 @@ class AuthorizeRequest:
     max_age: int | None = None
     acr_values: tuple[str, ...] = ()
     acr_essential: bool = False
+    contexts: tuple[str, ...] = ()
+    contexts_essential: bool = False
     claims: Mapping[str, Any] = field(default_factory=dict)
     login_hint: str | None = None
     domain_hint: str | None = None
@@ -41,6 +44,7 @@ class AuthorizeRequest:
         values = dict(document)
         values["scope"] = tuple(values["scope"])
         values["acr_values"] = tuple(values["acr_values"])
+        values["contexts"] = tuple(values.get("contexts", ()))
         values["prompt"] = frozenset(values["prompt"])
         return AuthorizeRequest(**values)
 

@@ -63,7 +63,7 @@ def _respond(parts: OpenIdParts, answer: Show | Granted | Landed) -> Response:
         case Granted():
             code = parts.vault.handle("code", answer.grant_id)
             response = _send(parts, answer.request, {"code": code})
-            parts.set_session(response, answer.session_id)
+            parts.set_session(response, answer.session_id, answer.persistent)
             return response
         case Refused(request=AuthorizeRequest() as asked):
             return _error(parts, asked, answer.problem)

@@ -43,7 +43,8 @@ class OpenIdParts:
     moment: Callable[[], Moment]
     pages: Screen
     browser: Callable[[], Browser]
-    set_session: Callable[[Response, str | None], None]
+    set_session: Callable[..., None]
+    """(response, session id or None, persistent)"""
 
 
 MAX_FORM = 64 * 1024

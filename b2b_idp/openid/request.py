@@ -15,6 +15,7 @@ from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.request import AuthorizeRequest
 from b2b_idp.openid.parts import Pairs, once, repeated
 from b2b_idp.policy.decide import ACR_VALUES
+from b2b_idp.policy.named_documents import CONTEXT_ID
 from b2b_idp.store import Reader
 
 OIDC_SCOPES = ("openid", "profile", "email", "offline_access")
@@ -32,6 +33,7 @@ _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]|localhost))(?::[0-9]{1,5})?((?:[/?].*)?)")
 _PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 _LONG = 2048
+_MOST_CONTEXTS = 20
 _LONGEST = {"claims": 8192, "id_token_hint": 16384}
 
 
@@ -134,6 +136,7 @@ def _checked(
         raise _bad("prompt is none, or some of login, consent and select_account.")
     claims = _claims(given.get("claims"))
     acr_values, essential = _acr(given, claims)
+    contexts, contexts_essential = _contexts(acr_values, claims)
     scope = dict.fromkeys(scopes_of(r, app, given.get("scope", ""), issuer)) | dict.fromkeys(_scopes_for(claims))
     hint = given.get("id_token_hint")
     return AuthorizeRequest(
@@ -148,6 +151,8 @@ def _checked(
         max_age=_max_age(given.get("max_age")),
         acr_values=acr_values,
         acr_essential=essential,
+        contexts=contexts,
+        contexts_essential=contexts_essential,
         claims=claims,
         login_hint=given.get("login_hint"),
         domain_hint=given.get("domain_hint"),
@@ -203,13 +208,32 @@ def _acr(given: Mapping[str, str], claims: Mapping[str, Any]) -> tuple[tuple[str
         if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
             raise _bad("claims.id_token.acr.values is an array of strings.")
         if values:
-            if not any(v in ACR_VALUES for v in values):
+            if not any(v in ACR_VALUES or CONTEXT_ID.fullmatch(v) for v in values):
                 raise Problem(
                     Code.UNMET_AUTHENTICATION_REQUIREMENTS,
                     "None of the acr values that the app requires is one of acr_values_supported.",
                 )
             return tuple(values), True
     return tuple(given.get("acr_values", "").split()), False
+
+
+def _contexts(acr_values: tuple[str, ...], claims: Mapping[str, Any]) -> tuple[tuple[str, ...], bool]:
+    """The authentication contexts asked for, and whether they are essential: by acr_values (RFC 9470 §4), or by `acrs`
+    in the claims parameter, as Entra's clients do."""
+    found = dict.fromkeys(value for value in acr_values if CONTEXT_ID.fullmatch(value))
+    essential = False
+    for part in ("id_token", "access_token"):
+        asked = claims.get(part, {}).get("acrs")
+        if not isinstance(asked, dict):
+            continue
+        values = asked.get("values", [asked["value"]] if "value" in asked else [])
+        if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
+            raise _bad(f"claims.{part}.acrs.values is an array of strings.")
+        found |= dict.fromkeys(values)
+        essential = essential or (bool(values) and asked.get("essential") is True)
+    if len(found) > _MOST_CONTEXTS:
+        raise _bad(f"At most {_MOST_CONTEXTS} authentication contexts are asked for at once.")
+    return tuple(found), essential
 
 
 def _scopes_for(claims: Mapping[str, Any]) -> list[str]:

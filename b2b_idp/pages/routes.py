@@ -22,7 +22,7 @@ from b2b_idp.signin import SignIn
 from b2b_idp.signin.values import AtStep, Browser, Conclude, GoTo, Landed, Refused, Show, ShowPage
 from b2b_idp.store import Store
 
-_FIELDS = ("email", "code", "decline", "other", "method", "resend")
+_FIELDS = ("email", "code", "decline", "terms", "other", "method", "resend")
 
 # browsers judge the redirect after a POST by form-action too, and it may lead to any home or app
 WAYS_ON = ("'self'", "https:", "http://127.0.0.1:*", "http://localhost:*")
@@ -39,7 +39,7 @@ class PagesParts:
     pages: Pages
     moment: Callable[[], Moment]
     browser: Callable[[], Browser]
-    set_session: Callable[[Response, str | None], None]
+    set_session: Callable[..., None]
 
 
 class Renderer:

@@ -76,15 +76,43 @@ def decide(
             (*reasons, _because(Reason.BLOCKED_BY_PARTNER_POLICY, requirement)),
             "Sign in at your organisation with a second factor, or ask its administrator to set that up.",
         )
-    methods = tuple(
-        method
-        for method in LOCAL
-        if method in history.local_methods
-        and any(_met(requirement, one, (*local, LocalFactor(method, at))) is not None for one in judged)
-    )
+    methods = _challenges(requirement, judged, local, history.local_methods, at)
     if methods:
-        return AskHere(reasons, methods)
+        return AskHere(reasons, methods, aaguids=_makes(requirement))
     return Refuse((*reasons, _unreachable(requirement)), _ways(requirement))
+
+
+def _challenges(
+    requirement: Requirement,
+    judged: Sequence[Judged],
+    local: tuple[LocalFactor, ...],
+    offered: frozenset[LocalMethod],
+    at: datetime,
+) -> tuple[LocalMethod, ...]:
+    """The challenges to choose from, in order of preference: each completes what is required. Where none does alone
+    but several do, the first of those that are all needed."""
+
+    def hold(*methods: LocalMethod) -> bool:
+        passed = (*local, *(LocalFactor(method, at, ANY_PASSKEY) for method in methods))
+        return any(_met(requirement, one, passed) is not None for one in judged)
+
+    able = [method for method in LOCAL if method in offered]
+    alone = tuple(method for method in able if hold(method))
+    if alone or not hold(*able):
+        return alone
+    needed = list(able)
+    for method in reversed(able):
+        rest = [m for m in needed if m is not method]
+        if hold(*rest):
+            needed = rest
+    return tuple(needed[:1])
+
+
+def _makes(requirement: Requirement) -> frozenset[str] | None:
+    """The makes of passkey that every strength takes, None where none is limited to some."""
+    alone = frozenset({LOCAL[LocalMethod.PASSKEY].mode})
+    limits = [strength.aaguids[alone] for strength in requirement.strengths if alone in strength.aaguids]
+    return frozenset.intersection(*limits) if limits else None
 
 
 # --- does it hold ---------------------------------------------------------------------------------
@@ -103,7 +131,8 @@ def _met(requirement: Requirement, one: Judged, local: Sequence[LocalFactor]) ->
         else:
             return None
     for strength in requirement.strengths:
-        if one.mfa_counts and _at_home(strength, one.shows.accounts):
+        first = one.first_counts and frozenset({one.shows.first_mode}) in strength.combinations
+        if first or (one.mfa_counts and _at_home(strength, one.shows.accounts)):
             reasons.append(Reason.HOME_STRENGTH_ACCEPTED)
         elif any(_combined(strength, one, f) for f in local):
             reasons.append(Reason.COMBINED_STRENGTH_ACCEPTED)
@@ -121,13 +150,25 @@ def _second_factor(one: Judged, factor: LocalFactor) -> bool:
 
 
 def _at_home(strength: Strength, accounts: Iterable[frozenset[str]]) -> bool:
-    return any(combination <= account for account in accounts for combination in strength.combinations)
+    """A home does not tell the make of a passkey, so a combination that is limited to some is not met there."""
+    return any(
+        combination <= account
+        for account in accounts
+        for combination in strength.combinations
+        if combination not in strength.aaguids
+    )
+
+
+ANY_PASSKEY = "any"
+"""Stands for the AAGUID of a passkey that has yet to be chosen."""
 
 
 def _combined(strength: Strength, one: Judged, factor: LocalFactor) -> bool:
     words = LOCAL[factor.method]
-    if frozenset({words.mode}) in strength.combinations:
-        return True
+    alone = frozenset({words.mode})
+    if alone in strength.combinations:
+        makes = strength.aaguids.get(alone)
+        return makes is None or factor.aaguid == ANY_PASSKEY or factor.aaguid in makes
     if words.mode == "email" and one.shows.first_mode == "federatedSingleFactor":
         return False  # a mailed code adds nothing to an unexplained factor, whatever a strength lists
     other_kind = words.kinds.isdisjoint(one.shows.first_kinds)

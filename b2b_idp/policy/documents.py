@@ -12,12 +12,10 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from b2b_idp.model.access import AccessPolicy, GuestKinds, Strength
 from b2b_idp.model.evidence import StepUp
 from b2b_idp.model.home import Collaboration, Home, Partner, Targets
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.provenance import FOLLOWING
-from b2b_idp.policy.strengths import BUILT_IN
 from b2b_idp.policy.vocabulary import compile_vocabulary
 
 Guid = Annotated[
@@ -25,7 +23,7 @@ Guid = Annotated[
     StringConstraints(pattern=r"^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$", to_lower=True),
 ]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x08\x0a-\x1f\x7f]*$")]
-_Target = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+Target = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 
 
 class Document(BaseModel):
@@ -68,11 +66,11 @@ def _without_annotations(value: object) -> object:
 # --- identityProviders ---------------------------------------------------------------------------------------------
 
 
-class _Typed(Document):
+class Typed(Document):
     odata_type: str | None = Field(default=None, alias="@odata.type")
 
 
-class _ClientAuthentication(_Typed):
+class _ClientAuthentication(Typed):
     clientSecret: Annotated[str, StringConstraints(min_length=1, max_length=1024)] | None = Field(
         default=None, repr=False
     )
@@ -81,7 +79,7 @@ class _ClientAuthentication(_Typed):
 _Claim = Annotated[str, StringConstraints(max_length=255)]
 
 
-class _AddressMapping(_Typed):
+class _AddressMapping(Typed):
     country: _Claim | None = None
     locality: _Claim | None = None
     postal_code: _Claim | None = None
@@ -102,7 +100,7 @@ class _MappingExtension(Document):
     overwrites: list[_Following] = Field(default_factory=list, max_length=len(FOLLOWING))
 
 
-class _ClaimMapping(_Typed):
+class _ClaimMapping(Typed):
     """Graph's members by OpenID Connect's names, then directory properties that those have no name for."""
 
     sub: _Claim | None = None
@@ -132,7 +130,7 @@ class _ClaimMapping(_Typed):
         return {name: claim for name, claim in flat.items() if claim}
 
 
-class _StepUp(_Typed):
+class _StepUp(Typed):
     with_: Literal["acr_values", "claims", "none"] = Field(alias="with")
     values: list[Text] = Field(default_factory=list, max_length=20)
 
@@ -140,7 +138,7 @@ class _StepUp(_Typed):
 _Modes = dict[Annotated[str, StringConstraints(min_length=1, max_length=255)], list[str]]
 
 
-class _AuthenticationContext(_Typed):
+class _AuthenticationContext(Typed):
     profile: str = "rfc8176"
     amr: _Modes = Field(default_factory=dict, max_length=200)
     acr: _Modes = Field(default_factory=dict, max_length=200)
@@ -148,7 +146,7 @@ class _AuthenticationContext(_Typed):
     authTime: Literal["required", "used", "ignored"] = "used"
 
 
-class _HomeExtension(_Typed):
+class _HomeExtension(Typed):
     tenantId: Guid | None = None
     domains: list[str] = Field(default_factory=list, max_length=500)
     authenticationContext: _AuthenticationContext = Field(default_factory=_AuthenticationContext)
@@ -158,7 +156,7 @@ class _HomeExtension(_Typed):
     """Read-only; ignored when sent back."""
 
 
-class IdentityProvider(_Typed):
+class IdentityProvider(Typed):
     """Graph's oidcIdentityProvider with our `b2bIdp` members."""
 
     id: str | None = None
@@ -209,39 +207,39 @@ def home_of(tenant_id: str, document: Mapping[str, Any], secret: str | None) -> 
 # --- crossTenantAccessPolicy ---------------------------------------------------------------------------------------
 
 
-class _InboundTrust(_Typed):
+class _InboundTrust(Typed):
     isMfaAccepted: bool | None = None
     isCompliantDeviceAccepted: bool | None = None
     isHybridAzureADJoinedDeviceAccepted: bool | None = None
 
 
-class _TargetEntry(_Typed):
-    target: _Target
+class _TargetEntry(Typed):
+    target: Target
     targetType: Literal["user", "group", "application"]
 
 
-class _TargetConfiguration(_Typed):
+class _TargetConfiguration(Typed):
     accessType: Literal["allowed", "blocked"]
     targets: list[_TargetEntry] = Field(min_length=1, max_length=1000)
 
 
-class _Setting(_Typed):
+class _Setting(Typed):
     usersAndGroups: _TargetConfiguration | None = None
     applications: _TargetConfiguration | None = None
 
 
-class _Consent(_Typed):
+class _Consent(Typed):
     inboundAllowed: bool | None = None
     outboundAllowed: bool | None = None
 
 
-class _PartnerExtension(_Typed):
+class _PartnerExtension(Typed):
     whenHomeCannot: Literal["challengeHere", "block"] | None = None
     mfaMaxAge: str | None = None
     trustedAttributes: list[_Following] | None = Field(default=None, max_length=100)
 
 
-class PartnerConfiguration(_Typed):
+class PartnerConfiguration(Typed):
     """Graph's crossTenantAccessPolicyConfigurationPartner (or Default) with our `b2bIdp` members."""
 
     tenantId: Guid | None = None
@@ -293,169 +291,5 @@ def partner_of(tenant_id: str, document: Mapping[str, Any]) -> Partner:
         when_home_cannot=extension.whenHomeCannot,
         mfa_max_age=None if extension.mfaMaxAge is None else duration_of(extension.mfaMaxAge),
         trusted_attributes=None if extension.trustedAttributes is None else frozenset(extension.trustedAttributes),
-        properties=document,
-    )
-
-
-# --- conditionalAccess/policies --------------------------------------------------------------------------------------
-
-
-class _ExternalTenants(_Typed):
-    membershipKind: Literal["all", "enumerated"]
-    members: list[Guid] | None = None
-
-
-class _GuestsOrExternalUsers(_Typed):
-    guestOrExternalUserTypes: str
-    externalTenants: _ExternalTenants | None = None
-
-
-class _Users(_Typed):
-    includeUsers: list[_Target] = Field(default_factory=list)
-    excludeUsers: list[_Target] = Field(default_factory=list)
-    includeGroups: list[Guid] = Field(default_factory=list)
-    excludeGroups: list[Guid] = Field(default_factory=list)
-    includeRoles: list[Guid] = Field(default_factory=list)
-    excludeRoles: list[Guid] = Field(default_factory=list)
-    includeGuestsOrExternalUsers: _GuestsOrExternalUsers | None = None
-    excludeGuestsOrExternalUsers: _GuestsOrExternalUsers | None = None
-
-
-class _Applications(_Typed):
-    includeApplications: list[_Target] = Field(default_factory=list)
-    excludeApplications: list[_Target] = Field(default_factory=list)
-    includeUserActions: list[str] = Field(default_factory=list, max_length=0)
-    includeAuthenticationContextClassReferences: list[str] = Field(default_factory=list, max_length=0)
-
-
-class _Conditions(_Typed):
-    users: _Users
-    applications: _Applications
-    clientAppTypes: list[Literal["all", "browser", "mobileAppsAndDesktopClients", "exchangeActiveSync", "other"]] = (
-        Field(default=["all"], min_length=1)
-    )
-    locations: None = None
-    platforms: None = None
-    devices: None = None
-    clientApplications: None = None
-    userRiskLevels: list[str] = Field(default_factory=list, max_length=0)
-    signInRiskLevels: list[str] = Field(default_factory=list, max_length=0)
-    servicePrincipalRiskLevels: list[str] = Field(default_factory=list, max_length=0)
-
-
-class _StrengthReference(_Typed):
-    model_config = ConfigDict(extra="ignore", strict=True)
-    id: Guid
-
-
-class _GrantControls(_Typed):
-    operator: Literal["AND", "OR"] = "OR"
-    builtInControls: list[Literal["block", "mfa"]] = Field(default_factory=list)
-    customAuthenticationFactors: list[str] = Field(default_factory=list, max_length=0)
-    termsOfUse: list[str] = Field(default_factory=list, max_length=0)
-    authenticationStrength: _StrengthReference | None = None
-
-
-class _Frequency(_Typed):
-    isEnabled: bool | None = None
-    type: Literal["hours", "days"] | None = None
-    value: int | None = Field(default=None, ge=1, le=365 * 24)
-    frequencyInterval: Literal["timeBased", "everyTime"] | None = None
-    authenticationType: Literal["primaryAndSecondaryAuthentication", "secondaryAuthentication"] | None = None
-
-
-class _SessionControls(_Typed):
-    signInFrequency: _Frequency | None = None
-    persistentBrowser: None = None
-    applicationEnforcedRestrictions: None = None
-    cloudAppSecurity: None = None
-    disableResilienceDefaults: bool | None = None
-
-
-class ConditionalAccessPolicy(_Typed):
-    """Graph's conditionalAccessPolicy, as far as this version enforces it: what it would not enforce is refused."""
-
-    id: str | None = None
-    templateId: str | None = None
-    displayName: Text
-    description: str | None = None
-    state: Literal["enabled", "disabled", "enabledForReportingButNotEnforced"]
-    createdDateTime: str | None = None
-    modifiedDateTime: str | None = None
-    conditions: _Conditions
-    grantControls: _GrantControls | None = None
-    sessionControls: _SessionControls | None = None
-
-
-_GUEST_KINDS = frozenset(
-    "internalGuest b2bCollaborationGuest b2bCollaborationMember b2bDirectConnectUser otherExternalUser "
-    "serviceProvider none".split()
-)
-
-
-def _guest_kinds(value: _GuestsOrExternalUsers | None) -> GuestKinds | None:
-    if value is None:
-        return None
-    kinds = frozenset(k.strip() for k in value.guestOrExternalUserTypes.split(","))
-    if not kinds <= _GUEST_KINDS:
-        raise Problem(
-            Code.BAD_REQUEST,
-            f"guestOrExternalUserTypes does not know {', '.join(sorted(kinds - _GUEST_KINDS))[:200]}.",
-        )
-    tenants = value.externalTenants
-    if tenants is None or tenants.membershipKind == "all":
-        return GuestKinds(kinds)
-    return GuestKinds(kinds, frozenset(tenants.members or ()))
-
-
-def _frequency(controls: _SessionControls | None) -> tuple[timedelta | None, bool]:
-    frequency = controls.signInFrequency if controls else None
-    if frequency is None or frequency.isEnabled is False:
-        return None, True
-    first_too = frequency.authenticationType != "secondaryAuthentication"
-    if frequency.frequencyInterval == "everyTime":
-        return timedelta(0), first_too
-    if frequency.type is None or frequency.value is None:
-        raise Problem(Code.BAD_REQUEST, "signInFrequency needs `type` and `value`, or frequencyInterval everyTime.")
-    return timedelta(**{frequency.type: frequency.value}), first_too
-
-
-def access_policy_of(id: str, document: Mapping[str, Any]) -> AccessPolicy:
-    """The conditional access policy that a document describes."""
-    policy = parse(ConditionalAccessPolicy, document)
-    users, applications = policy.conditions.users, policy.conditions.applications
-    controls = policy.grantControls or _GrantControls()
-    strength: Strength | None = None
-    if controls.authenticationStrength is not None:
-        strength = BUILT_IN.get(controls.authenticationStrength.id)
-        if strength is None:
-            raise Problem(Code.BAD_REQUEST, "grantControls.authenticationStrength: no strength has this id.")
-    if strength and "mfa" in controls.builtInControls:
-        raise Problem(Code.BAD_REQUEST, "A policy asks for `mfa` or for an authenticationStrength, not for both.")
-    if "block" in controls.builtInControls and (strength or len(controls.builtInControls) > 1):
-        raise Problem(Code.BAD_REQUEST, "`block` stands alone among the grant controls.")
-    frequency, first_too = _frequency(policy.sessionControls)
-    if not controls.builtInControls and strength is None and frequency is None:
-        raise Problem(Code.BAD_REQUEST, "A policy needs a grant control or a session control.")
-    return AccessPolicy(
-        id=id,
-        display_name=policy.displayName,
-        state=policy.state,
-        include_users=frozenset(users.includeUsers),
-        exclude_users=frozenset(users.excludeUsers),
-        include_groups=frozenset(users.includeGroups),
-        exclude_groups=frozenset(users.excludeGroups),
-        include_roles=frozenset(users.includeRoles),
-        exclude_roles=frozenset(users.excludeRoles),
-        include_guests=_guest_kinds(users.includeGuestsOrExternalUsers),
-        exclude_guests=_guest_kinds(users.excludeGuestsOrExternalUsers),
-        include_apps=frozenset(applications.includeApplications),
-        exclude_apps=frozenset(applications.excludeApplications),
-        client_types=frozenset(policy.conditions.clientAppTypes),
-        block="block" in controls.builtInControls,
-        mfa="mfa" in controls.builtInControls,
-        strength=strength,
-        sign_in_frequency=frequency,
-        frequency_covers_first_factor=first_too,
         properties=document,
     )

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
-from b2b_idp.model.access import AccessPolicy, Allow, Because, Decision, Reason, Refuse, Requirement
+from b2b_idp.model.access import AccessPolicy, Allow, AskHere, Because, Decision, Reason, Refuse, Requirement
 from b2b_idp.model.evidence import Evidence, Vocabulary
 from b2b_idp.model.home import Trust
 from b2b_idp.policy.decide import History, decide
-from b2b_idp.policy.requirement import AccessRequest, Required, required_by, requirement
+from b2b_idp.policy.requirement import AccessRequest, Policies, Required, required_by, requirement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyView:
     """What was loaded for one question: all conditional access policies, and the home as we know it."""
 
-    policies: tuple[AccessPolicy, ...] = ()
+    policies: Policies = Policies()
     trust: Trust
     vocabulary: Vocabulary
     home_enabled: bool = True
@@ -23,16 +24,15 @@ class PolicyView:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The decision, what it was about, and what goes to the log beside it.
-
-    `report_only` never touches the decision. `applied` has each policy's id and its result, in Graph's words
-    (appliedConditionalAccessPolicyResult), in order of id.
-    """
+    """The decision, what it was about, and what goes to the log beside it. `report_only` never touches the decision."""
 
     decision: Decision
     requirement: Requirement
     report_only: tuple[Because, ...]
-    applied: tuple[tuple[str, str], ...]
+    persistent_browser: bool | None
+    """Whether the session may outlive the browser's window, where a policy says so."""
+    applied: Callable[[], tuple[tuple[AccessPolicy, str], ...]] = field(repr=False, compare=False)
+    """Each policy and its result, in Graph's words (appliedConditionalAccessPolicyResult), in order of id."""
 
 
 def evaluate(ask: AccessRequest, view: PolicyView, evidence: Evidence, history: History) -> Evaluation:
@@ -42,32 +42,51 @@ def evaluate(ask: AccessRequest, view: PolicyView, evidence: Evidence, history: 
     """
     required = requirement(ask, view.policies)
 
-    def decided(wanted: Requirement) -> Decision:
-        return decide(wanted, evidence, view.trust, view.vocabulary, history, ask.at)
+    def decided(wanted: Requirement, instead: Requirement | None = None) -> Decision:
+        decision = decide(wanted, evidence, view.trust, view.vocabulary, history, ask.at)
+        if isinstance(decision, Refuse) and instead is not None:
+            decision, wanted = decide(instead, evidence, view.trust, view.vocabulary, history, ask.at), instead
+        if isinstance(decision, Allow) and wanted.terms:
+            policy_id = next(iter(wanted.policy_ids), None)
+            return AskHere((Because(Reason.TERMS_OF_USE_REQUIRED, policy_id),), (), wanted.terms)
+        if isinstance(decision, Allow) and ask.contexts:
+            counted = replace(decision.counted, contexts=tuple(sorted(ask.contexts, key=lambda c: (len(c), c))))
+            return replace(decision, counted=counted)
+        return decision
 
     refusal = _closed_door(ask, view)
     if refusal is None and evidence.statements:
         refusal = _unwelcome(ask, required)
-    decision = refusal or decided(required.requirement)
-
+    decision = refusal or decided(required.requirement, required.instead)
     would: dict[str, Decision] = {
-        w.policy_id: _blocked(w.policy_id) if w.block else decided(w.requirement) for w in required.report_only
+        w.policy_id: _blocked(w.policy_id) if w.block else decided(w.requirement, w.instead)
+        for w in required.report_only
     }
-    applied: list[tuple[str, str]] = []
-    for policy in sorted(view.policies, key=lambda p: p.id):
+
+    def applied() -> tuple[tuple[AccessPolicy, str], ...]:
+        return tuple((policy, result_of(policy)) for policy in view.policies.all)
+
+    def result_of(policy: AccessPolicy) -> str:
         if policy.state == "disabled":
-            result = "notEnabled"
-        elif policy.state == "enabledForReportingButNotEnforced":
-            result = _reported(would.get(policy.id))
-        elif policy.id not in required.applying:
-            result = "notApplied"
-        elif not policy.block and (isinstance(decision, Allow) or isinstance(decided(required_by(ask, policy)), Allow)):
-            result = "success"
-        else:
-            result = "failure"
-        applied.append((policy.id, result))
+            return "notEnabled"
+        if policy.state == "enabledForReportingButNotEnforced":
+            return _reported(would.get(policy.id))
+        if policy.id not in required.applying:
+            return "notApplied"
+        if policy.block:
+            return "failure"
+        instead = required_by(ask, policy, terms_instead=True) if policy.any_control else None
+        holds = isinstance(decision, Allow) or isinstance(decided(required_by(ask, policy), instead), Allow)
+        return "success" if holds else "failure"
+
     reports = tuple(Because(Reason.REPORT_ONLY, id, {"result": _reported(said)}) for id, said in would.items())
-    return Evaluation(decision, required.requirement, reports, tuple(applied))
+    return Evaluation(
+        decision,
+        required.requirement,
+        reports,
+        required.persistent_browser,
+        applied,
+    )
 
 
 def _closed_door(ask: AccessRequest, view: PolicyView) -> Refuse | None:

@@ -40,6 +40,7 @@ _SENTENCES: Mapping[Reason, str] = MappingProxyType(
         Reason.REGISTRATION_NEEDS_PROOF: (
             "A first sign-in method is registered here only with more proof than a first factor at home."
         ),
+        Reason.TERMS_OF_USE_REQUIRED: "The guest has to accept the terms of use.",
     }
 )
 

@@ -57,7 +57,7 @@ def to_text(recorded: Recorded) -> str:
             if name not in _APART and (value := getattr(ask, name)) != default
         },
         "said": [[s.amr, s.acr, s.auth_time, micros(s.at), s.asked] for s in recorded.evidence.statements],
-        "did": [[f.method.value, micros(f.at)] for f in recorded.evidence.local],
+        "did": [[f.method.value, micros(f.at), f.aaguid] for f in recorded.evidence.local],
         "asked": recorded.history.asked_home,
         "canAsk": recorded.history.home_can_ask,
         "offered": sorted(recorded.history.local_methods),
@@ -89,7 +89,7 @@ def from_document(d: Mapping[str, Any]) -> Recorded:
                 )
                 for amr, acr, time, at, asked in d["said"]
             ),
-            tuple(LocalFactor(LocalMethod(method), _instant(at)) for method, at in d["did"]),
+            tuple(LocalFactor(LocalMethod(method), _instant(at), aaguid) for method, at, aaguid in d["did"]),
         ),
         history=History(
             asked_home=d["asked"],

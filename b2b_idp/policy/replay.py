@@ -13,7 +13,7 @@ from b2b_idp.model.evidence import Evidence
 from b2b_idp.policy.evaluate import PolicyView, evaluate
 from b2b_idp.policy.judgement import SKEW, plausible
 from b2b_idp.policy.recorded import Recorded, from_document
-from b2b_idp.policy.requirement import AccessRequest
+from b2b_idp.policy.requirement import AccessRequest, Policies
 
 Outcome = Literal["allowed", "askHome", "askHere", "refused"]
 Effect = Literal["same", "askedMore", "askedLess", "askedElsewhere", "refused", "noMoreRefused"]
@@ -53,7 +53,7 @@ class World:
 
 
 def _enforcing(view: PolicyView) -> PolicyView:
-    return replace(view, policies=tuple(p for p in view.policies if p.state == "enabled"))
+    return replace(view, policies=Policies(p for p in view.policies.all if p.state == "enabled"))
 
 
 def course(recorded: Recorded, view: PolicyView) -> Course:
@@ -88,7 +88,7 @@ def course(recorded: Recorded, view: PolicyView) -> Course:
             case AskHere(reasons=reasons, methods=methods):
                 here += 1
                 passed = next((f for f in did if f.method in methods), None)
-                if passed is None and recorded.outcome == _CANNOT_REGISTER:
+                if passed is None and methods and recorded.outcome == _CANNOT_REGISTER:
                     return Course("refused", asked_home, here - 1, (*reasons, Because(Reason.REGISTRATION_NEEDS_PROOF)))
                 if passed is None:
                     return Course("askHere", asked_home, here, reasons)
@@ -111,6 +111,7 @@ def _before_home(ask: AccessRequest) -> AccessRequest:
         home_subject=None,
         user_enabled=True,
         assigned=False,
+        accepted_terms=frozenset(),
     )
 
 
@@ -131,7 +132,7 @@ class Replay:
         self._worlds = (before, after)
         self._known: dict[object, tuple[Course, Course]] = {}
         views = [v for w in self._worlds for v in (*w.views.values(), w.gone)]
-        policies = {id(p): p for v in views for p in v.policies}.values()
+        policies = {id(p): p for v in views for p in v.policies.all}.values()
         self._users = _named(policies, "users")
         self._groups = _named(policies, "groups")
         self._subjects = frozenset(t for v in views for t in v.trust.inbound.users.targets)
@@ -184,7 +185,7 @@ class Replay:
             tuple(g for g in d["groups"] if g in self._groups),
             repr((d["roles"], ask, d["asked"], d["canAsk"], d["offered"], d["localOnly"])),
             said,
-            tuple((method, when >= began, self._side(when, began, at)) for method, when in d["did"]),
+            tuple((method, make, when >= began, self._side(when, began, at)) for method, when, make in d["did"]),
             d["outcome"] == _CANNOT_REGISTER,
         )
 

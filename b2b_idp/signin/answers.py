@@ -87,6 +87,25 @@ def _consent(a: Answer) -> Learned:
     return Learned(replace(a.known, consent_given=True))
 
 
+def _terms(a: Answer) -> Learned:
+    if a.form.get("decline"):
+        raise Problem(Code.ACCESS_DENIED, "You did not accept the terms of use, without which this app is closed.")
+    user = _person(a)
+    step = next_step(a.known, a.view, a.moment.at)
+    agreement = (
+        a.view.configuration.named.agreements.get(step.terms[0]) if isinstance(step, Ask) and step.terms else None
+    )
+    # the texts may have changed while they were read: only those that were shown are accepted
+    if agreement is not None and a.form.get("terms") == f"{agreement.id}.{agreement.version}":
+        a.w.agreements.accept(agreement, user.id, a.moment)
+        activity = "Accept Terms Of Use"
+        audit = guest_audit(
+            user, a.moment, activity, service="Terms Of Use", operation="Accept", reason=agreement.display_name
+        )
+        a.w.logs.add_audit(audit, a.moment.at)
+    return Learned(a.known)
+
+
 def _email_code(a: Answer) -> Learned:
     known = a.known
     step = next_step(known, a.view, a.moment.at)
@@ -152,6 +171,7 @@ def _recovery_codes(a: Answer) -> Learned:
 _READERS: Mapping[Waiting, Callable[[Answer], Learned]] = {
     Waiting.REALM: _realm,
     Waiting.REDEEM: _redeem,
+    Waiting.TERMS: _terms,
     Waiting.CONSENT: _consent,
     Waiting.EMAIL_CODE: _email_code,
     Waiting.CHALLENGE: _challenge,

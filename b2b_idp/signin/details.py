@@ -25,7 +25,7 @@ _METHODS: Mapping[LocalMethod, tuple[str, str]] = {
     LocalMethod.RECOVERY_CODE: ("Recovery code", "Recovery code here, in place of the software OATH token"),
     LocalMethod.EMAIL: ("Email one-time passcode", "Code mailed to the guest's own address"),
 }
-_ENFORCED = ("success", "failure", "reportOnlySuccess", "reportOnlyFailure", "reportOnlyInterrupted")
+_HAD_A_SAY = ("success", "failure", "reportOnlySuccess", "reportOnlyFailure", "reportOnlyInterrupted")
 
 
 def authentication(known: Known, view: View, evaluation: Evaluation | None, at: datetime) -> dict[str, Any]:
@@ -145,54 +145,58 @@ def _instant(numeric_date: int, heard: datetime) -> datetime:
 # --- policies ---------------------------------------------------------------------------------------------------------
 
 
-def applied(evaluation: Evaluation | None, policies: Iterable[AccessPolicy]) -> list[dict[str, Any]]:
-    """appliedConditionalAccessPolicies: controls only where the policy had a say."""
-    if evaluation is None:
-        return []
-    by_id = {p.id: p for p in policies}
-    return [
-        {
-            "id": id,
-            "displayName": by_id[id].display_name if id in by_id else None,
-            "result": result,
-            "enforcedGrantControls": _grant_controls(by_id.get(id)) if result in _ENFORCED else [],
-            "enforcedSessionControls": _session_controls(by_id.get(id)) if result in _ENFORCED else [],
-        }
-        for id, result in evaluation.applied
-    ]
+Results = Iterable[tuple[AccessPolicy, str]]
+"""Each policy and Graph's word for how it went (`Evaluation.applied`)."""
 
 
-def _grant_controls(policy: AccessPolicy | None) -> list[str]:
-    controls = (policy.properties.get("grantControls") if policy else None) or {}
-    found = [_title(c) for c in controls.get("builtInControls") or ()]
-    if controls.get("authenticationStrength"):
-        found.append("RequireAuthenticationStrength")
-    return found + (["TermsOfUse"] if controls.get("termsOfUse") else [])
+def applied(policy: AccessPolicy, result: str) -> dict[str, Any]:
+    """An appliedConditionalAccessPolicy: controls only where the policy had a say."""
+    had_a_say = result in _HAD_A_SAY
+    return {
+        "id": policy.id,
+        "displayName": policy.display_name,
+        "result": result,
+        "enforcedGrantControls": _grant_controls(policy) if had_a_say else [],
+        "enforcedSessionControls": _session_controls(policy) if had_a_say else [],
+    }
 
 
-def _session_controls(policy: AccessPolicy | None) -> list[str]:
-    controls = (policy.properties.get("sessionControls") if policy else None) or {}
-    on = (n for n, c in controls.items() if isinstance(c, Mapping) and c.get("isEnabled") is not False)
-    return [_title(name) for name in on]
+def _grant_controls(policy: AccessPolicy) -> list[str]:
+    found = {
+        "Block": policy.block,
+        "Mfa": policy.mfa,
+        "RequireAuthenticationStrength": policy.strength is not None,
+        "TermsOfUse": bool(policy.terms),
+    }
+    return [name for name, is_wanted in found.items() if is_wanted]
 
 
-def _title(name: str) -> str:
-    return name[:1].upper() + name[1:]
+def _session_controls(policy: AccessPolicy) -> list[str]:
+    found = {
+        "SignInFrequency": policy.sign_in_frequency is not None,
+        "PersistentBrowserSessionMode": policy.persistent_browser is not None,
+    }
+    return [name for name, is_wanted in found.items() if is_wanted]
 
 
-def session_lifetimes(evaluation: Evaluation | None, policies: Iterable[AccessPolicy]) -> list[dict[str, Any]]:
+def session_lifetimes(results: Results) -> list[dict[str, Any]]:
     """sessionLifetimePolicies: the sign-in frequencies that applied."""
-    results = dict(evaluation.applied) if evaluation else {}
     return [
         {
             "expirationRequirement": "signInFrequencyPeriodicReauthentication"
-            if p.sign_in_frequency
+            if policy.sign_in_frequency
             else "signInFrequencyEveryTime",
-            "detail": f"The policy {p.display_name} limits how old a sign-in may be",
+            "detail": f"The policy {policy.display_name} limits how old a sign-in may be",
         }
-        for p in policies
-        if p.sign_in_frequency is not None and results.get(p.id) in ("success", "failure")
+        for policy, result in results
+        if policy.sign_in_frequency is not None and result in ("success", "failure")
     ]
+
+
+def context_references(asked: Iterable[str], results: Results) -> list[dict[str, Any]]:
+    """authenticationContextClassReferences: what the app asked for, and whether a policy wanted something for it."""
+    required = {c for policy, result in results if result in _HAD_A_SAY for c in policy.include_contexts}
+    return [{"id": c, "detail": "required" if c in required else "notApplicable"} for c in sorted(asked)]
 
 
 def last_reason(evaluation: Evaluation | None) -> Reason | None:

@@ -30,6 +30,7 @@ class Waiting(StrEnum):
     CHALLENGE = "challenge"
     REGISTRATION = "registration"
     RECOVERY_CODES = "recovery_codes"
+    TERMS = "terms"
     CONSENT = "consent"
     READY = "ready"
     """nothing: all is known, the OpenID side concludes"""
@@ -101,6 +102,8 @@ class Known:
     consent_given: bool = False
     granted: tuple[str, str] | None = None
     """Ids of the grant and session that concluded it."""
+    persistent: bool = False
+    """The session outlives the browser's window."""
     refusal: tuple[str, str, str] | None = None
     """Code, sentence and the home's error word of a refusal that the app has yet to be told."""
 
@@ -155,7 +158,9 @@ def evidence_from_json(document: Mapping[str, Any]) -> Evidence:
             HomeStatement(**(s | {"amr": None if s["amr"] is None else tuple(s["amr"]), "at": _instant(s["at"])}))
             for s in document.get("statements", ())
         ),
-        tuple(LocalFactor(LocalMethod(f["method"]), _instant(f["at"])) for f in document.get("local", ())),
+        tuple(
+            LocalFactor(LocalMethod(f["method"]), _instant(f["at"]), f.get("aaguid")) for f in document.get("local", ())
+        ),
     )
 
 

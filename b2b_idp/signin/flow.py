@@ -81,7 +81,7 @@ class SignIn:
         # with a session it is most likely granted at once: read where it can be written
         with self._store.write() if browser.session_id else self._store.read() as r:
             known = facts_of_request(r, request, browser, moment)
-            view = load_view(r, known, moment.at)
+            view = load_view(r, known, moment.at, browser.ip_address)
             step = next_step(known, view, moment.at)
             if isinstance(step, Issue):
                 return self._issue(r.writing(), id, correlation_id, known, view, step, browser, moment)
@@ -91,7 +91,7 @@ class SignIn:
         """A sign-in from an invitation's link. Raises Problem(INVITATION_INVALID), the same for every bad link."""
         with self._store.read() as r:
             known = facts_of_link(r, self._vault, ticket, moment)
-            view = load_view(r, known, moment.at)
+            view = load_view(r, known, moment.at, browser.ip_address)
         step = next_step(known, view, moment.at)
         return self._start(moment.new_id(), moment.new_id(), known, view, step, browser, moment)
 
@@ -137,7 +137,7 @@ class SignIn:
         with self._store.read() as r:
             row = self._row(r, id, browser, moment)
             known = Known.from_json(row.known)
-            view = load_view(r, known, moment.at)
+            view = load_view(r, known, moment.at, browser.ip_address)
         step = next_step(known, view, moment.at)
         if isinstance(step, Depart):
             try:
@@ -165,7 +165,7 @@ class SignIn:
             if row.version != version:
                 return AtStep(id)
             known = Known.from_json(row.known)
-            view = load_view(w, known, moment.at)
+            view = load_view(w, known, moment.at, browser.ip_address)
             try:
                 learned = read_answer(
                     Waiting(row.waiting),
@@ -234,7 +234,7 @@ class SignIn:
             if said_no and known.identity is not None:
                 # the step-up failed at home: what the home proved before still stands
                 return self._proceed(w, row, known, browser, moment)
-            view = load_view(w, known, moment.at)
+            view = load_view(w, known, moment.at, browser.ip_address)
             return self._refuse(w, row, row.correlation_id, known, view, Stop(problem, tell_app), browser, moment)
 
     def _advance(self, row: SigninRow, known: Known, browser: Browser, moment: Moment) -> Show:
@@ -243,11 +243,11 @@ class SignIn:
 
     def _proceed(self, w: Writer, row: SigninRow, known: Known, browser: Browser, moment: Moment) -> Show:
         """Computes the next step from the facts inside the writing transaction, and takes it."""
-        view = load_view(w, known, moment.at)
+        view = load_view(w, known, moment.at, browser.ip_address)
         step = next_step(known, view, moment.at)
         if isinstance(step, Bind):
             bind(w, known, view, step, moment)
-            view = load_view(w, known, moment.at)
+            view = load_view(w, known, moment.at, browser.ip_address)
             step = next_step(known, view, moment.at)
         if isinstance(step, Stop):
             return self._refuse(w, row, row.correlation_id, known, view, step, browser, moment)
@@ -271,13 +271,13 @@ class SignIn:
                 code, say, error = known.refusal
                 problem = Problem(Code(code), say, details={"error": error} if error else {})
                 return Refused(problem, row.correlation_id, known.request)
-            view = load_view(w, known, moment.at)
+            view = load_view(w, known, moment.at, browser.ip_address)
             step = next_step(known, view, moment.at)
             if not isinstance(step, Issue):
                 return self._proceed(w, row, known, browser, moment)
             granted = self._issue(w, id, row.correlation_id, known, view, step, browser, moment)
             if isinstance(granted, Granted):
-                known = replace(known, granted=(granted.grant_id, granted.session_id))
+                known = replace(known, granted=(granted.grant_id, granted.session_id), persistent=granted.persistent)
             self._move(w, row, Waiting.DONE, known)
             return granted
 
@@ -293,7 +293,7 @@ class SignIn:
         fresh = grant.code_used_at is None and grant.revoked_at is None
         if not fresh or moment.at >= grant.created_at + SHOWN_AGAIN:
             return None
-        return Granted(known.request, *known.granted)
+        return Granted(known.request, *known.granted, known.persistent)
 
     # --- pieces ------------------------------------------------------------------------------------------------------
 
@@ -358,7 +358,7 @@ class SignIn:
             welcome = view.app is not None or (known.landing is not None and origin_of(known.landing) in origins)
             return Landed(known.landing if welcome else None, session_id)
         assert grant_id is not None
-        return Granted(known.request, grant_id, session_id)
+        return Granted(known.request, grant_id, session_id, step.evaluation.persistent_browser is True)
 
     def _refuse(
         self,

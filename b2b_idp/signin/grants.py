@@ -68,6 +68,7 @@ def write_grant(
             "evidence": document,
             "askedHome": known.asked_home,
             "beganAt": known.began_at.timestamp(),
+            "address": view.address,
         },
         created_at=moment.at,
         expires_at=ends,
@@ -118,7 +119,7 @@ def reconsider(r: Reader, grant: Grant, moment: Moment, *, refresh: bool = False
         evidence=evidence,
         asked_home=bool(grant.document["askedHome"]),
     )
-    view = load_view(r, known, moment.at)
+    view = load_view(r, known, moment.at, grant.document.get("address", ""))
     if view.app is None or view.home is None:
         raise _over("the app or the home tenant is gone")
     withdrawn = needs_administrator(grant.document["scope"], view.app)

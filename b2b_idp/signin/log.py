@@ -13,8 +13,9 @@ from b2b_idp.model.moment import Moment, iso
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.policy.evaluate import Evaluation
 from b2b_idp.policy.reasons import sentence
-from b2b_idp.signin.details import applied, authentication, session_lifetimes
+from b2b_idp.signin.details import applied, authentication, context_references, session_lifetimes
 from b2b_idp.signin.facts import Known
+from b2b_idp.signin.steps import contexts_of
 from b2b_idp.signin.values import Browser
 from b2b_idp.signin.view import View
 
@@ -109,9 +110,8 @@ def signin_document(
 ) -> dict[str, Any]:
     """The log entry of one outcome; `problem` None says that it succeeded."""
     app, home, evidence = view.app, view.home, known.evidence
-    policies = view.configuration.policies
-    results = [result for _, result in evaluation.applied] if evaluation else []
-    enforced = [r for r in results if r in ("success", "failure")]
+    results = evaluation.applied() if evaluation else ()
+    enforced = [r for _, r in results if r in ("success", "failure")]
     return {
         "id": moment.new_id(),
         "createdDateTime": iso(moment.at),
@@ -133,10 +133,10 @@ def signin_document(
         "resourceTenantId": view.configuration.tenant.id,
         "crossTenantAccessType": "b2bCollaboration" if home and not home.own else "none",
         "conditionalAccessStatus": ("failure" if "failure" in enforced else "success") if enforced else "notApplied",
-        "appliedConditionalAccessPolicies": applied(evaluation, policies),
+        "appliedConditionalAccessPolicies": [applied(policy, result) for policy, result in results],
         **authentication(known, view, evaluation, moment.at),
-        "sessionLifetimePolicies": session_lifetimes(evaluation, policies),
-        "authenticationContextClassReferences": [],
+        "sessionLifetimePolicies": session_lifetimes(results),
+        "authenticationContextClassReferences": context_references(contexts_of(view, known.request), results),
         "status": {
             "errorCode": 0 if problem is None else ERROR_CODES.get(problem.code, 50000),
             "failureReason": None if problem is None else (problem.why or problem.say),

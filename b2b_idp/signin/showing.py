@@ -10,6 +10,7 @@ from b2b_idp.factors import totp
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.evidence import LocalMethod
 from b2b_idp.model.problem import Problem
+from b2b_idp.policy.named_documents import terms_in
 from b2b_idp.signin.facts import Known, Waiting
 from b2b_idp.signin.steps import Ask
 from b2b_idp.signin.view import View
@@ -62,6 +63,18 @@ def page_of(
         case Waiting.RECOVERY_CODES:
             codes = [vault.open(b64decode(c), "signins:" + signin_id).decode() for c in known.recovery_codes]
             return "recovery-codes", {"codes": codes}
+        case Waiting.TERMS:
+            agreement = view.configuration.named.agreements[step.terms[0]]
+            languages = (known.request.ui_locales or "").split() if known.request else []
+            preferred = view.user.properties.get("preferredLanguage") if view.user else None
+            language, text = terms_in(agreement, [*languages, *([preferred] if preferred else [])])
+            return "terms", {
+                "title": agreement.display_name,
+                "organisation": view.configuration.tenant.name,
+                "terms": f"{agreement.id}.{agreement.version}",
+                "language": language,
+                "paragraphs": [p for p in text.replace("\r\n", "\n").split("\n\n") if p.strip()],
+            }
         case Waiting.CONSENT:
             assert known.request is not None
             scopes = [(s, SCOPE_SENTENCES.get(s, s)) for s in known.request.scope]

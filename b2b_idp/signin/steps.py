@@ -59,6 +59,8 @@ class Ask:
     waiting: Waiting
     methods: tuple[LocalMethod, ...] = ()
     address: str | None = None
+    terms: tuple[str, ...] = ()
+    """Agreements to accept, one after another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,10 @@ def _finish(known: Known, view: View, user: User, counted: Counted, evaluation: 
     if request is None:
         return Issue(user, view.home, counted, (), evaluation)
     assert view.app is not None
-    if request.acr_essential and not any(acr_satisfies(a, counted.acr) for a in request.acr_values):
+    reached = any(acr_satisfies(a, counted.acr) or a in counted.contexts for a in request.acr_values)
+    if (request.acr_essential and not reached) or (
+        request.contexts_essential and not set(request.contexts) <= set(counted.contexts)
+    ):
         return Stop(_unmet(), tell_app=True, evaluation=evaluation)
     wanted = [s for s in request.scope if s not in view.consented and s not in view.app.consent_granted]
     beyond = needs_administrator(request.scope, view.app)
@@ -191,6 +196,8 @@ def needs_administrator(scope: Iterable[str], app: App) -> list[str]:
 
 
 def _ask_here(known: Known, view: View, user: User, decision: AskHere, evaluation: Evaluation, at: datetime) -> Step:
+    if decision.terms:
+        return Ask(Waiting.TERMS, terms=decision.terms)
     usable = tuple(m for m in decision.methods if m in view.registered)
     primary = tuple(m for m in usable if m is not LocalMethod.RECOVERY_CODE)
     if primary:
@@ -285,13 +292,28 @@ def access_request(
         app_enabled=app is None or app.enabled,
         assignment_required=app is not None and app.assignment_required,
         assigned=view.assigned,
-        client_type="browser",
+        client_type=client_type_of(app, request),
+        location_ids=view.locations,
+        contexts=contexts_of(view, request),
+        accepted_terms=view.accepted_terms,
         max_age=request.max_age if request else None,
         reauthenticate_after=began_at if request and "login" in request.prompt else None,
         app_wants_mfa=(request is not None and wants_mfa(request)) or is_powerful(view, request),
         at=at,
         began=began_at,
     )
+
+
+def client_type_of(app: App | None, request: AuthorizeRequest | None) -> str:
+    """Graph's clientAppTypes: a native app comes back by a redirect URI of its publicClient, all else by a browser."""
+    native = ((app.properties.get("publicClient") or {}) if app else {}).get("redirectUris") or ()
+    return "mobileAppsAndDesktopClients" if request is not None and request.redirect_uri in native else "browser"
+
+
+def contexts_of(view: View, request: AuthorizeRequest | None) -> frozenset[str]:
+    """The authentication contexts that the app asked for and that are there for apps."""
+    known = view.configuration.named.contexts
+    return frozenset(c for c in (request.contexts if request else ()) if c in known and known[c].available)
 
 
 def wants_mfa(request: AuthorizeRequest) -> bool:

@@ -71,11 +71,13 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """A grant was written; the OpenID side hands out its code. `session_id` is for the browser's session cookie."""
+    """A grant was written; the OpenID side hands out its code. `session_id` is for the browser's session cookie, which
+    is to outlive the browser's window if `persistent`."""
 
     request: AuthorizeRequest
     grant_id: str
     session_id: str
+    persistent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from b2b_idp.model.access import locations_of
 from b2b_idp.model.directory import App, Invitation, User
 from b2b_idp.model.evidence import LocalMethod
 from b2b_idp.model.home import Home, Trust
@@ -45,10 +46,14 @@ class View:
     """Templates of the directory roles that the person holds."""
     consented: frozenset[str] = frozenset()
     registered: frozenset[LocalMethod] = frozenset()
+    address: str = ""
+    """The IP address that the browser has now."""
+    locations: frozenset[str] = frozenset()
+    accepted_terms: frozenset[str] = frozenset()
 
 
-def load_view(r: Reader, known: Known, at: datetime) -> View:
-    """Loads what `next_step` needs for these facts, and no more."""
+def load_view(r: Reader, known: Known, at: datetime, address: str) -> View:
+    """Loads what `next_step` needs for these facts, and no more. `address` is the browser's IP address."""
     configuration = r.configuration
     app = landing_app(r, known.landing) if known.request is None else r.apps.by_client_id(known.request.client_id)
     home = configuration.homes.get(known.tenant_id) if known.tenant_id else None
@@ -61,11 +66,14 @@ def load_view(r: Reader, known: Known, at: datetime) -> View:
     groups: list[str] = []
     roles = frozenset[str]()
     assigned, consented, registered = False, frozenset[str](), frozenset[LocalMethod]()
+    terms = frozenset[str]()
     person = user or (candidate.user if candidate else None)
     if person is not None:
         groups = r.apps.groups_of(person.id)
         roles = r.directory.roles_of([person.id, *groups])
         registered = r.factors.methods(person.id)
+        if configuration.named.agreements:
+            terms = r.agreements.accepted(person.id, configuration.named.agreements, at)
         if app is not None:
             assigned = not app.assignment_required or bool(r.apps.role_ids(app.sp_id, [person.id, *groups]))
             consented = r.grants.consented(person.id, app.app_id)
@@ -83,6 +91,9 @@ def load_view(r: Reader, known: Known, at: datetime) -> View:
         roles=roles,
         consented=consented,
         registered=registered,
+        address=address,
+        locations=locations_of(address, configuration.named.locations),
+        accepted_terms=terms,
     )
 
 

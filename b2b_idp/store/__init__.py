@@ -8,6 +8,7 @@ from functools import cached_property
 
 from sqlalchemy import Connection
 
+from b2b_idp.store.agreements import AgreementsReader, AgreementsWriter
 from b2b_idp.store.apps import AppsReader, AppsWriter
 from b2b_idp.store.configuration import (
     Configuration,
@@ -75,6 +76,10 @@ class Reader:
         return FactorsReader(self._c, self._sealer)
 
     @cached_property
+    def agreements(self) -> AgreementsReader:
+        return AgreementsReader(self._c)
+
+    @cached_property
     def outbox(self) -> OutboxReader:
         return OutboxReader(self._c, self._sealer)
 
@@ -131,6 +136,10 @@ class Writer(Reader):
     @cached_property
     def factors(self) -> FactorsWriter:
         return FactorsWriter(self._c, self._sealer)
+
+    @cached_property
+    def agreements(self) -> AgreementsWriter:
+        return AgreementsWriter(self._c)
 
     @cached_property
     def outbox(self) -> OutboxWriter:

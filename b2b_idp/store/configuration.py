@@ -11,14 +11,17 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from b2b_idp.claims.mapping import ClaimsMapping, compile_mapping
-from b2b_idp.model.access import AccessPolicy
 from b2b_idp.model.authorization import AuthorizationPolicy, DomainPolicy
 from b2b_idp.model.directory import Tenant
 from b2b_idp.model.home import Home, Partner, Trust, effective_trust
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.url import domain_of
+from b2b_idp.policy.access_documents import access_policy_of
 from b2b_idp.policy.authorization import authorization_policy_of, domain_policy_of
-from b2b_idp.policy.documents import access_policy_of, home_of, partner_of
+from b2b_idp.policy.documents import home_of, partner_of
+from b2b_idp.policy.named_documents import Named, agreement_of, context_of, location_of, strength_of
+from b2b_idp.policy.requirement import Policies
+from b2b_idp.policy.strengths import BUILT_IN
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.tables import apps, home_domains, homes, partners, policies, tenant
 
@@ -28,6 +31,10 @@ CONDITIONAL_ACCESS = "conditionalAccess"
 CLAIMS_MAPPING = "claimsMapping"
 AUTHORIZATION = "authorization"
 B2B_MANAGEMENT = "b2bManagement"
+STRENGTH = "authenticationStrength"
+NAMED_LOCATION = "namedLocation"
+AGREEMENT = "agreement"
+AUTHENTICATION_CONTEXT = "authenticationContext"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +50,10 @@ class Configuration:
     default_partner: Partner
     trusts: Mapping[str, Trust]
     """What holds for each home, by tenantId: its partner entry and the default laid together."""
-    policies: tuple[AccessPolicy, ...]
-    """Conditional access policies in order of creation."""
+    policies: Policies
+    """Conditional access policies."""
+    named: Named
+    """The strengths, locations, terms and contexts that they can name."""
     claims_mappings: Mapping[str, ClaimsMapping]
     authorization: AuthorizationPolicy
     domains: DomainPolicy | None
@@ -94,6 +103,7 @@ def _load(c: Connection, sealer: Sealer) -> Configuration:
     entries = {r.tenant_id: partner_of(r.tenant_id, r.document) for r in c.execute(select(partners))}
     rows = c.execute(select(policies).order_by(policies.c.created_at, policies.c.id)).all()
     default = entries.get(DEFAULT, Partner(tenant_id=DEFAULT))
+    named = named_of({kind: {r.id: r.document for r in rows if r.kind == kind} for kind in NAMED})
     return Configuration(
         version=row.config_version,
         tenant=Tenant(row.id, row.name, row.default_domain, row.created_at),
@@ -102,12 +112,28 @@ def _load(c: Connection, sealer: Sealer) -> Configuration:
         default_partner=default,
         trusts={id: _trust(home, entries, default) for id, home in found.items()},
         partners={k: v for k, v in entries.items() if k != DEFAULT},
-        policies=tuple(access_policy_of(r.id, r.document) for r in rows if r.kind == CONDITIONAL_ACCESS),
+        policies=Policies(access_policy_of(r.id, r.document, named) for r in rows if r.kind == CONDITIONAL_ACCESS),
+        named=named,
         claims_mappings={r.id: compile_mapping(r.document["definition"]) for r in rows if r.kind == CLAIMS_MAPPING},
         authorization=next(
             (authorization_policy_of(r.document) for r in rows if r.kind == AUTHORIZATION), AuthorizationPolicy()
         ),
         domains=next((domain_policy_of(r.document, _folded) for r in rows if r.kind == B2B_MANAGEMENT), None),
+    )
+
+
+NAMED = (STRENGTH, NAMED_LOCATION, AGREEMENT, AUTHENTICATION_CONTEXT)
+"""Kinds of documents that policies name."""
+
+
+def named_of(documents: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Named:
+    """Kind → id → document of what policies name, compiled; the built-in strengths beside the custom ones."""
+    strengths = {id: strength_of(id, document) for id, document in documents.get(STRENGTH, {}).items()}
+    return Named(
+        strengths={**BUILT_IN, **strengths},
+        locations={id: location_of(id, document) for id, document in documents.get(NAMED_LOCATION, {}).items()},
+        agreements={id: agreement_of(id, document) for id, document in documents.get(AGREEMENT, {}).items()},
+        contexts={id: context_of(id, document) for id, document in documents.get(AUTHENTICATION_CONTEXT, {}).items()},
     )
 
 

@@ -27,17 +27,19 @@ class Walk:
 class GuestDriver:
     """Drives a Walker through our pages. `mailbox` gives the newest mailed code; `at_home` acts on a home's page,
     and answers None for a page that is nobody's to act on. `authenticator` is what it set up on the way, `last_step`
-    the time step of the last code it used."""
+    the time step of the last code it used. `wait` (seconds) lets time pass until an unused code is good."""
 
     def __init__(
         self,
         walker: Walker,
         mailbox: Callable[[], str | None],
         at_home: Callable[[Walker, Page], Page | None] | None = None,
+        wait: Callable[[float], None] | None = None,
     ) -> None:
         self._walker = walker
         self._mailbox = mailbox
         self._at_home = at_home
+        self._wait = wait
         self.authenticator: pyotp.TOTP | None = None
         self.last_step = -1
         self.recovery_codes: list[str] = []
@@ -85,5 +87,8 @@ class GuestDriver:
         assert self.authenticator is not None
         now = int(datetime.now(UTC).timestamp())
         step = max(now // 30, self.last_step + 1)
+        too_early = (step - 1) * 30 - now
+        if too_early > 0 and self._wait is not None:
+            self._wait(too_early)
         self.last_step = step
         return self.authenticator.at(step * 30)

@@ -68,6 +68,7 @@ def _identity(
         made.put("idp", subject.home.issuer if subject.home else None, "the guest's home tenant")
     made.put("amr", counted.amr, "what the decision counted")
     made.put("acr", counted.acr, "what the decision counted")
+    made.put("acrs", counted.contexts, "the authentication contexts that the app asked for")
     made.put("auth_time", counted.auth_time, "the oldest factor that counted")
 
 

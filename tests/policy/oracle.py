@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import combinations
 
 from b2b_idp.model.access import Requirement
-from b2b_idp.model.evidence import Evidence, HomeStatement, LocalFactor, Vocabulary
+from b2b_idp.model.evidence import Evidence, HomeStatement, LocalFactor, LocalMethod, Vocabulary
 from b2b_idp.model.home import Trust
-from b2b_idp.policy.decide import History
+from b2b_idp.policy.decide import ANY_PASSKEY, History
 
 KINDS = {
     **dict.fromkeys(("pwd", "pin"), "knowledge"),
@@ -40,17 +41,23 @@ def naive(q: Requirement, e: Evidence, t: Trust, v: Vocabulary, h: History, at: 
         one_mode = min(modes) if t.mfa_accepted and len(modes) == 1 else "federatedSingleFactor"
         first_mode = "password" if "pwd" in said else one_mode
         first = young(when(s), q.not_before)
-        here = {f.method for f in local if young(f.at.timestamp(), q.not_before, q.second_not_before)}
+        floors = (q.not_before, q.second_not_before)
+        here = {f.method for f in local if young(f.at.timestamp(), *floors)}
         codes = first and first_kind != "possession" and not here.isdisjoint({"totp", "recovery_code"})
         sets = {frozenset({"fido2"})} if "passkey" in here else set()
         sets |= {frozenset({first_mode, "softwareOath"})} if codes else set()
         if "email" in here and first and first_mode != "federatedSingleFactor":
             sets.add(frozenset({first_mode, "email"}))
+        if first:
+            sets.add(frozenset({first_mode}))
+        makes = {f.aaguid for f in local if f.method == "passkey" and young(f.at.timestamp(), *floors)}
         whole = modes | {"federatedMultiFactor"}
-        strong = all(
-            (at_home and any(c <= whole for c in strength.combinations)) or sets & strength.combinations
-            for strength in q.strengths
-        )
+        strong = True
+        for strength in q.strengths:
+            able = {c for c in sets & strength.combinations if c not in strength.aaguids}
+            able |= {c for c, allowed in strength.aaguids.items() if c in sets and makes & (allowed | {ANY_PASSKEY})}
+            named = any(c <= whole and c not in strength.aaguids for c in strength.combinations)
+            strong = strong and bool((at_home and named) or able)
         mfa = at_home or codes or "passkey" in here
         return (first or "passkey" in here) and (not q.mfa or mfa) and strong
 
@@ -60,12 +67,21 @@ def naive(q: Requirement, e: Evidence, t: Trust, v: Vocabulary, h: History, at: 
         return "Allow", []
     fresh = any(young(when(s), q.not_before) for s in e.statements)
     nameable = {"federatedMultiFactor", *MODES.values()}
-    could = all(any(c <= nameable for c in strength.combinations) for strength in q.strengths)
+    could = all(any(c <= nameable and c not in s.aaguids for c in s.combinations) for s in q.strengths)
     if not e.statements or (not h.asked_home and (not fresh or (wants and t.mfa_accepted and could))):
         return "AskHome", []
     if wants and t.mfa_accepted and t.when_home_cannot == "block":
         return "Refuse", []
-    would = [
-        m for m in HERE if m in h.local_methods and any(holds(s, [*local, LocalFactor(m, at)]) for s in e.statements)
-    ]
-    return ("AskHere", sorted(would)) if would else ("Refuse", [])
+
+    def would(*methods: str) -> bool:
+        done = [*local, *(LocalFactor(LocalMethod(m), at, ANY_PASSKEY) for m in methods)]
+        return any(holds(s, done) for s in e.statements)
+
+    able = [m for m in HERE if m in h.local_methods]
+    alone = sorted(m for m in able if would(m))
+    if alone:
+        return "AskHere", alone
+    for count in range(2, len(able) + 1):
+        if any(would(*some) for some in combinations(able, count)):
+            return "AskHere", ["one of several"]
+    return "Refuse", []

@@ -16,7 +16,7 @@ from b2b_idp.model.home import Collaboration, Targets, Trust
 from b2b_idp.policy.decide import History, decide
 from b2b_idp.policy.evaluate import Evaluation, PolicyView, evaluate
 from b2b_idp.policy.reasons import sentence
-from b2b_idp.policy.requirement import AccessRequest
+from b2b_idp.policy.requirement import AccessRequest, Policies
 from b2b_idp.policy.strengths import MULTIFACTOR, PASSWORDLESS, PHISHING_RESISTANT
 from b2b_idp.policy.vocabulary import compile_vocabulary
 
@@ -100,7 +100,7 @@ def evaluated(case: dict[str, Any]) -> Evaluation:
             **case.get("ask", {}),
         ),
         PolicyView(
-            policies=tuple(policies),
+            policies=Policies(policies),
             trust=Trust(
                 mfa_accepted=case.get("trust", False),
                 when_home_cannot=case.get("when_home_cannot", "challengeHere"),

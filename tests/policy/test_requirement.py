@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
-from b2b_idp.model.access import AccessPolicy, Because, GuestKinds, Reason, Requirement
+from b2b_idp.model.access import (
+    AccessPolicy,
+    Because,
+    GuestKinds,
+    NamedLocation,
+    Reason,
+    Requirement,
+    locations_of,
+)
 from b2b_idp.model.evidence import Evidence, HomeStatement
 from b2b_idp.model.home import Trust
 from b2b_idp.policy.decide import ACR_VALUES, History, acr_satisfies
 from b2b_idp.policy.evaluate import PolicyView, evaluate
 from b2b_idp.policy.reasons import sentence
-from b2b_idp.policy.requirement import AccessRequest, requirement
+from b2b_idp.policy.requirement import AccessRequest, Policies, requirement
 from b2b_idp.policy.strengths import MULTIFACTOR, PHISHING_RESISTANT
 from b2b_idp.policy.vocabulary import PROFILES
 
@@ -36,7 +45,7 @@ def policy(id: str = "p", **properties: Any) -> AccessPolicy:
 
 
 def applies(ask: AccessRequest, **properties: Any) -> bool:
-    return requirement(ask, [policy(**properties)]).requirement.mfa
+    return requirement(ask, Policies([policy(**properties)])).requirement.mfa
 
 
 @pytest.mark.parametrize(
@@ -102,12 +111,12 @@ def test_kinds_of_guest_may_be_limited_to_home_tenants(tenants: set[str] | None,
 
 
 def test_disabled_policies_never_count() -> None:
-    assert requirement(GUEST, [policy(state="disabled", block=True)]) == requirement(GUEST, [])
+    assert requirement(GUEST, Policies([policy(state="disabled", block=True)])) == requirement(GUEST, Policies())
 
 
 def test_report_only_policies_are_told_apart() -> None:
     """N-099"""
-    required = requirement(GUEST, [policy(state="enabledForReportingButNotEnforced", block=True)])
+    required = requirement(GUEST, Policies([policy(state="enabledForReportingButNotEnforced", block=True)]))
     assert (required.requirement, required.blocks) == (Requirement(), ())
     assert [(w.policy_id, w.block, w.requirement.mfa) for w in required.report_only] == [("p", True, True)]
 
@@ -115,12 +124,14 @@ def test_report_only_policies_are_told_apart() -> None:
 def test_policies_combine_as_all_must_hold() -> None:
     required = requirement(
         GUEST,
-        [
-            policy("c", mfa=False, strength=PHISHING_RESISTANT, sign_in_frequency=timedelta(hours=4)),
-            policy("b", mfa=False, strength=MULTIFACTOR, sign_in_frequency=timedelta(hours=1)),
-            policy("a"),
-            policy("d", mfa=False, block=True),
-        ],
+        Policies(
+            [
+                policy("c", mfa=False, strength=PHISHING_RESISTANT, sign_in_frequency=timedelta(hours=4)),
+                policy("b", mfa=False, strength=MULTIFACTOR, sign_in_frequency=timedelta(hours=1)),
+                policy("a"),
+                policy("d", mfa=False, block=True),
+            ]
+        ),
     )
     assert required.blocks == ("d",)
     assert required.requirement == Requirement(
@@ -133,33 +144,33 @@ def test_policies_combine_as_all_must_hold() -> None:
 
 def test_a_frequency_may_concern_the_second_factor_only() -> None:
     wanted = requirement(
-        GUEST, [policy(sign_in_frequency=timedelta(hours=1), frequency_covers_first_factor=False)]
+        GUEST, Policies([policy(sign_in_frequency=timedelta(hours=1), frequency_covers_first_factor=False)])
     ).requirement
     assert (wanted.not_before, wanted.second_not_before) == (None, AT - timedelta(hours=1))
 
 
 def test_every_time_means_since_this_sign_in_began() -> None:
     began = AT - timedelta(minutes=2)
-    wanted = requirement(replace(GUEST, began=began), [policy(sign_in_frequency=timedelta(0))]).requirement
+    wanted = requirement(replace(GUEST, began=began), Policies([policy(sign_in_frequency=timedelta(0))])).requirement
     assert wanted.not_before == began
 
 
 def test_max_age_counts_back_from_when_the_sign_in_began() -> None:
     ask = replace(GUEST, max_age=300, began=AT - timedelta(minutes=2))
-    assert requirement(ask, []).requirement.not_before == AT - timedelta(minutes=7)
+    assert requirement(ask, Policies()).requirement.not_before == AT - timedelta(minutes=7)
 
 
 def test_the_largest_max_age_stays_within_the_calendar() -> None:
-    assert requirement(replace(GUEST, max_age=10**30), []).requirement.not_before is not None
+    assert requirement(replace(GUEST, max_age=10**30), Policies()).requirement.not_before is not None
 
 
 def test_prompt_login_lets_no_earlier_factor_count() -> None:
     ask = replace(GUEST, reauthenticate_after=AT, max_age=3600)
-    assert requirement(ask, []).requirement.not_before == AT
+    assert requirement(ask, Policies()).requirement.not_before == AT
 
 
 def test_an_app_may_ask_for_mfa_itself() -> None:
-    wanted = requirement(replace(GUEST, app_wants_mfa=True), []).requirement
+    wanted = requirement(replace(GUEST, app_wants_mfa=True), Policies()).requirement
     assert (wanted.mfa, wanted.asked_by_app, wanted.policy_ids) == (True, True, ())
 
 
@@ -168,13 +179,15 @@ def test_each_policy_has_its_own_result_in_the_log() -> None:
     evaluation = evaluate(
         GUEST,
         PolicyView(
-            policies=(
-                policy("a", mfa=False, sign_in_frequency=None),
-                policy("b"),
-                policy("c", include_apps=frozenset({"wiki"})),
-                policy("d", state="disabled"),
-                policy("e", state="enabledForReportingButNotEnforced"),
-                policy("f", state="enabledForReportingButNotEnforced", include_apps=frozenset({"wiki"})),
+            policies=Policies(
+                (
+                    policy("a", mfa=False, sign_in_frequency=None),
+                    policy("b"),
+                    policy("c", include_apps=frozenset({"wiki"})),
+                    policy("d", state="disabled"),
+                    policy("e", state="enabledForReportingButNotEnforced"),
+                    policy("f", state="enabledForReportingButNotEnforced", include_apps=frozenset({"wiki"})),
+                )
             ),
             trust=Trust(),
             vocabulary=PROFILES["rfc8176"],
@@ -182,7 +195,7 @@ def test_each_policy_has_its_own_result_in_the_log() -> None:
         Evidence((statement,)),
         History(),
     )
-    assert evaluation.applied == (
+    assert tuple((p.id, result) for p, result in evaluation.applied()) == (
         ("a", "success"),
         ("b", "failure"),
         ("c", "notApplied"),
@@ -190,6 +203,86 @@ def test_each_policy_has_its_own_result_in_the_log() -> None:
         ("e", "reportOnlyInterrupted"),
         ("f", "reportOnlyNotApplied"),
     )
+
+
+@pytest.mark.parametrize(
+    ("conditions", "who"),
+    [
+        ({"include_locations": {"office"}}, True),
+        ({"include_locations": {"elsewhere"}}, False),
+        ({"include_locations": {"AllTrusted"}}, True),
+        ({"exclude_locations": {"AllTrusted"}}, False),
+        ({"exclude_locations": {"elsewhere"}}, True),
+        ({"exclude_locations": {"All"}}, False),
+    ],
+)
+def test_locations(conditions: dict[str, set[str]], who: bool) -> None:
+    at_the_office = replace(GUEST, location_ids=frozenset({"office", "AllTrusted"}))
+    assert applies(at_the_office, **{k: frozenset(v) for k, v in conditions.items()}) is who
+
+
+@pytest.mark.parametrize(
+    ("address", "where"),
+    [
+        ("203.0.113.9", {"office", "AllTrusted"}),
+        ("::ffff:203.0.113.9", {"office", "AllTrusted"}),
+        ("198.51.100.1", {"cafe"}),
+        ("2001:db8::1", {"cafe"}),
+        ("192.0.2.1", set()),
+        ("", set()),
+        ("203.0.113.9, 10.0.0.1", set()),
+        ("unix:", set()),
+    ],
+)
+def test_where_an_address_is(address: str, where: set[str]) -> None:
+    places = {
+        "office": NamedLocation("office", "Office", True, (ip_network("203.0.113.0/24"),)),
+        "cafe": NamedLocation("cafe", "Cafe", False, (ip_network("198.51.100.0/24"), ip_network("2001:db8::/32"))),
+    }
+    assert locations_of(address, places) == where
+
+
+def test_an_address_that_is_not_known_is_in_no_location() -> None:
+    assert not applies(GUEST, include_locations=frozenset({"AllTrusted"}))
+    assert applies(GUEST, exclude_locations=frozenset({"AllTrusted"}))
+
+
+def test_a_policy_of_a_context_applies_where_it_is_asked_for_whatever_the_app() -> None:
+    of_context: dict[str, Any] = {"include_apps": frozenset(), "include_contexts": frozenset({"c1"})}
+    assert not applies(GUEST, **of_context)
+    assert applies(replace(GUEST, contexts=frozenset({"c1", "c2"})), **of_context)
+    assert not applies(replace(GUEST, contexts=frozenset({"c2"})), **of_context)
+
+
+def test_terms_are_required_until_they_are_accepted() -> None:
+    policies = Policies([policy(mfa=False, terms=("nda", "rules"))])
+    assert requirement(GUEST, policies).requirement.terms == ("nda", "rules")
+    accepted = replace(GUEST, accepted_terms=frozenset({"nda"}))
+    assert requirement(accepted, policies).requirement.terms == ("rules",)
+
+
+def test_of_a_choice_the_factor_is_asked_for_and_accepted_terms_stand_for_it() -> None:
+    policies = Policies([policy(terms=("nda",), any_control=True)])
+    wanted = requirement(GUEST, policies)
+    assert (wanted.requirement.mfa, wanted.requirement.terms) == (True, ())
+    assert wanted.instead is not None and (wanted.instead.mfa, wanted.instead.terms) == (False, ("nda",))
+    accepted = replace(GUEST, accepted_terms=frozenset({"nda"}))
+    assert not requirement(accepted, policies).requirement.mfa
+
+
+def test_of_several_terms_to_choose_from_one_is_enough() -> None:
+    policies = Policies([policy(mfa=False, terms=("nda", "rules"), any_control=True)])
+    assert requirement(GUEST, policies).requirement.terms == ("nda",)
+    accepted = replace(GUEST, accepted_terms=frozenset({"rules"}))
+    assert requirement(accepted, policies).requirement.terms == ()
+
+
+@pytest.mark.parametrize(
+    ("said", "persistent"), [((), None), ((True,), True), ((False,), False), ((True, False), False), ((None,), None)]
+)
+def test_a_session_outlives_the_window_only_if_no_policy_says_never(said: tuple[Any, ...], persistent: Any) -> None:
+    policies = Policies(policy(str(i), persistent_browser=p) for i, p in enumerate(said))
+    assert requirement(GUEST, policies).persistent_browser is persistent
 
 
 @pytest.mark.parametrize("code", Reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,7 +71,8 @@ class World:
                 known = {"login": email, "password": "password", "otp": "123456"}
                 return walker.submit(page, **{k: known[k] for k in page.forms[0].fields if k in known})
 
-            self.drivers[email] = GuestDriver(Walker(stop_at=CALLBACK.rsplit("/", 1)[0]), lambda: None, at_home)
+            walker = Walker(stop_at=CALLBACK.rsplit("/", 1)[0])
+            self.drivers[email] = GuestDriver(walker, lambda: None, at_home, time.sleep)
         return self.drivers[email]
 
     def start_url(self, **parameters: str) -> str:

@@ -37,6 +37,7 @@ from b2b_idp.model.directory import GRAPH_APP_ID
 from b2b_idp.model.moment import tenant_id_of
 from b2b_idp.model.problem import Problem
 from b2b_idp.policy.documents import home_of, parse, partner_of
+from b2b_idp.policy.named_documents import Named
 from b2b_idp.store.configuration import DEFAULT
 
 VERSION = 1
@@ -76,11 +77,11 @@ def parse_file(
             if id in store[section]:
                 wanted[section][id] = store[section][id]  # until it is known to be right
             with reading.about(section, document):
-                checked = _checked(section, id, lookup.resolved(section, document))
+                checked = _checked(section, id, lookup.resolved(section, document), store.named)
                 _check_present(section, checked, after)
                 wanted[section][id] = checked
     sections = {s: {**kept[s], **wanted.get(s, {})} for s in SECTIONS}
-    return Parsed(State(wanted), State(sections), tuple(reading.errors))
+    return Parsed(State(wanted, store.named), State(sections, store.named), tuple(reading.errors))
 
 
 def _kept(store: Mapping[str, Document], found: Mapping[str, Document] | None, prune: bool) -> dict[str, Document]:
@@ -250,7 +251,7 @@ def _guid(name: str, value: Any) -> str | None:
 # --- one document -----------------------------------------------------------------------------------------------------
 
 
-def _checked(section: str, id: str, document: Document) -> Document:
+def _checked(section: str, id: str, document: Document, named: Named) -> Document:
     """The document in the shape that the store's have. Raises Problem(BAD_REQUEST)."""
     if section == HOMES:
         return _checked_home(id, document)
@@ -258,7 +259,7 @@ def _checked(section: str, id: str, document: Document) -> Document:
         partner_of(id, document)
         return partner_document(document)
     if section in KINDS:
-        return opened(clean(checked_policy(KINDS[section], closed(document))))
+        return opened(clean(checked_policy(KINDS[section], closed(document), named)))
     links = {k: _list(k, document.pop(k)) for k in ("members", "appRoleAssignments") if k in document}
     links = {k: v for k, v in links.items() if v}
     if section == GROUPS:

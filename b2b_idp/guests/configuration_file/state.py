@@ -12,6 +12,7 @@ from typing import Any
 from b2b_idp.guests.group_documents import checked_group
 from b2b_idp.model.directory import DEFAULT_APP_ROLE, GRAPH_APP_ID
 from b2b_idp.model.moment import tenant_id_of
+from b2b_idp.policy.named_documents import Named
 from b2b_idp.store import Reader
 from b2b_idp.store.configuration import AUTHORIZATION, B2B_MANAGEMENT, CLAIMS_MAPPING, CONDITIONAL_ACCESS, DEFAULT
 
@@ -37,15 +38,16 @@ SECTIONS = (HOMES, PARTNERS, AUTHORIZATION_POLICY, DOMAIN_POLICY, ACCESS, MAPPIN
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Section → id → document. Homes and partners go by tenantId, apps by appId."""
+    """Section → id → document. Homes and partners go by tenantId, apps by appId. `named` is what policies can name."""
 
     sections: Mapping[str, Mapping[str, Document]]
+    named: Named = Named()
 
     def __getitem__(self, section: str) -> Mapping[str, Document]:
         return self.sections.get(section, {})
 
     def without(self, section: str, id: str) -> State:
-        return State({**self.sections, section: {k: v for k, v in self[section].items() if k != id}})
+        return State({**self.sections, section: {k: v for k, v in self[section].items() if k != id}}, self.named)
 
 
 def state_of(r: Reader) -> State:
@@ -64,7 +66,8 @@ def state_of(r: Reader) -> State:
             PARTNERS: {id: partner_document(document) for id, document in partners.items()},
             **policies,
             **_groups_and_apps(r),
-        }
+        },
+        configuration.named,
     )
 
 

@@ -22,8 +22,9 @@ from b2b_idp.model.access import AccessPolicy, GuestKinds
 from b2b_idp.model.authorization import GUEST_AS_MEMBER, GUEST_LIMITED, GUEST_RESTRICTED, AuthorizationPolicy
 from b2b_idp.model.directory import GRAPH_APP_ID
 from b2b_idp.model.home import Partner, Targets, Trust, effective_trust
+from b2b_idp.policy.access_documents import access_policy_of
 from b2b_idp.policy.authorization import authorization_policy_of, domain_policy_of
-from b2b_idp.policy.documents import access_policy_of, home_of, partner_of
+from b2b_idp.policy.documents import home_of, partner_of
 from b2b_idp.store.configuration import DEFAULT
 
 Path = tuple[str, ...]
@@ -122,13 +123,13 @@ def _access(id: str, before: State, after: State) -> Iterator[Path]:
     old, new = before[ACCESS].get(id), after[ACCESS].get(id)
     if old is None:
         return
-    was = access_policy_of(id, old)
+    was = access_policy_of(id, old, before.named)
     if was.state != "enabled":
         return
     if new is None:
         yield ()
         return
-    now = access_policy_of(id, new)
+    now = access_policy_of(id, new, after.named)
     if now.state != "enabled":
         yield ("state",)
     if not _covers(now, was):

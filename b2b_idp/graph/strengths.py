@@ -1,0 +1,285 @@
+"""authenticationStrengthPolicies: the built-in ones, and a tenant's own with their combinations."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
+from b2b_idp.graph.body import bad
+from b2b_idp.graph.policies import access_row, named_by
+from b2b_idp.guests.policy_documents import checked_policy
+from b2b_idp.model.access import Strength
+from b2b_idp.model.moment import iso
+from b2b_idp.policy.documents import Document, Text, parse
+from b2b_idp.policy.named_documents import (
+    CombinationConfiguration,
+    StrengthPolicy,
+    requirements_satisfied,
+    strength_of,
+    written,
+)
+from b2b_idp.policy.strengths import BUILT_IN, MOST_CUSTOM
+from b2b_idp.store.configuration import CONDITIONAL_ACCESS, STRENGTH, PolicyRow
+
+_ENTITY = "policies/authenticationStrengthPolicies"
+_PATHS = (f"/{_ENTITY}", "/identity/conditionalAccess/authenticationStrength/policies")
+_PROPERTIES = frozenset(
+    "id displayName description policyType requirementsSatisfied allowedCombinations createdDateTime "
+    "modifiedDateTime".split()
+)
+_BUILT_IN_SINCE = "2021-12-01T00:00:00Z"
+
+
+class _Change(Document):
+    """What a PATCH may change; combinations have an action of their own."""
+
+    displayName: Annotated[str, StringConstraints(min_length=1, max_length=30)] | None = None
+    description: Annotated[str, StringConstraints(max_length=100)] | None = None
+
+
+class _Combinations(Document):
+    allowedCombinations: list[Text] = Field(min_length=1, max_length=100)
+
+
+def _row(strength: Strength, row: PolicyRow | None = None) -> dict[str, Any]:
+    return {
+        "id": strength.id,
+        "createdDateTime": iso(row.created_at) if row else _BUILT_IN_SINCE,
+        "modifiedDateTime": (iso(row.modified_at or row.created_at)) if row else _BUILT_IN_SINCE,
+        "displayName": strength.display_name,
+        "description": (row.document.get("description") or "") if row else "",
+        "policyType": "custom" if row else "builtIn",
+        "requirementsSatisfied": requirements_satisfied(strength),
+        "allowedCombinations": sorted(written(c) for c in strength.combinations),
+    }
+
+
+def _list(call: Call) -> Answer:
+    rows = [_row(s) for s in BUILT_IN.values()]
+    rows += [_row(strength_of(r.id, r.document), r) for r in call.w.documents.policies(STRENGTH)]
+    return call.collection(_ENTITY, rows, call.query(_PROPERTIES))
+
+
+def _find(call: Call, id: str) -> dict[str, Any]:
+    id = id.lower()
+    if id in BUILT_IN:
+        return _row(BUILT_IN[id])
+    return _row(call.w.configuration.named.strengths[id], _custom(call, id))
+
+
+def _custom(call: Call, id: str) -> PolicyRow:
+    row: PolicyRow | None = call.w.documents.policy(STRENGTH, id.lower())
+    if row is None:
+        if id.lower() in BUILT_IN:
+            raise bad("A built-in strength cannot be changed.")
+        raise not_found(id)
+    return row
+
+
+def _get(call: Call, id: str) -> Answer:
+    return call.entity(_ENTITY, _find(call, id), call.query(_PROPERTIES).select)
+
+
+def _add(call: Call) -> Answer:
+    if len(call.w.documents.policies(STRENGTH)) >= MOST_CUSTOM:
+        raise bad(f"There are {MOST_CUSTOM} custom strengths; more are not kept.")
+    document = _kept(call, call.body())
+    _check_name(call, document["displayName"])
+    row = PolicyRow(call.moment.new_id(), STRENGTH, call.moment.at, None, document)
+    writer(call).documents.add_policy(row)
+    call.target("Policy", row.id, document["displayName"], {}, document)
+    return call.entity(_ENTITY, _row(strength_of(row.id, document), row)), 201
+
+
+def _kept(call: Call, document: dict[str, Any]) -> dict[str, Any]:
+    kept = checked_policy(STRENGTH, document, call.w.configuration.named)
+    for configuration in kept.get("combinationConfigurations", []):
+        configuration.setdefault("id", call.moment.new_id())
+    return kept
+
+
+def _check_name(call: Call, name: str, but: str = "") -> None:
+    known = call.w.configuration.named.strengths.values()
+    if any(s.display_name.casefold() == name.casefold() and s.id != but for s in known):
+        raise bad(f"There is a strength called {name} already.")
+
+
+def _save(call: Call, row: PolicyRow, document: dict[str, Any]) -> None:
+    kept = _kept(call, document)
+    writer(call).documents.save_policy(row.id, kept, call.moment.at)
+    call.target("Policy", row.id, kept["displayName"], row.document, kept)
+
+
+def _change(call: Call, id: str) -> Answer:
+    row = _custom(call, id)
+    body = call.body()
+    parse(_Change, body)
+    if "displayName" in body:
+        _check_name(call, body["displayName"] or "", row.id)
+    _save(call, row, dict(row.document) | body)
+    return None
+
+
+def _delete(call: Call, id: str) -> Answer:
+    row = _custom(call, id)
+    where = named_by(call, row.id, lambda p: (p.strength.id,) if p.strength else ())
+    if where is not None:
+        raise bad(f"It is in use by {where[:300]}. Take it off there first.")
+    writer(call).documents.delete_policy(row.id)
+    call.target("Policy", row.id, row.document["displayName"], row.document, {})
+    return None
+
+
+def _combinations(call: Call, id: str) -> Answer:
+    row = _custom(call, id)
+    asked = parse(_Combinations, call.body())
+    before = strength_of(row.id, row.document)
+    changed = dict(row.document) | {"allowedCombinations": asked.allowedCombinations}
+    now = strength_of(row.id, _without_stray(changed))
+    _save(call, row, _without_stray(changed))
+    uses = [p for p in call.w.configuration.policies.all if p.strength is not None and p.strength.id == row.id]
+    return {
+        "@odata.context": call.context("microsoft.graph.updateAllowedCombinationsResult"),
+        "additionalInformation": None,
+        "conditionalAccessReferences": [p.id for p in uses],
+        "currentCombinations": sorted(written(c) for c in now.combinations),
+        "previousCombinations": sorted(written(c) for c in before.combinations),
+    }
+
+
+def _without_stray(document: dict[str, Any]) -> dict[str, Any]:
+    """Without configurations of combinations that are not there any more."""
+    kept = [
+        c
+        for c in document.get("combinationConfigurations", [])
+        if set(c["appliesToCombinations"]) <= set(document["allowedCombinations"])
+    ]
+    return document | {"combinationConfigurations": kept}
+
+
+def _usage(call: Call, id: str) -> Answer:
+    shown = _find(call, id)
+    rows = {r.id: r for r in call.w.documents.policies(CONDITIONAL_ACCESS)}
+    uses = [p for p in call.w.configuration.policies.all if p.strength is not None and p.strength.id == shown["id"]]
+    found = [access_row(rows[p.id]) for p in uses]
+    mfa = shown["requirementsSatisfied"] == "mfa"
+    context = call.context("microsoft.graph.authenticationStrengthUsage")
+    return {"@odata.context": context, "mfa": found if mfa else [], "none": [] if mfa else found}
+
+
+# --- combinationConfigurations ---------------------------------------------------------------------------------------
+
+_CONFIGURATION_PROPERTIES = frozenset({"id", "allowedAAGUIDs", "appliesToCombinations"})
+_TYPE = {"@odata.type": "#microsoft.graph.fido2CombinationConfiguration"}
+
+
+def _configurations_of(row: PolicyRow) -> list[dict[str, Any]]:
+    return [_TYPE | dict(c) for c in row.document.get("combinationConfigurations", [])]
+
+
+def _configured(call: Call, id: str) -> list[dict[str, Any]]:
+    return [] if id.lower() in BUILT_IN else _configurations_of(_custom(call, id))
+
+
+def _entity_of(id: str) -> str:
+    return f"{_ENTITY}('{id.lower()}')/combinationConfigurations"
+
+
+def _configurations(call: Call, id: str) -> Answer:
+    return call.collection(_entity_of(id), _configured(call, id), call.query(_CONFIGURATION_PROPERTIES))
+
+
+def _configuration_in(rows: list[dict[str, Any]], id: str) -> dict[str, Any]:
+    found = next((c for c in rows if c["id"] == id.lower()), None)
+    if found is None:
+        raise not_found(id)
+    return found
+
+
+def _configuration(call: Call, id: str, configuration: str) -> Answer:
+    found = _configuration_in(_configured(call, id), configuration)
+    return call.entity(_entity_of(id), found, call.query(_CONFIGURATION_PROPERTIES).select)
+
+
+def _set_configurations(call: Call, row: PolicyRow, rows: list[dict[str, Any]]) -> None:
+    bare = [{k: v for k, v in c.items() if "@odata." not in k} for c in rows]
+    _save(call, row, dict(row.document) | {"combinationConfigurations": bare})
+
+
+def _add_configuration(call: Call, id: str) -> Answer:
+    row = _custom(call, id)
+    body = call.body()
+    parse(CombinationConfiguration, body)
+    made = _TYPE | {k: v for k, v in body.items() if "@odata." not in k} | {"id": call.moment.new_id()}
+    _set_configurations(call, row, [*_configurations_of(row), made])
+    return call.entity(_entity_of(id), made), 201
+
+
+def _change_configuration(call: Call, id: str, configuration: str) -> Answer:
+    row = _custom(call, id)
+    rows = _configurations_of(row)
+    found = _configuration_in(rows, configuration)
+    changed = found | call.body() | {"id": found["id"]} | _TYPE
+    parse(CombinationConfiguration, changed)
+    _set_configurations(call, row, [changed if c is found else c for c in rows])
+    return None
+
+
+def _delete_configuration(call: Call, id: str, configuration: str) -> Answer:
+    row = _custom(call, id)
+    rows = _configurations_of(row)
+    found = _configuration_in(rows, configuration)
+    _set_configurations(call, row, [c for c in rows if c is not found])
+    return None
+
+
+_READ = ("Policy.Read.All", "Policy.ReadWrite.ConditionalAccess", "Policy.ReadWrite.AuthenticationMethod")
+_WRITE = ("Policy.ReadWrite.ConditionalAccess", "Policy.ReadWrite.AuthenticationMethod")
+_GIVES = "authenticationStrengthPolicy"
+_CONFIGURATION = "authenticationCombinationConfiguration"
+
+
+def _routes(path: str) -> list[Route]:
+    one, some = f"{path}/<id>", f"{path}/<id>/combinationConfigurations"
+    return [
+        Route("GET", path, _READ, _list, gives=f"{_GIVES}[]"),
+        Route("POST", path, _WRITE, _add, "Add authentication strength", body=StrengthPolicy, gives=_GIVES),
+        Route("GET", one, _READ, _get, gives=_GIVES),
+        Route("PATCH", one, _WRITE, _change, "Update authentication strength", body=_Change),
+        Route("DELETE", one, _WRITE, _delete, "Delete authentication strength"),
+        Route(
+            "POST",
+            f"{one}/updateAllowedCombinations",
+            _WRITE,
+            _combinations,
+            "Update authentication strength",
+            body=_Combinations,
+            gives="updateAllowedCombinationsResult",
+        ),
+        Route("GET", f"{one}/usage", _READ, _usage, gives="authenticationStrengthUsage"),
+        Route("GET", some, _READ, _configurations, gives=f"{_CONFIGURATION}[]"),
+        Route(
+            "POST",
+            some,
+            _WRITE,
+            _add_configuration,
+            "Update authentication strength",
+            body=CombinationConfiguration,
+            gives=_CONFIGURATION,
+        ),
+        Route("GET", f"{some}/<configuration>", _READ, _configuration, gives=_CONFIGURATION),
+        Route(
+            "PATCH",
+            f"{some}/<configuration>",
+            _WRITE,
+            _change_configuration,
+            "Update authentication strength",
+            body=CombinationConfiguration,
+        ),
+        Route("DELETE", f"{some}/<configuration>", _WRITE, _delete_configuration, "Update authentication strength"),
+    ]
+
+
+ROUTES = [route for path in _PATHS for route in _routes(path)]
