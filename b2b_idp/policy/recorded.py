@@ -73,8 +73,8 @@ def from_document(d: Mapping[str, Any]) -> Recorded:
     subject = d["subject"] or ""
     return Recorded(
         ask=AccessRequest(
-            at=_instant(d["at"]),
-            began=_instant(d["began"]),
+            at=instant(d["at"]),
+            began=instant(d["began"]),
             user_id=d["user"],
             home_subject=d["subject"],
             group_ids=frozenset(d["groups"]),
@@ -85,11 +85,11 @@ def from_document(d: Mapping[str, Any]) -> Recorded:
         evidence=Evidence(
             tuple(
                 HomeStatement(
-                    d["home"] or "", "", subject, None if amr is None else tuple(amr), acr, time, _instant(at), asked
+                    d["home"] or "", "", subject, None if amr is None else tuple(amr), acr, time, instant(at), asked
                 )
                 for amr, acr, time, at, asked in d["said"]
             ),
-            tuple(LocalFactor(LocalMethod(method), _instant(at), aaguid) for method, at, aaguid in d["did"]),
+            tuple(LocalFactor(LocalMethod(method), instant(at), aaguid) for method, at, aaguid in d["did"]),
         ),
         history=History(
             asked_home=d["asked"],
@@ -107,7 +107,8 @@ def micros(at: datetime) -> int:
     return (at - _EPOCH) // timedelta(microseconds=1)
 
 
-def _instant(microseconds: int) -> datetime:
+def instant(microseconds: int) -> datetime:
+    """The reverse of `micros`."""
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
@@ -124,7 +125,7 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
     kinds = [k for k in get_args(kind) if k is not type(None)] if _is_union(kind) else [kind]
     origin = get_origin(kinds[0]) or kinds[0]
     if origin is datetime:
-        return lambda value: None if value is None else _instant(value)
+        return lambda value: None if value is None else instant(value)
     if origin in (frozenset, tuple):
         return lambda value: None if value is None else origin(value)
     return lambda value: value
