@@ -22,6 +22,7 @@ from b2b_idp.graph import (
     policies,
     reports,
     roles,
+    signin_reports,
     strengths,
     users,
 )
@@ -52,6 +53,7 @@ TABLES = (
     conditional_access,
     authorization,
     reports,
+    signin_reports,
 )
 """The resource tables."""
 

@@ -123,6 +123,15 @@ authenticationDetail: authenticationMethod text?, authenticationMethodDetail tex
   authenticationStepRequirement text?, authenticationStepResultDetail text?, succeeded bool
 sessionLifetimePolicy: expirationRequirement text, detail text?
 authenticationContext: id text, detail text
+b2bIdpDoubleMfa: id! text, tenantId! text, displayName! text?, isMfaAccepted! bool, signIns! int, guests! int,
+  challengesSparedByTrust! int, missing! [b2bIdpMissing]
+b2bIdpMissing: code text, text text, value text?, signIns int
+b2bIdpDeadEnd: id! text, userId! guid, userPrincipalName! text?, appId! guid, appDisplayName! text?, tenantId! text?,
+  partnerDisplayName! text?, code! text, policyId! text?, policyDisplayName! text?, signIns! int,
+  lastDateTime! time, resolved! bool, waysForward! [b2bIdpWay]
+b2bIdpWay: code text, text text
+b2bIdpStepUp: id! guid, tenantId! guid, displayName! text, isMfaAccepted! bool, asked! int, answered! int,
+  lastAskedDateTime! time?, lastAnsweredDateTime! time?
 appliedConditionalAccessPolicy: id text, displayName text?, result text, enforcedGrantControls [text],
   enforcedSessionControls [text]
 signInStatus: errorCode int, failureReason text?, additionalDetails text?

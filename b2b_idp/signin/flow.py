@@ -396,7 +396,7 @@ class SignIn:
             view,
             browser,
             moment,
-            user=view.user,
+            user=view.user or _meant(view, stop),
             evaluation=stop.evaluation,
             problem=problem,
         )
@@ -455,6 +455,11 @@ def redirect_uri(issuer: str, tenant_id: str) -> str:
 
 def _next_place(id: str, waiting: Waiting) -> Show:
     return Conclude(id) if waiting is Waiting.READY else AtStep(id)
+
+
+def _meant(view: View, stop: Stop) -> User | None:
+    """Whom a policy refused before they were bound; what refuses the identity itself concerns nobody here."""
+    return view.candidate.user if view.candidate is not None and stop.evaluation is not None else None
 
 
 def _unprepared(known: Known, step: Ask) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from b2b_idp.homes.oidc import SignedStatement
 from b2b_idp.keys.vault import Vault
@@ -69,6 +71,48 @@ def opened(signed: Iterable[str], vault: Vault, signin_id: str) -> bytes | None:
     """The signed statements of a sign-in as the log keeps them: a JSON list, oldest first; None when there are none."""
     found = [json.loads(vault.open(b64decode(text), _context(signin_id))) for text in signed]
     return json.dumps(found, separators=(",", ":")).encode() if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedAgain:
+    """A home's signed statement, verified anew. `matches_log` is None for any but the last: the log tells only that."""
+
+    signature_holds: bool
+    thumbprint: str
+    header: Mapping[str, Any]
+    claims: Mapping[str, Any]
+    matches_log: bool | None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "signatureHolds": self.signature_holds,
+            "keyThumbprint": self.thumbprint,
+            "header": dict(self.header),
+            "claims": dict(self.claims),
+            "matchesLog": self.matches_log,
+        }
+
+
+def signed_again(kept: bytes, document: Mapping[str, Any]) -> list[SignedAgain]:
+    """The signed statements that the log keeps of a sign-in, compared with its `document`."""
+    statements = [SignedStatement.from_json(d) for d in json.loads(kept)]
+    told = (document.get("b2bIdp") or {}).get("homeEvidence") or {}
+    found = []
+    for number, statement in enumerate(statements, 1):
+        checked = statement.checked()
+        header, claims = checked or ({}, {})
+        last = number == len(statements)
+        found.append(
+            SignedAgain(
+                checked is not None, statement.thumbprint, header, claims, _as_told(claims, told) if last else None
+            )
+        )
+    return found
+
+
+def _as_told(claims: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
+    pairs = (("iss", "issuer"), ("amr", "amr"), ("acr", "acr"), ("auth_time", "authTime"))
+    return all(told.get(kept) is None or claims.get(claim) == told[kept] for claim, kept in pairs) and bool(told)
 
 
 def _context(signin_id: str) -> str:
