@@ -40,10 +40,14 @@ from b2b_idp.pages.render import Pages
 from b2b_idp.pages.routes import PagesParts, Renderer, pages_blueprint
 from b2b_idp.settings import Settings
 from b2b_idp.signin import SignIn, SignInSettings
+from b2b_idp.signin.continuity import Continuity
 from b2b_idp.signin.whatif import WhatIf
 from b2b_idp.store import Store
+from b2b_idp.tokens.notices import Notifier
 
 MAX_URL = 16 * 1024
+FOLLOW_SECONDS = 2
+"""How often is looked whether sessions at apps still meet the policies."""
 SWEEP_SECONDS = 600
 KEPT_AFTERWARDS = timedelta(days=1)
 """How long sign-ins, sessions and grants stay after they are over."""
@@ -142,6 +146,16 @@ class B2BIdp:
         )
 
     @cached_property
+    def continuity(self) -> Continuity:
+        return Continuity(self.store)
+
+    @cached_property
+    def notifier(self) -> Notifier:
+        """Tells apps that sessions are over; only a provider on loopback reaches apps there."""
+        local = urlsplit(self.settings.issuer).scheme == "http"
+        return Notifier(self.store, self.vault, self.keys, Http(Allowed.parse(local)), self.settings.issuer)
+
+    @cached_property
     def what_if(self) -> WhatIf:
         return WhatIf(self.settings.issuer, self.vault)
 
@@ -196,7 +210,20 @@ class B2BIdp:
         """Starts what runs beside requests: mail from the outbox, and the removal of what is long over."""
         if self.settings.mail_url:
             self.outbox.start()
+        threading.Thread(target=self._follow, name="b2b-idp-continuity", daemon=True).start()
         threading.Thread(target=self._sweep, name="b2b-idp-sweep", daemon=True).start()
+
+    def _follow(self) -> None:
+        while True:
+            try:
+                moment = self.moment()
+                self.continuity.follow(moment)
+                self.notifier.deliver(moment)
+            except Problem as p:
+                log.warning("continuity", why=p.why or p.say)
+            except Exception as e:
+                log.error("continuity", error=type(e).__name__, exception=traceback_of(e))
+            time.sleep(FOLLOW_SECONDS)
 
     def _sweep(self) -> None:
         while True:
@@ -206,6 +233,7 @@ class B2BIdp:
                     w.signins.sweep(before)
                     w.grants.sweep(before)
                     w.directory.sweep_answers(before)
+                    w.notices.sweep(before)
             except Problem as p:
                 log.warning("sweep", why=p.why or p.say)
             time.sleep(SWEEP_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 
 from b2b_idp.cli.instance import data_option, json_option, open_instance, show
 from b2b_idp.extension import B2BIdp, system_moment
+from b2b_idp.factors.passkeys import RelyingParty
 from b2b_idp.model.problem import Code, Problem
 
 
@@ -19,6 +21,7 @@ def doctor(data: Path, as_json: bool) -> None:
     """Check settings, keys, database and each home tenant, and say what to do."""
     idp = open_instance(data)
     checks = [_check("settings", lambda: idp.settings.issuer)]
+    checks.append(_check("passkeys", lambda: _passkeys(idp.settings.issuer)))
     checks.append(_check("keys", lambda: f"{len(idp.keys.list())} signing keys"))
     checks.append(_check("database", lambda: _database(idp)))
     if checks[-1]["ok"]:
@@ -39,6 +42,15 @@ def _check(name: str, look: Any) -> dict[str, Any]:
         return {"name": name, "ok": True, "says": look()}
     except Problem as p:
         return {"name": name, "ok": False, "says": p.say + (f" ({p.why})" if p.why else "")}
+
+
+def _passkeys(issuer: str) -> str:
+    host = RelyingParty.of(issuer).id
+    try:
+        ip_address(host)
+    except ValueError:
+        return f"for {host}"
+    return f"none: browsers have no passkeys for the address {host}; give the issuer a host name"
 
 
 def _database(idp: B2BIdp) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from b2b_idp.factors import guessing, recovery, totp
+from b2b_idp.factors import guessing, passkeys, recovery, totp
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.evidence import LocalFactor, LocalMethod
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import Writer
-from b2b_idp.store.factors import TotpFactor
+from b2b_idp.store.factors import Passkey, TotpFactor
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,10 @@ class Passed:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Not proven; the sentence for the page."""
+    """Not proven; the sentence for the page. `copied`: the passkey that two authenticators seem to hold."""
 
     problem: Problem
+    copied: Passkey | None = None
 
 
 def answer_totp(w: Writer, vault: Vault, user_id: str, browser: bytes, typed: str, moment: Moment) -> Passed | Failed:
@@ -36,7 +37,7 @@ def answer_totp(w: Writer, vault: Vault, user_id: str, browser: bytes, typed: st
     def right() -> bool:
         for factor in w.factors.totp(user_id):
             step = totp.matching_step(factor.secret, typed, moment.at)
-            if step is not None and w.factors.use_step(factor.id, step):
+            if step is not None and w.factors.use_step(factor.id, step, moment.at):
                 return True
         return False
 
@@ -73,6 +74,39 @@ def answer_recovery(
     )
 
 
+def answer_passkey(
+    w: Writer,
+    vault: Vault,
+    party: passkeys.RelyingParty,
+    user_id: str,
+    browser: bytes,
+    challenge: str,
+    answer: str,
+    moment: Moment,
+) -> Passed | Failed:
+    """An assertion by one of the user's passkeys over `challenge`, which is good for one answer.
+
+    A sign count that does not go on is refused: a copy of the authenticator is in use (WebAuthn §7.2 step 22).
+    """
+    try:
+        guessing.take(w, user_id, browser, moment.at)
+    except Problem as problem:
+        return Failed(problem)
+    say = "That passkey could not be accepted. Please try again, with one that you set up here."
+    try:
+        id = passkeys.credential_id_of(answer)
+        held = next((p for p in w.factors.passkeys(user_id) if p.credential_id == id), None)
+        if held is None:
+            raise passkeys.RefusedAnswer("no passkey of this person")
+        told = passkeys.verify_assertion(party, challenge, passkeys.user_handle(vault, user_id), held, answer)
+    except passkeys.RefusedAnswer as refused:
+        return Failed(Problem(Code.WRONG_CODE, say, str(refused)))
+    if not w.factors.use_passkey(held.id, told.sign_count, told.backed_up, moment.at):
+        return Failed(Problem(Code.WRONG_CODE, say, "the sign count went backwards"), copied=held)
+    guessing.passed(w, user_id, browser, moment.at)
+    return Passed(LocalFactor(LocalMethod.PASSKEY, moment.at, held.aaguid))
+
+
 def _judge(
     w: Writer,
     user_id: str,
@@ -83,11 +117,10 @@ def _judge(
     say: str,
 ) -> Passed | Failed:
     try:
-        guessing.check(w, user_id, browser, moment.at)
+        guessing.take(w, user_id, browser, moment.at)
     except Problem as problem:
         return Failed(problem)
     if not right():
-        guessing.failed(w, user_id, browser, moment.at)
         return Failed(Problem(Code.WRONG_CODE, say))
     guessing.passed(w, user_id, browser, moment.at)
     return Passed(LocalFactor(method, moment.at))
@@ -96,7 +129,7 @@ def _judge(
 def register_totp(
     w: Writer, vault: Vault, user_id: str, browser: bytes, secret: bytes, typed: str, moment: Moment
 ) -> Passed | Failed:
-    """Registers an authenticator that shows the right code, and draws a fresh list of recovery codes."""
+    """Registers an authenticator that shows the right code."""
     step = totp.matching_step(secret, typed, moment.at)
     if step is None:
         return Failed(
@@ -107,7 +140,65 @@ def register_totp(
         )
     factor = TotpFactor(moment.new_id(), user_id, secret, step, moment.at)
     w.factors.add_totp(factor)
+    return _registered(w, vault, user_id, browser, LocalFactor(LocalMethod.TOTP, moment.at), factor.id, moment)
+
+
+def register_passkey(
+    w: Writer,
+    vault: Vault,
+    party: passkeys.RelyingParty,
+    user_id: str,
+    browser: bytes,
+    challenge: str,
+    answer: str,
+    name: str,
+    aaguids: frozenset[str] | None,
+    moment: Moment,
+) -> Passed | Failed:
+    """Registers the passkey that an authenticator made over `challenge`, under the name its owner gave it. `aaguids`:
+    the makes that would do here; None: any."""
+    try:
+        made = passkeys.verify_registration(party, challenge, answer)
+    except passkeys.RefusedAnswer as refused:
+        return Failed(Problem(Code.WRONG_CODE, "That passkey could not be set up. Please try again.", str(refused)))
+    if aaguids is not None and made.aaguid not in aaguids:
+        say = "This app takes passkeys of certain makes only, and that one is of another. Please use another one."
+        return Failed(Problem(Code.WRONG_CODE, say, f"the authenticator's AAGUID is {made.aaguid}"))
+    held = w.factors.passkeys(user_id)
+    if len(held) >= passkeys.MOST:
+        return Failed(
+            Problem(Code.CONFLICT, f"You have {passkeys.MOST} passkeys here already. Please use one of them.")
+        )
+    passkey = Passkey(
+        id=moment.new_id(),
+        user_id=user_id,
+        credential_id=made.credential_id,
+        public_key=made.public_key,
+        sign_count=made.sign_count,
+        aaguid=made.aaguid,
+        name=passkeys.clean_name(name, passkeys.next_name(len(held))),
+        transports=made.transports,
+        backed_up=made.backed_up,
+        created_at=moment.at,
+    )
+    if not w.factors.add_passkey(passkey):
+        return Failed(Problem(Code.CONFLICT, "That passkey is registered here already. Please use another one."))
+    factor = LocalFactor(LocalMethod.PASSKEY, moment.at, made.aaguid)
+    return _registered(w, vault, user_id, browser, factor, passkey.id, moment)
+
+
+def _registered(
+    w: Writer, vault: Vault, user_id: str, browser: bytes, factor: LocalFactor, id: str, moment: Moment
+) -> Passed:
+    """With the first factor of any kind comes a list of recovery codes; a further one leaves the list alone."""
+    has_codes = LocalMethod.RECOVERY_CODE in w.factors.methods(user_id)
+    codes = () if has_codes else draw_recovery_codes(w, vault, user_id, moment)
+    guessing.passed(w, user_id, browser, moment.at)
+    return Passed(factor, id, codes)
+
+
+def draw_recovery_codes(w: Writer, vault: Vault, user_id: str, moment: Moment) -> tuple[str, ...]:
+    """A fresh list of recovery codes in place of the old one."""
     codes = recovery.new_codes(moment)
     w.factors.set_recovery_codes(user_id, [recovery.digest(vault, user_id, c.replace("-", "")) for c in codes])
-    guessing.passed(w, user_id, browser, moment.at)
-    return Passed(LocalFactor(LocalMethod.TOTP, moment.at), factor.id, tuple(codes))
+    return tuple(codes)

@@ -23,37 +23,38 @@ def wait(failures: int) -> timedelta:
     return timedelta(0) if beyond < 0 else min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(beyond, 10))
 
 
+_WAITS = tuple(wait(n) for n in range(FREE_TRIES + 7))
+"""By guesses in a row; the last one is the longest."""
+
+
 def _scope(r: Reader, user_id: str, browser: bytes) -> str:
     if r.factors.knows_browser(user_id, browser):
         return f"browser:{user_id}:{browser.hex()[:32]}"
     return f"user:{user_id}"
 
 
-def check(r: Reader, user_id: str, browser: bytes, at: datetime) -> None:
-    """Raises Problem(TOO_MANY_ATTEMPTS) with the time to wait."""
-    guesses = r.factors.guesses(_scope(r, user_id, browser))
-    if guesses is None:
-        return
-    left = guesses.last_at + wait(guesses.failures) - at
-    if left > timedelta(0):
-        minutes = -(-left // timedelta(minutes=1))  # rounded up: who waits that long is not refused again
-        raise Problem(
-            Code.TOO_MANY_ATTEMPTS,
-            f"Too many wrong codes. Please try again in {minutes} minute{'s' if minutes > 1 else ''}.",
-            f"{guesses.failures} wrong codes in a row",
-            retry_after=left,
-        )
+def take(w: Writer, user_id: str, browser: bytes, at: datetime) -> None:
+    """Counts a guess before it is judged, so that guesses made at once cannot all be the last free one.
 
-
-def failed(w: Writer, user_id: str, browser: bytes, at: datetime) -> None:
-    """Counts one wrong code."""
+    Raises Problem(TOO_MANY_ATTEMPTS) with the time to wait; that guess is neither counted nor to be judged.
+    """
     scope = _scope(w, user_id, browser)
-    before = w.factors.guesses(scope)
-    w.factors.set_guesses(scope, (before.failures if before else 0) + 1, at)
+    if w.factors.take_guess(scope, _WAITS, at):
+        return
+    guesses = w.factors.guesses(scope)
+    assert guesses is not None  # it was refused over them, and holds their row
+    left = guesses.last_at + wait(guesses.failures) - at
+    minutes = -(-left // timedelta(minutes=1))  # rounded up: who waits that long is not refused again
+    raise Problem(
+        Code.TOO_MANY_ATTEMPTS,
+        f"Too many wrong codes. Please try again in {minutes} minute{'s' if minutes > 1 else ''}.",
+        f"{guesses.failures} wrong codes in a row",
+        retry_after=left,
+    )
 
 
 def passed(w: Writer, user_id: str, browser: bytes, at: datetime) -> None:
-    """Forgets this browser's wrong codes, and remembers the browser. A stranger's count stays a stranger's."""
+    """Forgets this browser's guesses, and remembers the browser. A stranger's count stays a stranger's."""
     scope = _scope(w, user_id, browser)
     w.factors.clear_guesses(scope)
     w.factors.remember_browser(user_id, browser, at)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 
 from b2b_idp.keys.vault import Vault
+from b2b_idp.model.directory import User
+from b2b_idp.model.evidence import LocalMethod
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.net.mail import MailFailed
-from b2b_idp.store import Reader
+from b2b_idp.store import Reader, Writer
 from b2b_idp.store.outbox import AN_HOUR, MAILS_AN_HOUR, Letter
+
+_REGISTERED = {LocalMethod.TOTP: "An authenticator app", LocalMethod.PASSKEY: "A passkey"}
 
 
 def may_mail(r: Reader, vault: Vault, address: str, at: datetime) -> None:
@@ -49,15 +54,38 @@ def code_letter(vault: Vault, address: str, code: str, organisation: str, once: 
     return _letter(vault, once, address, f"Your code for {organisation}", body, moment)
 
 
-def factor_registered_letter(vault: Vault, address: str, organisation: str, factor_id: str, moment: Moment) -> Letter:
+def factor_registered_letter(
+    vault: Vault,
+    address: str,
+    organisation: str,
+    factor_id: str,
+    moment: Moment,
+    method: LocalMethod = LocalMethod.TOTP,
+) -> Letter:
     """Tells that an authenticator was registered."""
     body = (
-        f"An authenticator app was just set up for your guest account at {organisation}.\n\n"
+        f"{_REGISTERED[method]} was just set up for your guest account at {organisation}.\n\n"
         "If that was you, all is well. If it was not, answer the person who invited you at once: "
         "they can remove it and end all sessions.\n"
     )
-    subject = f"An authenticator was set up for your account at {organisation}"
+    subject = f"{_REGISTERED[method]} was set up for your account at {organisation}"
     return _letter(vault, f"factor:{factor_id}", address, subject, body, moment)
+
+
+def tell(w: Writer, vault: Vault, user: User, what: str, moment: Moment) -> None:
+    """Mails a person that something about how they confirm who they are was changed; `what` says it in whole sentences,
+    with `{organisation}`."""
+    if user.proved_mail is None:
+        return
+    organisation = w.configuration.tenant.name
+    body = (
+        what.replace("{organisation}", organisation) + "\n\n"
+        "If you know of it, all is well. If you do not, answer the person who invited you at once: "
+        "they can have it undone and end all sessions.\n"
+    )
+    subject = f"The security of your account at {organisation}"
+    letter = _letter(vault, f"security:{moment.new_id()}", user.proved_mail, subject, body, moment)
+    w.outbox.add(replace(letter, kind="notice", related_id=user.id))
 
 
 def checked_sender(sender: str) -> str:

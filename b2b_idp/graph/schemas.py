@@ -63,8 +63,15 @@ servicePrincipal: id! guid, appId guid, displayName! text, appDisplayName! text,
 appRoleAssignment: id! guid, deletedDateTime! time?, appRoleId guid, createdDateTime! time,
   principalDisplayName! text?, principalId guid, principalType! text, resourceDisplayName! text?, resourceId guid
 oAuth2PermissionGrant: id! text, clientId guid, consentType text, principalId text?, resourceId guid, scope text
-authenticationMethod: id! guid, secretKey! text?, createdDateTime! time
+authenticationMethod: id! guid, createdDateTime! time, secretKey! text?, displayName! text?, aaGuid! text?,
+  model! text?, attestationCertificates! [text], attestationLevel! text?,
+  temporaryAccessPass! text?, startDateTime! time, lifetimeInMinutes! int, isUsableOnce! bool, isUsable! bool,
+  methodUsabilityReason! text
 softwareOathAuthenticationMethod: id! guid, secretKey! text?, createdDateTime! time
+fido2AuthenticationMethod: id! guid, displayName! text?, createdDateTime! time, aaGuid! text?, model! text?,
+  attestationCertificates! [text], attestationLevel! text?
+temporaryAccessPassAuthenticationMethod: id! guid, temporaryAccessPass! text?, createdDateTime! time,
+  startDateTime time, lifetimeInMinutes int, isUsableOnce bool, isUsable! bool, methodUsabilityReason! text
 identityProvider: id! guid, displayName text, clientId text, issuer text, wellKnownEndpoint text, responseType text,
   scope text, clientAuthentication IdentityProvider.ClientAuthentication?,
   inboundClaimMapping IdentityProvider.ClaimMapping?, b2bIdp IdentityProvider.HomeExtension

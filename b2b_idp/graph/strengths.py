@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from uuid import UUID, uuid5
 
 from pydantic import Field, StringConstraints
 
@@ -94,10 +95,7 @@ def _add(call: Call) -> Answer:
 
 
 def _kept(call: Call, document: dict[str, Any]) -> dict[str, Any]:
-    kept = checked_policy(STRENGTH, document, call.w.configuration.named)
-    for configuration in kept.get("combinationConfigurations", []):
-        configuration.setdefault("id", call.moment.new_id())
-    return kept
+    return checked_policy(STRENGTH, document, call.w.configuration.named)
 
 
 def _check_name(call: Call, name: str, but: str = "") -> None:
@@ -176,7 +174,9 @@ _TYPE = {"@odata.type": "#microsoft.graph.fido2CombinationConfiguration"}
 
 
 def _configurations_of(row: PolicyRow) -> list[dict[str, Any]]:
-    return [_TYPE | dict(c) for c in row.document.get("combinationConfigurations", [])]
+    """A strength has one for each combination at most, so its id follows from these two."""
+    found = row.document.get("combinationConfigurations", [])
+    return [_TYPE | {"id": str(uuid5(UUID(row.id), c["appliesToCombinations"][0]))} | dict(c) for c in found]
 
 
 def _configured(call: Call, id: str) -> list[dict[str, Any]]:
@@ -204,7 +204,7 @@ def _configuration(call: Call, id: str, configuration: str) -> Answer:
 
 
 def _set_configurations(call: Call, row: PolicyRow, rows: list[dict[str, Any]]) -> None:
-    bare = [{k: v for k, v in c.items() if "@odata." not in k} for c in rows]
+    bare = [{k: v for k, v in c.items() if "@odata." not in k and k != "id"} for c in rows]
     _save(call, row, dict(row.document) | {"combinationConfigurations": bare})
 
 
@@ -212,8 +212,8 @@ def _add_configuration(call: Call, id: str) -> Answer:
     row = _custom(call, id)
     body = call.body()
     parse(CombinationConfiguration, body)
-    made = _TYPE | {k: v for k, v in body.items() if "@odata." not in k} | {"id": call.moment.new_id()}
-    _set_configurations(call, row, [*_configurations_of(row), made])
+    _set_configurations(call, row, [*_configurations_of(row), body])
+    (made,) = _configurations_of(_custom(call, id))[-1:]
     return call.entity(_entity_of(id), made), 201
 
 

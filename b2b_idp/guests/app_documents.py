@@ -66,6 +66,7 @@ class _Extension(Document):
     subjectType: Literal["pairwise", "public"] = "pairwise"
     idTokenSignedResponseAlg: Literal["RS256", "ES256"] = "RS256"
     jwks: dict[str, Any] | None = None
+    backchannelLogoutUri: _Uri | None = None
     adminConsent: list[str] = Field(default_factory=list, max_length=200)
 
 
@@ -140,6 +141,8 @@ def checked_application(document: dict[str, Any]) -> dict[str, Any]:
         _check_redirect(uri, custom_scheme=True)
     for uri in app.b2bIdp.postLogoutRedirectUris if app.b2bIdp else ():
         _check_redirect(uri, custom_scheme=True)
+    if app.b2bIdp and app.b2bIdp.backchannelLogoutUri:
+        _check_redirect(app.b2bIdp.backchannelLogoutUri, custom_scheme=False)
     for uri in app.identifierUris:
         if not _IDENTIFIER_URI.fullmatch(uri):
             raise _bad(f"identifierUris: {uri[:100]} is not an absolute URI without fragment.")

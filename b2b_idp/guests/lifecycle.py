@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from b2b_idp.guests.roles import GLOBAL_ADMINISTRATOR
 from b2b_idp.model.directory import User, UserType
+from b2b_idp.model.evidence import LocalMethod
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import Reader, Writer
@@ -18,11 +19,11 @@ RESTORABLE = timedelta(days=30)
 
 
 def revoke_sessions(w: Writer, user: User, moment: Moment) -> User:
-    """Ends every session, code and refresh token of the user at once (revokeSignInSessions)."""
+    """Ends every session, code and refresh token of the user at once (revokeSignInSessions), and tells the apps."""
     changed = replace(user, sessions_valid_from=moment.at)
     w.users.save(changed)
     w.signins.end_sessions_of(user.id, moment.at)
-    w.grants.revoke_user(user.id, moment.at)
+    w.grants.revoke_user(user.id, moment, "admin")
     return changed
 
 
@@ -42,6 +43,14 @@ def forget_factors(w: Writer, user: User, moment: Moment) -> User:
     w.factors.forget(user.id)
     w.grants.forget_consents(user.id)
     return changed
+
+
+def remove_factor(w: Writer, user: User, id: str, moment: Moment) -> User:
+    """Takes one local factor off the user, and with the last one everything that stood on it."""
+    w.factors.remove(user.id, id)
+    if w.factors.methods(user.id) - {LocalMethod.RECOVERY_CODE}:
+        return user
+    return forget_factors(w, user, moment)
 
 
 def reset(w: Writer, user: User, moment: Moment) -> User:

@@ -61,6 +61,8 @@ def _access(document: Mapping[str, Any], named: Named) -> dict[str, Any]:
 def _strength(document: Mapping[str, Any], named: Named) -> dict[str, Any]:
     kept = _writable(document)
     strength_of("", kept)
+    if "combinationConfigurations" in kept:
+        kept["combinationConfigurations"] = [_writable(c) for c in kept["combinationConfigurations"]]
     return kept
 
 

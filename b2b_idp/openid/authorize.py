@@ -55,7 +55,7 @@ def _hinted(parts: OpenIdParts, r: Reader, app: App, hint: str) -> str | None:
     user = r.users.by_id(session.user_id) if session else None
     if user is None:
         return None
-    return user.id if pairwise(parts.vault, app, user) == claims["sub"] else NOBODY
+    return user.id if pairwise(parts.vault, app, user.id) == claims["sub"] else NOBODY
 
 
 def _respond(parts: OpenIdParts, answer: Show | Granted | Landed) -> Response:

@@ -48,7 +48,7 @@ def logout_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
         if session is not None:
             with parts.store.write() as w:
                 w.signins.end_session(session.id, moment.at)
-                w.grants.revoke_session(session.id, moment.at)
+                w.grants.revoke_session(session.id, moment, "user")
         response = _answer(parts, back, given)
         parts.set_session(response, None)
         return response

@@ -44,7 +44,7 @@ def document(issuer: str) -> dict[str, Any]:
         "code_challenge_methods_supported": ["S256"],
         "claim_types_supported": ["normal"],
         "claims_supported": (
-            "iss sub aud exp iat nbf nonce auth_time amr acr at_hash sid name given_name family_name "
+            "iss sub aud exp iat nbf nonce auth_time amr acr acrs at_hash sid name given_name family_name "
             "preferred_username email oid tid idp acct groups roles ver uti"
         ).split(),
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
@@ -52,6 +52,8 @@ def document(issuer: str) -> dict[str, Any]:
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
         "authorization_response_iss_parameter_supported": True,
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
         "ui_locales_supported": ["en"],
     }
 

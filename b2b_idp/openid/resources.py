@@ -121,7 +121,7 @@ def _refresh_state(
         "active": True,
         "token_type": "refresh_token",
         "client_id": grant.app_id,
-        "sub": pairwise(parts.vault, client.app, now.user),
+        "sub": pairwise(parts.vault, client.app, now.user.id),
         "scope": " ".join(grant.document["scope"]),
         "exp": int(grant.expires_at.timestamp()),
         "iss": parts.issuer,

@@ -29,13 +29,31 @@ def me_routes(blueprint: Blueprint, parts: PagesParts, renderer: Renderer) -> No
     blueprint.post("/me/leave")(page.leave)
     blueprint.post("/me/consents")(page.withdraw)
     blueprint.post("/me/guests")(page.answer_for)
+    blueprint.post("/me/passes")(page.give_pass)
 
 
-class _Page:
+class PersonPages:
+    """What the pages of the signed-in person have in common."""
+
     def __init__(self, parts: PagesParts, renderer: Renderer) -> None:
         self._parts, self._renderer = parts, renderer
         self._me = f"{parts.issuer}/me"
 
+    @contextmanager
+    def _form(self) -> Iterator[tuple[Writer, User]]:
+        """The writing transaction of a form that the signed-in person sent from one of these pages."""
+        check_origin(self._parts.issuer)
+        browser = self._parts.browser()
+        with self._parts.store.write() as w:
+            session, user = account.signed_in(w, browser, self._parts.moment().at)
+            check_token(self._token(session, browser))
+            yield w, user
+
+    def _token(self, session: SessionRow, browser: Browser) -> str:
+        return self._parts.vault.token("csrf-me", session.id, browser.key.hex())
+
+
+class _Page(PersonPages):
     def show(self) -> Response:
         browser, moment = self._parts.browser(), self._parts.moment()
         with self._parts.store.read() as r:
@@ -85,15 +103,11 @@ class _Page:
             _ANSWERS[given](w, user, request.form.get("guest", ""), self._parts.moment())
         return see_other(f"{self._me}?done={given}")
 
-    @contextmanager
-    def _form(self) -> Iterator[tuple[Writer, User]]:
-        """The writing transaction of a form that the signed-in person sent from one of these pages."""
-        check_origin(self._parts.issuer)
-        browser = self._parts.browser()
-        with self._parts.store.write() as w:
-            session, user = account.signed_in(w, browser, self._parts.moment().at)
-            check_token(self._token(session, browser))
-            yield w, user
-
-    def _token(self, session: SessionRow, browser: Browser) -> str:
-        return self._parts.vault.token("csrf-me", session.id, browser.key.hex())
+    def give_pass(self) -> Response:
+        moment = self._parts.moment()
+        with self._form() as (w, user):
+            guest, until, code = account.give_pass(w, self._parts.vault, user, request.form.get("guest", ""), moment)
+        html = self._parts.pages.page(
+            "me-pass", me=self._me, guest=guest, until=until, code=code, correlation_id=moment.new_id()
+        )
+        return self._renderer.html(html, "me-pass")

@@ -7,6 +7,9 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+# browsers judge the redirect after a POST by form-action too, and it may lead to any home or app
+WAYS_ON = ("'self'", "https:", "http://127.0.0.1:*", "http://localhost:*")
+
 
 class Pages:
     """The guest pages. `static_prefix()` is the address of the `static` folder, no slash at its end."""
@@ -41,13 +44,17 @@ def _environment() -> Environment:
     return environment
 
 
+_SCRIPTED = frozenset({"form-post", "challenge-passkey", "register-passkey"})
+"""The pages that a script of ours serves."""
+
+
 def content_security_policy(name: str, form_action: Sequence[str]) -> str:
     """The Content-Security-Policy of the page `name`; `form_action` lists the sources its forms may lead to.
 
     Some browsers hold the redirects that answer a POST to form-action too (CSP 3 §6.4.1), so `form_action`
     must name each origin on that way.
     """
-    script = "script-src 'self'; " if name == "form-post" else ""
+    script = "script-src 'self'; " if name in _SCRIPTED else ""
     targets = " ".join(form_action) or "'none'"
     return (
         f"default-src 'none'; style-src 'self'; img-src 'self' data:; {script}"

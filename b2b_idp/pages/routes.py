@@ -17,15 +17,13 @@ from b2b_idp.model.url import origin_of
 from b2b_idp.pages.errors import STATUS, title_of
 from b2b_idp.pages.forms import check_origin, forged, see_other
 from b2b_idp.pages.me import me_routes
-from b2b_idp.pages.render import Pages, content_security_policy
+from b2b_idp.pages.render import WAYS_ON, Pages, content_security_policy
+from b2b_idp.pages.security import security_routes
 from b2b_idp.signin import SignIn
 from b2b_idp.signin.values import AtStep, Browser, Conclude, GoTo, Landed, Refused, Show, ShowPage
 from b2b_idp.store import Store
 
-_FIELDS = ("email", "code", "decline", "terms", "other", "method", "resend")
-
-# browsers judge the redirect after a POST by form-action too, and it may lead to any home or app
-WAYS_ON = ("'self'", "https:", "http://127.0.0.1:*", "http://localhost:*")
+_FIELDS = ("email", "code", "credential", "name", "decline", "terms", "other", "method", "resend")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +59,9 @@ class Renderer:
             case AtStep(id=id):
                 return see_other(f"{issuer}/signin/{id}")
             case Refused():
-                again = [(f"{issuer}/signin/{show.id}", "Try again")] if show.id else []
+                proof = show.problem.code is Code.REGISTRATION_NEEDS_PROOF
+                label = "I have a one-time pass" if proof else "Try again"
+                again = [(f"{issuer}/signin/{show.id}", label)] if show.id else []
                 return self.error(show.problem, show.correlation_id, way_forward=again)
             case Landed(url=url, session_id=session_id):
                 response = see_other(url or f"{issuer}/me?from=invitation")
@@ -183,6 +183,7 @@ def pages_blueprint(parts: PagesParts, renderer: Renderer, name: str) -> Bluepri
         return renderer.show(parts.signin.begin_redemption(ticket, parts.browser(), parts.moment()))
 
     me_routes(blueprint, parts, renderer)
+    security_routes(blueprint, parts, renderer)
 
     @blueprint.get("/static/<path:file>")
     def static_file(file: str) -> Response:

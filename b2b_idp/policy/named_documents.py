@@ -96,7 +96,9 @@ def strength_of(id: str, document: Mapping[str, Any]) -> Strength:
                 Code.BAD_REQUEST,
                 "combinationConfigurations: allowedAAGUIDs are for the combination fido2, where the strength has it.",
             )
-        limits[limited] = frozenset(a.lower() for a in configuration.allowedAAGUIDs) | limits.get(limited, frozenset())
+        if limited in limits:
+            raise Problem(Code.BAD_REQUEST, "combinationConfigurations: one for each combination.")
+        limits[limited] = frozenset(a.lower() for a in configuration.allowedAAGUIDs)
     return Strength(id, policy.displayName, combinations, MappingProxyType(limits))
 
 

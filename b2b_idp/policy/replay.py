@@ -19,6 +19,7 @@ Outcome = Literal["allowed", "askHome", "askHere", "refused"]
 Effect = Literal["same", "askedMore", "askedLess", "askedElsewhere", "refused", "noMoreRefused"]
 
 _CANNOT_REGISTER = Reason.REGISTRATION_NEEDS_PROOF.value
+_OWN_LIMITS = frozenset({"max_age", "second_max_age", "reauthenticate_after"})
 _MOST_REMEMBERED = 50_000
 
 
@@ -162,7 +163,7 @@ class Replay:
         """What the two courses can depend on: names only where a policy has them, times only by the side of each age
         limit that they are on. None where the app itself set a limit, which differs from one request to the next."""
         ask = d["ask"]
-        if "max_age" in ask or "reauthenticate_after" in ask:
+        if not _OWN_LIMITS.isdisjoint(ask):
             return None
         began, at = d["began"], d["at"]
         times = [plausible(time, heard // 1_000_000) for _, _, time, heard, _ in d["said"]]

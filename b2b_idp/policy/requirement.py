@@ -43,6 +43,8 @@ class AccessRequest:
     reauthenticate_after: datetime | None = None
     """With prompt=login: when the sign-in began; no factor from before it counts."""
     app_wants_mfa: bool = False
+    second_max_age: timedelta | None = None
+    """As `max_age`, for the second factor only."""
     at: datetime
     began: datetime | None = None
 
@@ -161,6 +163,7 @@ def _together(
     asked_by_app = with_app and ask.app_wants_mfa
     if with_app:
         first.append(ask.reauthenticate_after)
+        second.append(_ago(began, ask.second_max_age))
         first.append(None if ask.max_age is None else _ago(began, timedelta(seconds=min(ask.max_age, _LONG))))
     return Requirement(
         mfa=asked_by_app or any(p.mfa for p in factors),

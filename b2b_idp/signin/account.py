@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+from b2b_idp.factors import letters, passes
 from b2b_idp.guests import lifecycle, upkeep
+from b2b_idp.keys.vault import Vault
 from b2b_idp.model.directory import App, User
 from b2b_idp.model.home import Home, Trust
 from b2b_idp.model.moment import Moment
@@ -247,6 +249,24 @@ def not_needed(w: Writer, user: User, guest_id: str, moment: Moment) -> None:
     if guest.account_enabled:
         lifecycle.set_enabled(w, guest, False, moment)
         _audit(w, guest, moment, "Disable account", by=user, reason="no longer needed, says a sponsor")
+
+
+def give_pass(w: Writer, vault: Vault, user: User, guest_id: str, moment: Moment) -> tuple[User, datetime, str]:
+    """A one-time pass for a guest whom the person answers for: the guest, until when, and the code, told this once.
+
+    Raises Problem(FORBIDDEN), also for guests with a directory role, Problem(CONFLICT) for accounts that are off, and
+    Problem(TOO_MANY_ATTEMPTS) when the guest was mailed about too many.
+    """
+    guest = _answers_for(w, user, guest_id)
+    if w.directory.roles_of(_circle(w, guest)):
+        raise Problem(Code.FORBIDDEN, "This guest holds an administrative role. Ask an administrator for the pass.")
+    if not guest.usable_at(moment.at):
+        raise Problem(Code.CONFLICT, "This guest's account is switched off.")
+    if guest.proved_mail is not None:
+        letters.may_mail(w, vault, guest.proved_mail, moment.at)
+    given, code = passes.give(w, vault, guest, user.id, moment)
+    _audit(w, guest, moment, "Create Temporary Access Pass", by=user, operation="Add", reason=f"pass {given.id}")
+    return guest, given.ends_at, code
 
 
 def _audit(

@@ -7,17 +7,19 @@ is shown again with a sentence, so its transaction must be committed.
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from b2b_idp.factors import challenge, letters, mailed, totp
+from b2b_idp.factors import challenge, letters, mailed, passes, passkeys, totp
+from b2b_idp.factors.passkeys import RelyingParty
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.directory import User
 from b2b_idp.model.evidence import Evidence, LocalFactor, LocalMethod
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.url import domain_of
-from b2b_idp.signin.facts import Known, MailedCodeFact, Waiting
+from b2b_idp.signin import security
+from b2b_idp.signin.facts import Known, MailedCodeFact, TaskKind, Waiting
 from b2b_idp.signin.log import guest_audit
 from b2b_idp.signin.steps import SELF_CONSENT, Ask, next_step
 from b2b_idp.signin.values import Browser
@@ -31,6 +33,7 @@ class Answer:
 
     w: Writer
     vault: Vault
+    party: RelyingParty
     signin_id: str
     known: Known
     view: View
@@ -111,6 +114,8 @@ def _email_code(a: Answer) -> Learned:
     step = next_step(known, a.view, a.moment.at)
     if not isinstance(step, Ask) or step.address is None:
         return Learned(known)
+    if a.form.get("other") and step.or_pass:
+        return Learned(replace(known, with_pass=True))
     if a.form.get("resend"):
         return Learned(mail_code(a.w, a.vault, a.signin_id, replace(known, mailed_code=None), a.view, step, a.moment))
     fact = known.mailed_code
@@ -127,41 +132,93 @@ def _email_code(a: Answer) -> Learned:
     return Learned(replace(known, mailed_code=replace(fact, tries=held.tries)), Problem(Code.WRONG_CODE, say))
 
 
+def _access_pass(a: Answer) -> Learned:
+    user = _person(a)
+    if a.form.get("other"):
+        return Learned(replace(a.known, with_pass=False))
+    try:
+        spent = passes.answer(a.w, a.vault, user.id, a.browser.key, a.form.get("code", ""), a.moment)
+    except Problem as problem:
+        return Learned(a.known, problem)
+    _audit(a, user, "Use Temporary Access Pass", "Update", f"pass {spent.id}, given by {spent.created_by}")
+    return Learned(replace(a.known, with_pass=False, pass_id=spent.id))
+
+
 def _challenge(a: Answer) -> Learned:
     user = _person(a)
+    method = _asked(a, Waiting.CHALLENGE)
+    if method is None:
+        return Learned(a.known)
     if a.form.get("other") in (LocalMethod.RECOVERY_CODE.value, "recovery"):
         return Learned(replace(a.known, method=LocalMethod.RECOVERY_CODE))
     if a.form.get("other"):
-        return Learned(replace(a.known, method=None))
-    code = a.form.get("code", "")
-    if a.known.method is LocalMethod.RECOVERY_CODE:
+        return Learned(replace(a.known, method=None, choosing=True))
+    known, code = a.known, a.form.get("code", "")
+    if method is LocalMethod.PASSKEY:
+        answer = a.form.get("credential", "")
+        if known.passkey_challenge is None or not answer:
+            return Learned(known, _no_answer())
+        over, known = known.passkey_challenge, replace(known, passkey_challenge=passkeys.new_challenge(a.moment))
+        result = challenge.answer_passkey(a.w, a.vault, a.party, user.id, a.browser.key, over, answer, a.moment)
+    elif method is LocalMethod.RECOVERY_CODE:
         result = challenge.answer_recovery(a.w, a.vault, user.id, a.browser.key, code, a.moment)
     else:
         result = challenge.answer_totp(a.w, a.vault, user.id, a.browser.key, code, a.moment)
     if isinstance(result, challenge.Failed):
-        return Learned(a.known, result.problem)
-    return Learned(replace(_with_factor(a.known, result.factor), method=None))
+        if result.copied is not None:
+            _audit(a, user, "Passkey refused", "Update", failure="the sign count of a passkey went backwards")
+        return Learned(known, result.problem)
+    return Learned(replace(_with_factor(known, result.factor), method=None, passkey_challenge=None))
 
 
 def _registration(a: Answer) -> Learned:
     user = _person(a)
-    if a.known.totp_secret is None:
+    step = next_step(a.known, a.view, a.moment.at)
+    if not isinstance(step, Ask) or step.waiting is not Waiting.REGISTRATION:
         return Learned(a.known)
-    secret = a.vault.open(b64decode(a.known.totp_secret), "signins:" + a.signin_id)
-    result = challenge.register_totp(a.w, a.vault, user.id, a.browser.key, secret, a.form.get("code", ""), a.moment)
+    method = step.methods[0]
+    if a.form.get("other"):
+        return Learned(replace(a.known, method=None))
+    known = a.known
+    if method is LocalMethod.PASSKEY:
+        answer = a.form.get("credential", "")
+        if known.passkey_challenge is None or not answer:
+            return Learned(known, _no_answer())
+        over, known = known.passkey_challenge, replace(known, passkey_challenge=passkeys.new_challenge(a.moment))
+        name = a.form.get("name", "")
+        result = challenge.register_passkey(
+            a.w, a.vault, a.party, user.id, a.browser.key, over, answer, name, step.aaguids, a.moment
+        )
+    elif known.totp_secret is None:
+        return Learned(known)
+    else:
+        secret = a.vault.open(b64decode(known.totp_secret), "signins:" + a.signin_id)
+        code = a.form.get("code", "")
+        result = challenge.register_totp(a.w, a.vault, user.id, a.browser.key, secret, code, a.moment)
     if isinstance(result, challenge.Failed):
-        return Learned(a.known, result.problem)
+        return Learned(known, result.problem)
     if user.proved_mail:
         a.w.outbox.add(
             letters.factor_registered_letter(
-                a.vault, user.proved_mail, a.view.configuration.tenant.name, result.factor_id, a.moment
+                a.vault, user.proved_mail, a.view.configuration.tenant.name, result.factor_id, a.moment, method
             )
         )
-    activity = "User registered security info"
-    audit = guest_audit(user, a.moment, activity, service="Authentication Methods", operation="Add", reason="totp")
-    a.w.logs.add_audit(audit, a.moment.at)
-    sealed = tuple(b64encode(a.vault.seal(c.encode(), "signins:" + a.signin_id)).decode() for c in result.codes)
-    return Learned(replace(_with_factor(a.known, result.factor), totp_secret=None, recovery_codes=sealed))
+    _audit(a, user, "User registered security info", "Add", reason=method.value)
+    task = known.task
+    if task is not None and task.kind is TaskKind.ADD:
+        known = replace(known, task=replace(task, done=True))
+    codes = _sealed(a.vault, a.signin_id, result.codes)
+    known = replace(known, method=None, totp_secret=None, passkey_challenge=None, recovery_codes=codes)
+    return Learned(_with_factor(known, result.factor))
+
+
+def _choice(a: Answer) -> Learned:
+    step = next_step(a.known, a.view, a.moment.at)
+    offered = step.methods if isinstance(step, Ask) and step.waiting is Waiting.CHOICE else ()
+    chosen = next((m for m in offered if m.value == a.form.get("method")), None)
+    if chosen is None and offered:
+        return Learned(a.known, Problem(Code.INVALID_REQUEST, "Please choose one of these."))
+    return Learned(replace(a.known, method=chosen, choosing=False))
 
 
 def _recovery_codes(a: Answer) -> Learned:
@@ -174,6 +231,8 @@ _READERS: Mapping[Waiting, Callable[[Answer], Learned]] = {
     Waiting.TERMS: _terms,
     Waiting.CONSENT: _consent,
     Waiting.EMAIL_CODE: _email_code,
+    Waiting.CHOICE: _choice,
+    Waiting.ACCESS_PASS: _access_pass,
     Waiting.CHALLENGE: _challenge,
     Waiting.REGISTRATION: _registration,
     Waiting.RECOVERY_CODES: _recovery_codes,
@@ -186,19 +245,47 @@ def _person(a: Answer) -> User:
     return a.view.user
 
 
+def _asked(a: Answer, waiting: Waiting) -> LocalMethod | None:
+    """The method that this page asks for as facts and policies are now; None when another step comes first."""
+    step = next_step(a.known, a.view, a.moment.at)
+    return step.methods[0] if isinstance(step, Ask) and step.waiting is waiting else None
+
+
+def _no_answer() -> Problem:
+    return Problem(
+        Code.INVALID_REQUEST, "Nothing came from your passkey. Please try again, with JavaScript switched on."
+    )
+
+
+def _audit(a: Answer, user: User, activity: str, operation: str, reason: str = "", failure: str | None = None) -> None:
+    service = "Authentication Methods"
+    audit = guest_audit(user, a.moment, activity, service=service, operation=operation, reason=reason, failure=failure)
+    a.w.logs.add_audit(audit, a.moment.at)
+
+
+def _sealed(vault: Vault, signin_id: str, codes: Iterable[str]) -> tuple[str, ...]:
+    return tuple(b64encode(vault.seal(c.encode(), "signins:" + signin_id)).decode() for c in codes)
+
+
 def _with_factor(known: Known, factor: LocalFactor) -> Known:
     return replace(known, evidence=Evidence(known.evidence.statements, (*known.evidence.local, factor)))
 
 
 def prepare(w: Writer, vault: Vault, signin_id: str, known: Known, view: View, step: Ask, moment: Moment) -> Known:
-    """What a page needs before it can be shown: a mailed code is on its way, a TOTP secret is drawn."""
+    """What a page needs before it can be shown: a mailed code is on its way, a secret, challenge or list is drawn."""
     if step.waiting is Waiting.EMAIL_CODE:
         fact = known.mailed_code
         if fact is None or fact.address != step.address:
             return mail_code(w, vault, signin_id, known, view, step, moment)
-    if step.waiting is Waiting.REGISTRATION and known.totp_secret is None:
+    if step.passkey and known.passkey_challenge is None:
+        return replace(known, passkey_challenge=passkeys.new_challenge(moment))
+    if step.totp_registration and known.totp_secret is None:
         sealed = vault.seal(totp.new_secret(moment), "signins:" + signin_id)
         return replace(known, totp_secret=b64encode(sealed).decode())
+    if step.waiting is Waiting.RECOVERY_CODES and known.task is not None and not known.task.done:
+        assert view.user is not None
+        codes = security.draw_codes(w, vault, view.user, moment)
+        return replace(known, task=replace(known.task, done=True), recovery_codes=_sealed(vault, signin_id, codes))
     return known
 
 

@@ -1,4 +1,5 @@
-"""The first facts of a sign-in: from an app's request and the browser's session, or from an invitation's link."""
+"""The first facts of a sign-in: from an app's request and the browser's session, from an invitation's link, or from
+what a signed-in person wants to change."""
 
 from __future__ import annotations
 
@@ -10,12 +11,13 @@ from b2b_idp.model.directory import User
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.request import AuthorizeRequest
 from b2b_idp.model.url import domain_of
-from b2b_idp.signin.facts import Known, evidence_from_json
+from b2b_idp.signin.facts import Known, Task, evidence_from_json
 from b2b_idp.signin.grants import session_is_good
 from b2b_idp.signin.refusals import bad_link, no_home
 from b2b_idp.signin.values import Browser
 from b2b_idp.signin.view import is_good
 from b2b_idp.store import Reader
+from b2b_idp.store.signins import SessionRow
 
 
 def facts_of_request(r: Reader, request: AuthorizeRequest, browser: Browser, moment: Moment) -> Known:
@@ -39,17 +41,25 @@ def facts_of_request(r: Reader, request: AuthorizeRequest, browser: Browser, mom
     )
     if usable:
         assert session is not None and user is not None
-        evidence = evidence_from_json(session.evidence)
-        proved = session.evidence.get("mailProvedAt")
-        return replace(
-            known,
-            session_id=session.id,
-            tenant_id=user.home_tenant_id,
-            identity=user.identity,
-            evidence=evidence,
-            mail_proved_at=None if proved is None else datetime.fromtimestamp(proved, moment.at.tzinfo),
-        )
+        return _with_session(known, session, user)
     return replace(known, tenant_id=hinted.tenant_id if hinted else None)
+
+
+def facts_of_task(session: SessionRow, user: User, task: Task, moment: Moment) -> Known:
+    """Facts for a change that the signed-in person asked for."""
+    return _with_session(Known(began_at=moment.at, task=task), session, user)
+
+
+def _with_session(known: Known, session: SessionRow, user: User) -> Known:
+    proved = session.evidence.get("mailProvedAt")
+    return replace(
+        known,
+        session_id=session.id,
+        tenant_id=user.home_tenant_id,
+        identity=user.identity,
+        evidence=evidence_from_json(session.evidence),
+        mail_proved_at=None if proved is None else datetime.fromtimestamp(proved, known.began_at.tzinfo),
+    )
 
 
 def _hints_at_another(request: AuthorizeRequest, user: User) -> bool:

@@ -26,6 +26,7 @@ class Waiting(StrEnum):
     """our own exchange of the home's code; only a killed server leaves a sign-in here"""
     REDEEM = "redeem"
     EMAIL_CODE = "email_code"
+    ACCESS_PASS = "access_pass"
     CHOICE = "choice"
     CHALLENGE = "challenge"
     REGISTRATION = "registration"
@@ -37,6 +38,30 @@ class Waiting(StrEnum):
     REFUSED = "refused"
     """nothing: the OpenID side tells the app"""
     DONE = "done"
+
+
+class TaskKind(StrEnum):
+    """What a person may change about how they confirm who they are."""
+
+    ADD = "add"
+    REMOVE = "remove"
+    RENAME = "rename"
+    CODES = "codes"
+    """draw fresh recovery codes"""
+    SESSIONS = "sessions"
+    """end all other sessions"""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A change that a person asked for on their security page, made once this sign-in holds young MFA of theirs.
+    `subject` is the factor's id, `name` its new name."""
+
+    kind: TaskKind
+    user_id: str
+    subject: str = ""
+    name: str = ""
+    done: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +86,12 @@ class HomeProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """All facts of a sign-in. `request` is None when it began from an invitation's link instead of at an app."""
+    """All facts of a sign-in. `request` is None when it began from an invitation's link, or for a `task`, instead of at
+    an app."""
 
     began_at: datetime
     request: AuthorizeRequest | None = None
+    task: Task | None = None
     invitation_id: str | None = None
     """The invitation whose mailed link began this sign-in, in this browser."""
     landing: str | None = None
@@ -93,8 +120,16 @@ class Known:
     mail_proved_at: datetime | None = None
     """When this browser last proved the guest's own address, by mailed link or mailed code."""
     mailed_code: MailedCodeFact | None = None
+    with_pass: bool = False
+    """The guest wants to prove with a one-time pass, or nothing else would do, that a factor may be registered."""
+    pass_id: str | None = None
+    """The one-time pass that was used in this sign-in."""
     method: LocalMethod | None = None
     """The challenge that the guest chose."""
+    choosing: bool = False
+    """The guest asked for another challenge than the one shown, and has not chosen yet."""
+    passkey_challenge: str | None = None
+    """What the next passkey answer must be over (base64url); gone with that answer."""
     totp_secret: str | None = None
     """The sealed secret (base64) shown for registration and not yet proven."""
     recovery_codes: tuple[str, ...] = ()
@@ -127,6 +162,8 @@ class Known:
         if d.get("mailed_code") is not None:
             code = dict(d["mailed_code"])
             d["mailed_code"] = MailedCodeFact(**(code | {"sent_at": _instant(code["sent_at"])}))
+        if d.get("task") is not None:
+            d["task"] = Task(**(d["task"] | {"kind": TaskKind(d["task"]["kind"])}))
         if d.get("method") is not None:
             d["method"] = LocalMethod(d["method"])
         for name in ("recovery_codes", "signed"):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from b2b_idp.factors.passkeys import RelyingParty
 from b2b_idp.homes.oidc import OidcHomes, Pending
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.directory import User
@@ -19,10 +20,11 @@ from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.request import AuthorizeRequest
 from b2b_idp.model.url import origin_of
 from b2b_idp.policy.evaluate import Evaluation
+from b2b_idp.signin import account, security
 from b2b_idp.signin.answers import Answer, prepare
 from b2b_idp.signin.answers import read as read_answer
-from b2b_idp.signin.beginnings import facts_of_link, facts_of_request
-from b2b_idp.signin.facts import Known, Waiting
+from b2b_idp.signin.beginnings import facts_of_link, facts_of_request, facts_of_task
+from b2b_idp.signin.facts import Known, Task, Waiting
 from b2b_idp.signin.grants import write_grant
 from b2b_idp.signin.learning import bind, learn, was_asked
 from b2b_idp.signin.log import signin_document
@@ -41,7 +43,7 @@ SIGNIN_LIFETIME = timedelta(hours=1)
 SHOWN_AGAIN = timedelta(seconds=60)
 """How long a concluded sign-in gives its answer again, as long as its code lives."""
 
-_RETRY = frozenset({Code.HOME_UNAVAILABLE, Code.HOME_ANSWER_REFUSED, Code.NO_HOME})
+_RETRY = frozenset({Code.HOME_UNAVAILABLE, Code.HOME_ANSWER_REFUSED, Code.NO_HOME, Code.REGISTRATION_NEEDS_PROOF})
 """Refusals after which the guest may try again in the same sign-in."""
 
 _log = logging.getLogger(__name__)
@@ -71,6 +73,7 @@ class SignIn:
         self._vault = vault
         self._homes = homes
         self._settings = settings
+        self._party = RelyingParty.of(settings.issuer)
         self._observe = observe
 
     # --- beginnings --------------------------------------------------------------------------------------------------
@@ -95,6 +98,25 @@ class SignIn:
         step = next_step(known, view, moment.at)
         return self._start(moment.new_id(), moment.new_id(), known, view, step, browser, moment)
 
+    def begin_task(self, task: Task, browser: Browser, moment: Moment) -> Show | Landed:
+        """A sign-in of its own for a change that the person of this session asked for on their security page: at once
+        where the session holds young MFA, else after a step-up at home or a challenge here.
+
+        Raises Problem as `account.signed_in`, and Problem(NOT_FOUND | CONFLICT | INVALID_REQUEST).
+        """
+        id, correlation_id = moment.new_id(), moment.new_id()
+        with self._store.write() as w:
+            session, user = account.signed_in(w, browser, moment.at)
+            security.check(w, user, task)
+            known = facts_of_task(session, user, task, moment)
+            view = load_view(w, known, moment.at, browser.ip_address)
+            step = next_step(known, view, moment.at)
+            if isinstance(step, Issue):
+                done = self._issue(w, id, correlation_id, known, view, step, browser, moment)
+                assert isinstance(done, Landed)
+                return done
+        return self._start(id, correlation_id, known, view, step, browser, moment)
+
     def _start(
         self,
         id: str,
@@ -113,21 +135,24 @@ class SignIn:
             except Problem as problem:
                 step = Stop(problem)
         with self._store.write() as w:
-            if isinstance(step, Stop):
+            if isinstance(step, Stop) and (step.tell_app or step.problem.code is not Code.REGISTRATION_NEEDS_PROOF):
                 return self._refuse(w, None, correlation_id, known, view, step, browser, moment)
-            waiting, known = self._settle(w, id, known, view, step, moment)
-            w.signins.add(
-                SigninRow(
-                    id=id,
-                    browser=browser.key,
-                    version=0,
-                    waiting=waiting.value,
-                    known=known.to_json(),
-                    correlation_id=correlation_id,
-                    created_at=moment.at,
-                    expires_at=moment.at + SIGNIN_LIFETIME,
-                )
+            waiting = Waiting.ACCESS_PASS
+            if not isinstance(step, Stop):
+                waiting, known = self._settle(w, id, known, view, step, moment)
+            row = SigninRow(
+                id=id,
+                browser=browser.key,
+                version=0,
+                waiting=waiting.value,
+                known=known.to_json(),
+                correlation_id=correlation_id,
+                created_at=moment.at,
+                expires_at=moment.at + SIGNIN_LIFETIME,
             )
+            w.signins.add(row)
+            if isinstance(step, Stop):
+                return self._refuse(w, row, correlation_id, known, view, step, browser, moment)
         return GoTo(url) if url else _next_place(id, waiting)
 
     # --- steps -------------------------------------------------------------------------------------------------------
@@ -172,6 +197,7 @@ class SignIn:
                     Answer(
                         w=w,
                         vault=self._vault,
+                        party=self._party,
                         signin_id=id,
                         known=known,
                         view=view,
@@ -186,6 +212,8 @@ class SignIn:
                 tell_app = problem.code is Code.ACCESS_DENIED and known.request is not None
                 return self._refuse(w, row, row.correlation_id, known, view, Stop(problem, tell_app), browser, moment)
             if learned.error is not None:
+                if learned.error.why:
+                    _log.info("answer refused: %s (%s)", learned.error.code, learned.error.why)
                 if learned.known != known:
                     self._move(w, row, Waiting(row.waiting), learned.known)
                     row = replace(row, version=row.version + 1)
@@ -353,6 +381,9 @@ class SignIn:
         session_id, grant_id = write_grant(w, known, step, view, moment, self._settings.home_recheck)
         self._log(w, id, correlation_id, known, view, browser, moment, user=step.user, evaluation=step.evaluation)
         w.users.signed_in(step.user.id, moment.at)
+        if known.task is not None:
+            security.carry_out(w, self._vault, known.task, step.user, session_id, moment)
+            return Landed(f"{self._settings.issuer}/me/security?done={known.task.kind}", session_id)
         if known.request is None:
             origins = view.configuration.authorization.redirect_origins
             welcome = view.app is not None or (known.landing is not None and origin_of(known.landing) in origins)
@@ -380,6 +411,8 @@ class SignIn:
             waiting = Waiting.REFUSED if tell_app else Waiting(row.waiting) if may_retry else Waiting.DONE
             if may_retry and waiting is Waiting.EXCHANGE:
                 waiting = Waiting.DEPARTURE
+            if may_retry and problem.code is Code.REGISTRATION_NEEDS_PROOF:
+                waiting, known = Waiting.ACCESS_PASS, replace(known, with_pass=True)
             self._move(
                 w,
                 row,
@@ -444,7 +477,7 @@ class SignIn:
     def _page(
         self, row: SigninRow, version: int, known: Known, view: View, step: Ask, error: Problem | None
     ) -> ShowPage:
-        name, context = page_of(step, known, view, self._vault, row.id, error)
+        name, context = page_of(step, known, view, self._vault, self._party, row.id, error)
         return ShowPage(row.id, version, row.correlation_id, name, context)
 
 
@@ -465,4 +498,8 @@ def _meant(view: View, stop: Stop) -> User | None:
 def _unprepared(known: Known, step: Ask) -> bool:
     if step.waiting is Waiting.EMAIL_CODE:
         return known.mailed_code is None or known.mailed_code.address != step.address
-    return step.waiting is Waiting.REGISTRATION and known.totp_secret is None
+    if step.waiting is Waiting.RECOVERY_CODES:
+        return not known.recovery_codes
+    if step.passkey:
+        return known.passkey_challenge is None
+    return step.totp_registration and known.totp_secret is None

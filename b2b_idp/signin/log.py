@@ -55,9 +55,11 @@ def guest_audit(
     service: str,
     operation: str,
     reason: str = "",
+    failure: str | None = None,
     by: User | None = None,
 ) -> dict[str, Any]:
-    """Graph's directoryAudit for what a guest did to their own account, or another person (`by`) to it."""
+    """Graph's directoryAudit for what a guest did to their own account, or another person (`by`) to it; `failure` says
+    why it was refused."""
     who = by or user
     return directory_audit(
         moment,
@@ -67,6 +69,7 @@ def guest_audit(
         operation=operation,
         user={"id": who.id, "displayName": who.display_name},
         reason=reason,
+        failure=failure,
     )
 
 

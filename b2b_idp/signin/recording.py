@@ -18,7 +18,7 @@ from b2b_idp.policy.factors import LOCAL, says_mfa
 from b2b_idp.policy.recorded import Recorded, to_text
 from b2b_idp.signin.details import last_reason
 from b2b_idp.signin.facts import Known
-from b2b_idp.signin.steps import policy_view, question
+from b2b_idp.signin.steps import question
 from b2b_idp.signin.view import View
 from b2b_idp.store.logs import SigninFacts
 
@@ -37,14 +37,14 @@ def facts_of(
     outcome = problem.code.value if problem else "allowed"
     replay = None
     if user is not None and view.app is not None:
-        ask, history = question(known, view, user, at)
+        ask, policies, history = question(known, view, user, at)
         reason = last_reason(evaluation)
         replay = to_text(
             Recorded(
                 ask=ask,
                 evidence=known.evidence,
                 history=history,
-                local_only=policy_view(view, known.request).trust.local_only,
+                local_only=policies.trust.local_only,
                 outcome=outcome,
                 reason=reason.value if reason else None,
             )

@@ -6,13 +6,14 @@ from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any
 
-from b2b_idp.factors import totp
+from b2b_idp.factors import passkeys, totp
+from b2b_idp.factors.passkeys import RelyingParty
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.evidence import LocalMethod
 from b2b_idp.model.problem import Problem
 from b2b_idp.policy.named_documents import terms_in
 from b2b_idp.signin.facts import Known, Waiting
-from b2b_idp.signin.steps import Ask
+from b2b_idp.signin.steps import Ask, fitting
 from b2b_idp.signin.view import View
 
 SCOPE_SENTENCES: Mapping[str, str] = {
@@ -25,7 +26,13 @@ SCOPE_SENTENCES: Mapping[str, str] = {
 
 
 def page_of(
-    step: Ask, known: Known, view: View, vault: Vault, signin_id: str, error: Problem | None
+    step: Ask,
+    known: Known,
+    view: View,
+    vault: Vault,
+    party: RelyingParty,
+    signin_id: str,
+    error: Problem | None,
 ) -> tuple[str, dict[str, Any]]:
     """Name and context of the page for a step; `error` is what was wrong with the last answer."""
     said = error.say if error else None
@@ -42,13 +49,48 @@ def page_of(
                 "home_name": view.home.display_name,
             }
         case Waiting.EMAIL_CODE:
-            return "email-code", {"masked_address": masked(step.address or ""), "error": said}
-        case Waiting.CHALLENGE if known.method is LocalMethod.RECOVERY_CODE:
-            return "challenge-recovery", {"error": said}
+            return "email-code", {
+                "masked_address": masked(step.address or ""),
+                "error": said,
+                "can_use_pass": step.or_pass,
+            }
+        case Waiting.ACCESS_PASS:
+            return "access-pass", {"error": said, "can_mail_code": step.address is not None}
+        case Waiting.CHOICE:
+            registering = view.registered.isdisjoint(step.methods)
+            return "challenge-choose", {
+                "methods": _choices(step, registering),
+                "registering": registering,
+                "error": said,
+            }
+        case Waiting.CHALLENGE if step.passkey:
+            assert known.passkey_challenge is not None
+            options = passkeys.assertion_options(party, fitting(view.passkeys, step.aaguids), known.passkey_challenge)
+            return "challenge-passkey", {"options": options, "error": said, "others": len(step.methods) > 1}
+        case Waiting.CHALLENGE if step.methods[0] is LocalMethod.RECOVERY_CODE:
+            return "challenge-recovery", {"error": said, "others": len(step.methods) > 1}
         case Waiting.CHALLENGE:
+            others = set(step.methods[1:])
             return "challenge-totp", {
                 "error": said,
-                "can_use_recovery": LocalMethod.RECOVERY_CODE in step.methods,
+                "can_use_recovery": others == {LocalMethod.RECOVERY_CODE},
+                "others": bool(others - {LocalMethod.RECOVERY_CODE}),
+            }
+        case Waiting.REGISTRATION if step.passkey:
+            assert known.passkey_challenge is not None and view.user is not None
+            return "register-passkey", {
+                "options": passkeys.registration_options(
+                    party,
+                    view.configuration.tenant.name,
+                    passkeys.user_handle(vault, view.user.id),
+                    view.user.mail or view.user.upn,
+                    view.user.display_name,
+                    view.passkeys,
+                    known.passkey_challenge,
+                ),
+                "passkey_name": passkeys.next_name(len(view.passkeys)),
+                "error": said,
+                "others": len(step.methods) > 1,
             }
         case Waiting.REGISTRATION:
             assert known.totp_secret is not None and view.user is not None
@@ -59,6 +101,7 @@ def page_of(
                 "qr_svg": totp.qr_svg(uri),
                 "secret": totp.text_of(secret),
                 "error": said,
+                "others": len(step.methods) > 1,
             }
         case Waiting.RECOVERY_CODES:
             codes = [vault.open(b64decode(c), "signins:" + signin_id).decode() for c in known.recovery_codes]
@@ -81,6 +124,31 @@ def page_of(
             return "consent", {"app_name": app_name, "scopes": scopes}
         case _:
             raise AssertionError(step.waiting)
+
+
+_CHOICES: Mapping[LocalMethod, tuple[str, str, str]] = {
+    LocalMethod.TOTP: (
+        "Authenticator app",
+        "A code from the app on your phone",
+        "An app on your phone that shows codes",
+    ),
+    LocalMethod.PASSKEY: (
+        "Passkey",
+        "Fingerprint, face or PIN of your device, or a security key",
+        "Kept on your device or security key, unlocked by fingerprint, face or PIN",
+    ),
+    LocalMethod.RECOVERY_CODE: ("Recovery code", "One of the codes you kept", ""),
+}
+"""In the order in which the page offers them: name, hint of the challenge, hint of the registration."""
+
+
+def _choices(step: Ask, registering: bool) -> list[tuple[str, str, str]]:
+    """(value, label, hint) of each method that may be chosen."""
+    return [
+        (method.value, name, to_register if registering else to_use)
+        for method, (name, to_use, to_register) in _CHOICES.items()
+        if method in step.methods
+    ]
 
 
 def masked(address: str) -> str:

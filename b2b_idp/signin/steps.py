@@ -6,22 +6,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from b2b_idp.model.access import Allow, AskHere, AskHome, Because, Counted, Reason, Refuse
+from b2b_idp.model.access import Allow, AskHere, AskHome, Because, Counted, Decision, Reason, Refuse
 from b2b_idp.model.directory import App, User
 from b2b_idp.model.evidence import Evidence, HomeStatement, LocalMethod, Vocabulary
-from b2b_idp.model.home import Home
+from b2b_idp.model.home import Home, Targets
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.request import AuthorizeRequest
 from b2b_idp.model.url import domain_of
-from b2b_idp.policy.decide import ACR_VALUES, History, acr_satisfies
+from b2b_idp.policy.decide import ACR_VALUES, History, acr_satisfies, decide
 from b2b_idp.policy.evaluate import Evaluation, PolicyView, evaluate
+from b2b_idp.policy.factors import LOCAL
 from b2b_idp.policy.reasons import sentence
 from b2b_idp.policy.requirement import AccessRequest
-from b2b_idp.signin.facts import Known, Waiting
+from b2b_idp.signin.facts import Known, TaskKind, Waiting
 from b2b_idp.signin.redemption import Proof, proof_of
 from b2b_idp.signin.view import Candidate, View
+from b2b_idp.store.factors import Passkey
 
-LOCAL_METHODS = frozenset({LocalMethod.TOTP, LocalMethod.RECOVERY_CODE})
+LOCAL_METHODS = frozenset({LocalMethod.PASSKEY, LocalMethod.TOTP, LocalMethod.RECOVERY_CODE})
 """Challenges that this server offers."""
 
 MAX_DEPARTURES = 10
@@ -29,6 +31,9 @@ MAX_DEPARTURES = 10
 
 MAIL_PROOF_HOLDS = timedelta(minutes=15)
 """How long a mailed link or code, once used in a browser, proves the address there."""
+
+TASK_MFA_AGE = timedelta(minutes=15)
+"""How old the second factor may be with which a person changes how they confirm who they are."""
 
 SELF_CONSENT = frozenset({"openid", "profile", "email", "offline_access", "User.Read"})
 """Scopes that people may consent to themselves; all else needs an administrator's grant."""
@@ -58,9 +63,24 @@ class Ask:
 
     waiting: Waiting
     methods: tuple[LocalMethod, ...] = ()
+    """What may be used or registered; of a challenge or registration, the first is the one asked for."""
     address: str | None = None
     terms: tuple[str, ...] = ()
     """Agreements to accept, one after another."""
+    aaguids: frozenset[str] | None = None
+    """The makes of passkey that would do; None: any."""
+    or_pass: bool = False
+    """Whether a one-time pass would do as well."""
+
+    @property
+    def passkey(self) -> bool:
+        """Whether a passkey is asked for."""
+        return self.waiting in (Waiting.CHALLENGE, Waiting.REGISTRATION) and self.methods[0] is LocalMethod.PASSKEY
+
+    @property
+    def totp_registration(self) -> bool:
+        """Whether an authenticator app is to be set up."""
+        return self.waiting is Waiting.REGISTRATION and self.methods[0] is LocalMethod.TOTP
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +128,14 @@ def _next(known: Known, view: View, at: datetime) -> Step:
         return _redeem(known, view, at)
     if request is not None and request.hinted_user_id not in (None, view.user.id):
         return Stop(Problem(Code.LOGIN_REQUIRED, "Another person is signed in than the app expects."), tell_app=True)
+    if known.task is not None and known.task.user_id != view.user.id:
+        return Stop(
+            Problem(
+                Code.LOGIN_REQUIRED,
+                "You signed in at your organisation as another person. Nothing was changed.",
+                "the sign-in for a change of security info ended with another user than asked for it",
+            )
+        )
     return _judge(known, view, view.user, at)
 
 
@@ -163,6 +191,11 @@ def _judge(known: Known, view: View, user: User, at: datetime) -> Step:
 def _finish(known: Known, view: View, user: User, counted: Counted, evaluation: Evaluation) -> Step:
     if known.recovery_codes:
         return Ask(Waiting.RECOVERY_CODES)
+    if known.task is not None and not known.task.done:
+        if known.task.kind is TaskKind.ADD:
+            return _register(known, (m for m in LOCAL if m in LOCAL_METHODS), None)
+        if known.task.kind is TaskKind.CODES:
+            return Ask(Waiting.RECOVERY_CODES)
     request = known.request
     assert view.home is not None
     if request is None:
@@ -198,21 +231,73 @@ def needs_administrator(scope: Iterable[str], app: App) -> list[str]:
 def _ask_here(known: Known, view: View, user: User, decision: AskHere, evaluation: Evaluation, at: datetime) -> Step:
     if decision.terms:
         return Ask(Waiting.TERMS, terms=decision.terms)
-    usable = tuple(m for m in decision.methods if m in view.registered)
-    primary = tuple(m for m in usable if m is not LocalMethod.RECOVERY_CODE)
-    if primary:
-        if known.method is LocalMethod.RECOVERY_CODE and known.method in usable:
-            return Ask(Waiting.CHALLENGE, (known.method,))
-        return Ask(Waiting.CHALLENGE, (primary[0], *(m for m in usable if m != primary[0])))
-    # nothing registered: whoever holds only the first factor must not be able to make the second
-    home_failed = any(r.code is Reason.HOME_COULD_NOT for r in decision.reasons)
-    if user.home_mfa_seen_at is not None and home_failed:
+    challenge = _challenge(known, view, decision.methods, decision.aaguids)
+    if challenge is not None:
+        return challenge
+    # nothing registered that would do: whoever holds only the first factor must not be able to make the second
+    proof = _second_factor_in(known, view, evaluation, at)
+    if isinstance(proof, Allow):
+        return _register(known, decision.methods, decision.aaguids)
+    challenge = _challenge(known, view, proof.methods) if isinstance(proof, AskHere) else None
+    if challenge is not None:
+        return challenge
+    if _primary(view.registered):
         return Stop(_registration_needs_proof(), evaluation=_with(evaluation, Reason.REGISTRATION_NEEDS_PROOF))
-    if known.mail_proved_at is None or at - known.mail_proved_at > MAIL_PROOF_HOLDS:
-        if user.proved_mail is None:
-            return Stop(_registration_needs_proof(), evaluation=_with(evaluation, Reason.REGISTRATION_NEEDS_PROOF))
-        return Ask(Waiting.EMAIL_CODE, address=user.proved_mail)
-    return Ask(Waiting.REGISTRATION, tuple(m for m in decision.methods if m is not LocalMethod.RECOVERY_CODE))
+    home_failed = any(r.code is Reason.HOME_COULD_NOT for r in decision.reasons)
+    mail_may_prove = user.proved_mail is not None and not (user.home_mfa_seen_at is not None and home_failed)
+    proved_by_mail = known.mail_proved_at is not None and at - known.mail_proved_at <= MAIL_PROOF_HOLDS
+    if known.pass_id is None and not (mail_may_prove and proved_by_mail):
+        if known.with_pass:
+            return Ask(Waiting.ACCESS_PASS, address=user.proved_mail if mail_may_prove else None)
+        if mail_may_prove:
+            return Ask(Waiting.EMAIL_CODE, address=user.proved_mail, or_pass=True)
+        return Stop(_registration_needs_proof(), evaluation=_with(evaluation, Reason.REGISTRATION_NEEDS_PROOF))
+    return _register(known, decision.methods, decision.aaguids)
+
+
+def _challenge(
+    known: Known, view: View, methods: Iterable[LocalMethod], aaguids: frozenset[str] | None = None
+) -> Ask | None:
+    """Asks for one of `methods` that is registered: the chosen one, else the first; the others are told beside it."""
+    none_fits = not fitting(view.passkeys, aaguids)
+    usable = tuple(m for m in methods if m in view.registered and not (m is LocalMethod.PASSKEY and none_fits))
+    if not _primary(usable):
+        return None
+    if known.choosing and len(usable) > 1:
+        return Ask(Waiting.CHOICE, usable)
+    return Ask(Waiting.CHALLENGE, _first(known.method, usable), aaguids=aaguids)
+
+
+def fitting(passkeys: Iterable[Passkey], aaguids: frozenset[str] | None) -> tuple[Passkey, ...]:
+    """The passkeys of the makes that would do; None: any make."""
+    return tuple(p for p in passkeys if aaguids is None or p.aaguid in aaguids)
+
+
+def _register(known: Known, methods: Iterable[LocalMethod], aaguids: frozenset[str] | None) -> Ask:
+    """Has one of `methods` registered: the chosen one, or the only one."""
+    offered = _primary(methods)
+    if len(offered) > 1 and known.method not in offered:
+        return Ask(Waiting.CHOICE, offered)
+    return Ask(Waiting.REGISTRATION, _first(known.method, offered), aaguids=aaguids)
+
+
+def _primary(methods: Iterable[LocalMethod]) -> tuple[LocalMethod, ...]:
+    """The methods that stand by themselves: a recovery code stands in for one that is lost."""
+    return tuple(m for m in methods if m is not LocalMethod.RECOVERY_CODE)
+
+
+def _first(chosen: LocalMethod | None, methods: tuple[LocalMethod, ...]) -> tuple[LocalMethod, ...]:
+    first = chosen if chosen in methods else methods[0]
+    return (first, *(m for m in methods if m is not first))
+
+
+def _second_factor_in(known: Known, view: View, evaluation: Evaluation, at: datetime) -> Decision:
+    """Whether this session holds accepted MFA, or which challenge here would make it so: what a factor of a further
+    kind may be registered on."""
+    seen = policy_view(view, known.request)
+    wanted = replace(evaluation.requirement, mfa=True, strengths=())
+    history = History(asked_home=True, home_can_ask=False, local_methods=LOCAL_METHODS & view.registered)
+    return decide(wanted, known.evidence, seen.trust, seen.vocabulary, history, at)
 
 
 def _depart(known: Known, home: Home, ask: AskHome) -> Step:
@@ -231,16 +316,24 @@ def _depart(known: Known, home: Home, ask: AskHome) -> Step:
 
 
 def judge(known: Known, view: View, user: User | None, at: datetime) -> Evaluation:
-    """The decision for these facts: for the app asked for, or for the one that the invitation's link leads to."""
-    ask, history = question(known, view, user, at)
-    return evaluate(ask, policy_view(view, known.request), known.evidence, history)
+    """The decision for these facts: for the app asked for, for the one that the invitation's link leads to, or for a
+    change of how one confirms who one is."""
+    ask, policies, history = question(known, view, user, at)
+    return evaluate(ask, policies, known.evidence, history)
 
 
-def question(known: Known, view: View, user: User | None, at: datetime) -> tuple[AccessRequest, History]:
-    """What these facts ask of the policies."""
+def question(known: Known, view: View, user: User | None, at: datetime) -> tuple[AccessRequest, PolicyView, History]:
+    """What these facts ask, and of which policies."""
+    request = known.request
     statement = known.evidence.statements[-1] if known.evidence.statements else None
-    ask = access_request(view, user, known.request, statement, known.began_at, at)
-    return ask, History(asked_home=known.asked_home, local_methods=LOCAL_METHODS)
+    ask = access_request(view, user, request, statement, known.began_at, at)
+    policies = policy_view(view, request)
+    if known.task is not None:
+        ask = replace(ask, app_wants_mfa=True, second_max_age=TASK_MFA_AGE)
+        # no app is entered: it does not matter which ones the partner's people may enter
+        inbound = replace(policies.trust.inbound, applications=Targets())
+        policies = replace(policies, trust=replace(policies.trust, inbound=inbound))
+    return ask, policies, History(asked_home=known.asked_home, local_methods=LOCAL_METHODS)
 
 
 def is_powerful(view: View, request: AuthorizeRequest | None) -> bool:
@@ -381,7 +474,13 @@ def _not_invited(known: Known, view: View) -> Problem:
 
 
 def _registration_needs_proof() -> Problem:
-    return Problem(Code.REGISTRATION_NEEDS_PROOF, sentence(Because(Reason.REGISTRATION_NEEDS_PROOF)))
+    because = sentence(Because(Reason.REGISTRATION_NEEDS_PROOF))
+    return Problem(
+        Code.REGISTRATION_NEEDS_PROOF,
+        "Your organisation did not confirm a second factor, and none may be set up here without more proof. Ask the "
+        "person who invited you, or an administrator, for a one-time pass; then go on from this page.",
+        because,
+    )
 
 
 def _unmet() -> Problem:

@@ -13,6 +13,7 @@ from b2b_idp.model.url import domain_of, origin_of
 from b2b_idp.signin.facts import Known
 from b2b_idp.store import Reader
 from b2b_idp.store.configuration import Configuration
+from b2b_idp.store.factors import Passkey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,7 @@ class View:
     """The IP address that the browser has now."""
     locations: frozenset[str] = frozenset()
     accepted_terms: frozenset[str] = frozenset()
+    passkeys: tuple[Passkey, ...] = ()
 
 
 def load_view(r: Reader, known: Known, at: datetime, address: str) -> View:
@@ -67,6 +69,7 @@ def load_view(r: Reader, known: Known, at: datetime, address: str) -> View:
     roles = frozenset[str]()
     assigned, consented, registered = False, frozenset[str](), frozenset[LocalMethod]()
     terms = frozenset[str]()
+    passkeys: list[Passkey] = []
     person = user or (candidate.user if candidate else None)
     if person is not None:
         groups = r.apps.groups_of(person.id)
@@ -74,6 +77,8 @@ def load_view(r: Reader, known: Known, at: datetime, address: str) -> View:
         registered = r.factors.methods(person.id)
         if configuration.named.agreements:
             terms = r.agreements.accepted(person.id, configuration.named.agreements, at)
+        if LocalMethod.PASSKEY in registered:
+            passkeys = r.factors.passkeys(person.id)
         if app is not None:
             assigned = not app.assignment_required or bool(r.apps.role_ids(app.sp_id, [person.id, *groups]))
             consented = r.grants.consented(person.id, app.app_id)
@@ -94,6 +99,7 @@ def load_view(r: Reader, known: Known, at: datetime, address: str) -> View:
         address=address,
         locations=locations_of(address, configuration.named.locations),
         accepted_terms=terms,
+        passkeys=tuple(passkeys),
     )
 
 

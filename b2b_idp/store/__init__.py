@@ -22,7 +22,9 @@ from b2b_idp.store.factors import FactorsReader, FactorsWriter
 from b2b_idp.store.grants import GrantsReader, GrantsWriter
 from b2b_idp.store.logs import LogsReader, LogsWriter
 from b2b_idp.store.migrate import HEAD, create_all, migrate, revision
+from b2b_idp.store.notices import NoticesReader, NoticesWriter
 from b2b_idp.store.outbox import OutboxReader, OutboxWriter
+from b2b_idp.store.passes import PassesReader, PassesWriter
 from b2b_idp.store.reports import SigninReports
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.signins import SigninsReader, SigninsWriter
@@ -79,6 +81,14 @@ class Reader:
     @cached_property
     def agreements(self) -> AgreementsReader:
         return AgreementsReader(self._c)
+
+    @cached_property
+    def notices(self) -> NoticesReader:
+        return NoticesReader(self._c)
+
+    @cached_property
+    def passes(self) -> PassesReader:
+        return PassesReader(self._c)
 
     @cached_property
     def outbox(self) -> OutboxReader:
@@ -145,6 +155,14 @@ class Writer(Reader):
     @cached_property
     def agreements(self) -> AgreementsWriter:
         return AgreementsWriter(self._c)
+
+    @cached_property
+    def notices(self) -> NoticesWriter:
+        return NoticesWriter(self._c)
+
+    @cached_property
+    def passes(self) -> PassesWriter:
+        return PassesWriter(self._c)
 
     @cached_property
     def outbox(self) -> OutboxWriter:

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, delete, exists, insert, literal, select, union, update
+from sqlalchemy import (
+    Connection,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    union,
+    union_all,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 
 from b2b_idp.model.evidence import LocalMethod
 from b2b_idp.store.sealing import Sealer
-from b2b_idp.store.tables import factors, guess_budgets, known_browsers, recovery_codes
+from b2b_idp.store.tables import access_passes, factors, guess_budgets, known_browsers, passkeys, recovery_codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +41,61 @@ class TotpFactor:
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passkey:
+    """A registered passkey: `public_key` is a COSE_Key, `sign_count` the last one seen (WebAuthn §6.1.1), `aaguid` the
+    authenticator's make and model, `transports` how a browser reaches it, `backed_up` whether it is synced."""
+
+    id: str
+    user_id: str
+    credential_id: bytes
+    public_key: bytes
+    sign_count: int
+    aaguid: str
+    name: str
+    transports: tuple[str, ...]
+    backed_up: bool
+    created_at: datetime
+    last_used_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A factor of any kind, as its owner and administrators see it. `name` is its owner's, `aaguid` the make of its
+    authenticator; None: such have none."""
+
+    id: str
+    method: LocalMethod
+    name: str | None
+    created_at: datetime
+    last_used_at: datetime | None
+    aaguid: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Guesses:
-    """Wrong codes in a row, and when the last one came."""
+    """Guesses since the last right one, and when the last of them came."""
 
     failures: int
     last_at: datetime
 
 
 _OF = select(factors).where(factors.c.user_id == bindparam("user")).order_by(factors.c.created_at)
+_PASSKEYS = select(passkeys).where(passkeys.c.user_id == bindparam("user")).order_by(passkeys.c.created_at)
+_REGISTERED = union_all(
+    *(
+        select(table.c.id, method, name, table.c.created_at, table.c.last_used_at, aaguid).where(
+            table.c.user_id == bindparam("user")
+        )
+        for table, method, name, aaguid in (
+            (factors, factors.c.method, null().label("name"), null().label("aaguid")),
+            (passkeys, literal(LocalMethod.PASSKEY.value).label("method"), passkeys.c.name, passkeys.c.aaguid),
+        )
+    )
+)
 _METHODS = union(
     select(factors.c.method).where(factors.c.user_id == bindparam("user")),
+    select(literal(LocalMethod.PASSKEY.value)).where(exists().where(passkeys.c.user_id == bindparam("user"))),
     select(literal(LocalMethod.RECOVERY_CODE.value)).where(
         exists().where(recovery_codes.c.user_id == bindparam("user"), recovery_codes.c.used_at.is_(None))
     ),
@@ -56,6 +118,26 @@ class FactorsReader:
             for r in self._c.execute(_OF, {"user": user_id})
             if r.method == LocalMethod.TOTP
         ]
+
+    def passkeys(self, user_id: str) -> list[Passkey]:
+        """The oldest first."""
+        return [
+            Passkey(**(row | {"transports": tuple(row["transports"])}))
+            for row in map(dict, self._c.execute(_PASSKEYS, {"user": user_id}).mappings())
+        ]
+
+    def registered(self, user_id: str) -> list[Registered]:
+        """Everything but recovery codes, the oldest first."""
+        found = [
+            Registered(r.id, LocalMethod(r.method), r.name, r.created_at, r.last_used_at, r.aaguid)
+            for r in self._c.execute(_REGISTERED, {"user": user_id})
+        ]
+        return sorted(found, key=lambda f: (f.created_at, f.id))
+
+    def recovery_codes_left(self, user_id: str) -> int:
+        unused = (recovery_codes.c.user_id == user_id, recovery_codes.c.used_at.is_(None))
+        left: int = self._c.execute(select(func.count()).select_from(recovery_codes).where(*unused)).scalar_one()
+        return left
 
     def guesses(self, scope: str) -> Guesses | None:
         row = self._c.execute(_BUDGET, {"scope": scope}).first()
@@ -87,12 +169,45 @@ class FactorsWriter(FactorsReader):
             },
         )
 
-    def use_step(self, factor_id: str, step: int) -> bool:
-        """Spends a TOTP time step; False when it, or a later one, was used before."""
+    def add_passkey(self, passkey: Passkey) -> bool:
+        """False when anybody has registered it before."""
+        values = {name: getattr(passkey, name) for name in Passkey.__slots__}
+        try:
+            with self._c.begin_nested():
+                self._c.execute(insert(passkeys), values | {"transports": list(passkey.transports)})
+        except IntegrityError:
+            return False
+        return True
+
+    def use_passkey(self, id: str, sign_count: int, backed_up: bool, at: datetime) -> bool:
+        """Notes a use; False when a use with this sign count, or a higher one, was noted before."""
+        counts_on = passkeys.c.sign_count < sign_count
+        if sign_count == 0:
+            counts_on = passkeys.c.sign_count == 0
         done = self._c.execute(
-            update(factors).where(factors.c.id == factor_id, factors.c.last_step < step).values(last_step=step)
+            update(passkeys)
+            .where(passkeys.c.id == id, counts_on)
+            .values(sign_count=sign_count, backed_up=backed_up, last_used_at=at)
         )
         return done.rowcount == 1
+
+    def use_step(self, factor_id: str, step: int, at: datetime) -> bool:
+        """Spends a TOTP time step; False when it, or a later one, was used before."""
+        done = self._c.execute(
+            update(factors)
+            .where(factors.c.id == factor_id, factors.c.last_step < step)
+            .values(last_step=step, last_used_at=at)
+        )
+        return done.rowcount == 1
+
+    def remove(self, user_id: str, id: str) -> None:
+        """Deletes one TOTP factor or passkey; recovery codes stay."""
+        for table in (factors, passkeys):
+            self._c.execute(delete(table).where(table.c.user_id == user_id, table.c.id == id))
+
+    def rename(self, user_id: str, id: str, name: str) -> None:
+        """Gives a passkey another name."""
+        self._c.execute(update(passkeys).where(passkeys.c.user_id == user_id, passkeys.c.id == id).values(name=name))
 
     def set_recovery_codes(self, user_id: str, hashes: list[bytes]) -> None:
         """Replaces the list."""
@@ -114,20 +229,33 @@ class FactorsWriter(FactorsReader):
         return done.rowcount == 1
 
     def forget(self, user_id: str) -> None:
-        """Deletes every local factor, recovery code and remembered browser."""
-        for table in (factors, recovery_codes, known_browsers):
+        """Deletes every local factor, recovery code, one-time pass and remembered browser."""
+        for table in (factors, passkeys, recovery_codes, access_passes, known_browsers):
             self._c.execute(delete(table).where(table.c.user_id == user_id))
 
-    def set_guesses(self, scope: str, failures: int, at: datetime) -> None:
-        done = self._c.execute(
-            update(guess_budgets).where(guess_budgets.c.scope == scope).values(failures=failures, last_at=at)
+    def take_guess(self, scope: str, waits: Sequence[timedelta], at: datetime) -> bool:
+        """Counts one guess, unless the wait after the guesses so far is not over: then False, and nothing is counted.
+
+        `waits[n]` is the wait after n guesses, the last one that after any more. One statement, so that of guesses
+        made at once each is counted before it is judged.
+        """
+        held = guess_budgets.c
+        *few, many = enumerate(waits)
+        may = or_(
+            *(and_(held.failures == n, held.last_at <= at - wait) for n, wait in few),
+            and_(held.failures >= many[0], held.last_at <= at - many[1]),
         )
-        if done.rowcount == 0:
-            self._c.execute(insert(guess_budgets), {"scope": scope, "failures": failures, "last_at": at})
+        upsert = (postgresql if self._c.dialect.name == "postgresql" else sqlite).insert(guess_budgets)
+        done = self._c.execute(
+            upsert.values(scope=scope, failures=1, last_at=at).on_conflict_do_update(
+                index_elements=[held.scope], set_={"failures": held.failures + 1, "last_at": at}, where=may
+            )
+        )
+        return done.rowcount == 1
 
     def clear_guesses(self, scope: str) -> None:
         self._c.execute(delete(guess_budgets).where(guess_budgets.c.scope == scope))
 
     def remember_browser(self, user_id: str, browser: bytes, at: datetime) -> None:
-        if not self.knows_browser(user_id, browser):
-            self._c.execute(insert(known_browsers), {"user_id": user_id, "browser": browser, "at": at})
+        upsert = (postgresql if self._c.dialect.name == "postgresql" else sqlite).insert(known_browsers)
+        self._c.execute(upsert.values(user_id=user_id, browser=browser, at=at).on_conflict_do_nothing())

@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from b2b_idp.model.moment import Moment
+from b2b_idp.store.notices import By, NoticesWriter
 from b2b_idp.store.tables import consents, grants, revoked_tokens, used_assertions
 
 
@@ -97,16 +99,33 @@ class GrantsWriter(GrantsReader):
     def revoke(self, id: str, at: datetime) -> None:
         self._c.execute(update(grants).where(grants.c.id == id, grants.c.revoked_at.is_(None)).values(revoked_at=at))
 
-    def revoke_session(self, session_id: str, at: datetime) -> None:
-        """Ends the grants that a session made."""
+    def revoke_session(self, session_id: str, moment: Moment, by: By) -> None:
+        """Ends the grants that a session made, and tells their apps."""
+        NoticesWriter(self._c).tell(grants.c.session_id == session_id, by, moment)
         self._c.execute(
-            update(grants).where(grants.c.session_id == session_id, grants.c.revoked_at.is_(None)).values(revoked_at=at)
+            update(grants)
+            .where(grants.c.session_id == session_id, grants.c.revoked_at.is_(None))
+            .values(revoked_at=moment.at)
         )
 
-    def revoke_user(self, user_id: str, at: datetime) -> None:
+    def revoke_standing(self, id: str, moment: Moment) -> None:
+        """Ends a grant that the policies of now would not give, and tells its app."""
+        NoticesWriter(self._c).tell(grants.c.id == id, "policy", moment)
+        self.revoke(id, moment.at)
+
+    def revoke_user(self, user_id: str, moment: Moment, by: By) -> None:
+        """Ends all grants of a person, and tells their apps."""
+        NoticesWriter(self._c).tell(grants.c.user_id == user_id, by, moment)
         self._c.execute(
-            update(grants).where(grants.c.user_id == user_id, grants.c.revoked_at.is_(None)).values(revoked_at=at)
+            update(grants)
+            .where(grants.c.user_id == user_id, grants.c.revoked_at.is_(None))
+            .values(revoked_at=moment.at)
         )
+
+    def revoke_other_sessions(self, user_id: str, kept: str, at: datetime) -> None:
+        """Ends the user's grants but those of the session that is kept."""
+        others = (grants.c.user_id == user_id, grants.c.session_id != kept, grants.c.revoked_at.is_(None))
+        self._c.execute(update(grants).where(*others).values(revoked_at=at))
 
     def revoke_token(self, jti: str, expires_at: datetime) -> None:
         if not self.is_revoked(jti):

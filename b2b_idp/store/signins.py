@@ -89,6 +89,11 @@ class SigninsWriter(SigninsReader):
             update(sessions).where(sessions.c.user_id == user_id, sessions.c.ended_at.is_(None)).values(ended_at=at)
         )
 
+    def end_other_sessions(self, user_id: str, kept: str, at: datetime) -> None:
+        """Ends the user's sessions but the one that is kept."""
+        others = (sessions.c.user_id == user_id, sessions.c.id != kept, sessions.c.ended_at.is_(None))
+        self._c.execute(update(sessions).where(*others).values(ended_at=at))
+
     def sweep(self, before: datetime) -> int:
         """Deletes sign-ins and sessions that ended before then; the number of rows."""
         n = self._c.execute(delete(signins).where(signins.c.expires_at < before)).rowcount

@@ -1,4 +1,4 @@
-"""A guest who goes through the pages as a person would: reads, types codes, keeps an authenticator."""
+"""A guest who goes through the pages as a person would: reads, types codes, keeps an authenticator or a passkey."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pyotp
 
+from b2b_idp.model.url import origin_of
+from b2b_idp.testing.passkey import SoftwarePasskey
 from b2b_idp.testing.walker import Page, Walker
 
 MAX_PAGES = 20
@@ -27,7 +29,8 @@ class Walk:
 class GuestDriver:
     """Drives a Walker through our pages. `mailbox` gives the newest mailed code; `at_home` acts on a home's page,
     and answers None for a page that is nobody's to act on. `authenticator` is what it set up on the way, `last_step`
-    the time step of the last code it used. `wait` (seconds) lets time pass until an unused code is good."""
+    the time step of the last code it used. `wait` (seconds) lets time pass until an unused code is good. With a
+    `passkey` in hand the guest takes it wherever it may."""
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class GuestDriver:
         self.authenticator: pyotp.TOTP | None = None
         self.last_step = -1
         self.recovery_codes: list[str] = []
+        self.passkey: SoftwarePasskey | None = None
 
     def walk(self, url: str) -> Walk:
         """From an address to the app's callback, or to a page that this guest cannot pass."""
@@ -64,7 +68,7 @@ class GuestDriver:
             return self._at_home(self._walker, page) if self._at_home and page.forms else None
         walk.pages.append(page.name)
         match page.name:
-            case "redeem" | "consent":
+            case "redeem" | "consent" | "terms":
                 return self._walker.submit(page)
             case "recovery-codes":
                 return self._walker.submit(page)
@@ -79,8 +83,27 @@ class GuestDriver:
             case "challenge-totp" if self.authenticator is not None:
                 walk.challenges.append("totp")
                 return self._walker.submit(page, code=self._code())
+            case "challenge-choose":
+                return self._walker.submit(page, self._preferred(page))
+            case "challenge-passkey" | "register-passkey":
+                return self._by_passkey(page, walk)
             case _:
                 return None
+
+    def _preferred(self, page: Page) -> int:
+        """Which form of the page of choices the guest takes: the passkey's, else the first."""
+        offered = [form.fields["method"] for form in page.forms]
+        return offered.index("passkey") if self.passkey is not None and "passkey" in offered else 0
+
+    def _by_passkey(self, page: Page, walk: Walk) -> Page | None:
+        """Answers with the passkey, once; who has none takes another way, if there is one."""
+        if self.passkey is None:
+            return self._walker.submit(page, 1, 0) if len(page.forms) > 1 else None
+        if walk.pages[-2:-1] == [page.name]:
+            return None
+        answer = self.passkey.create if page.name == "register-passkey" else self.passkey.get
+        walk.challenges.append("passkey")
+        return self._walker.submit(page, credential=answer(page.passkey_options or "", origin_of(page.url)))
 
     def _code(self) -> str:
         """A code not used before: within one time step the next step's code, which a server accepts for drift."""

@@ -22,6 +22,7 @@ from b2b_idp.extension import B2BIdp, system_moment
 from b2b_idp.keys.ring import KeyRing
 from b2b_idp.testing.guest import GuestDriver
 from b2b_idp.testing.home_tenant import Account, ScriptedHome
+from b2b_idp.testing.passkey import SoftwarePasskey
 from b2b_idp.testing.walker import SocketTransport, Walker
 
 CALLBACK = "https://app.example/callback"
@@ -107,13 +108,14 @@ class SignedIn:
 
 
 class Kit:
-    """`b2b_idp` in a test."""
+    """`b2b_idp` in a test. `host`: of the issuer, a name of loopback; browsers have no passkeys for an address."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port: int = free.getsockname()[1]
         # nothing listens there until `serve`: requests of the kit go straight into the Flask application
-        self.issuer = f"http://127.0.0.1:{self._port}/idp"
+        self._origin = f"http://{host}:{self._port}"
+        self.issuer = f"{self._origin}/idp"
         self.flask = Flask("b2b_idp_kit", static_folder=None)
         self.idp = B2BIdp(
             self.flask,
@@ -310,11 +312,14 @@ class Kit:
         acr: str | None = None,
         auth_time: int | None = None,
         step_up: Sequence[str] | None = None,
+        passkey: SoftwarePasskey | None = None,
         **parameters: str,
     ) -> SignedIn:
         """Signs `guest` in to `app` over the wire. `amr`, `acr`, `auth_time` (NumericDate; default now) are what the
         home says unasked; `step_up` is the amr it answers with when it is asked for MFA and `amr` is not MFA (default:
-        it cannot, and answers the same). Further arguments are authorization request parameters (prompt="login")."""
+        it cannot, and answers the same). `passkey` is in the guest's hand from now on: registered where one may be,
+        used where one is asked for. Further arguments are authorization request parameters (prompt="login")."""
+        guest.driver.passkey = passkey or guest.driver.passkey
         domain = guest.email.rpartition("@")[2]
         home = self._homes.get(domain)
         if home is not None:
@@ -425,7 +430,7 @@ class Kit:
             if not url.startswith(self.issuer):
                 return sockets(method, url, headers, body)
             answer = client.open(
-                url.removeprefix(f"http://127.0.0.1:{self._port}"),
+                url.removeprefix(self._origin),
                 method=method,
                 headers=list(headers.items()),
                 data=body,

@@ -38,6 +38,8 @@ class Page:
     links: list[str]
     visited: tuple[str, ...] = ()
     """The addresses that redirected here, in order."""
+    passkey_options: str | None = None
+    """What the page has to say to an authenticator, as JSON."""
 
 
 class Transport(Protocol):
@@ -141,7 +143,9 @@ def _page(url: str, status: int, headers: Mapping[str, str], data: bytes, visite
     reader = _Reader()
     if "html" in next((v for k, v in headers.items() if k.lower() == "content-type"), ""):
         reader.feed(text)
-    return Page(url, status, headers, text, reader.name, reader.error, reader.forms, reader.links, visited)
+    return Page(
+        url, status, headers, text, reader.name, reader.error, reader.forms, reader.links, visited, reader.options
+    )
 
 
 class _Reader(HTMLParser):
@@ -151,6 +155,7 @@ class _Reader(HTMLParser):
         self.error: str | None = None
         self.forms: list[Form] = []
         self.links: list[str] = []
+        self.options: str | None = None
         self._inside = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -168,6 +173,7 @@ class _Reader(HTMLParser):
             self.forms[-1].fields[a["name"]] = a.get("value", "")
         self.name = a.get("data-page", self.name)
         self.error = a.get("data-error", self.error)
+        self.options = a.get("data-options", self.options)
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":

@@ -11,7 +11,7 @@ from typing import Any
 
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.access import Counted
-from b2b_idp.model.directory import App, ClientAuth, User
+from b2b_idp.model.directory import App, ClientAuth
 from b2b_idp.model.moment import Moment
 from b2b_idp.tokens.gather import Subject
 
@@ -39,9 +39,9 @@ class Made:
         self.origins[name] = origin
 
 
-def pairwise(vault: Vault, app: App, user: User) -> str:
+def pairwise(vault: Vault, app: App, user_id: str) -> str:
     """`sub`: different for each app (OpenID Connect Core §8.1), or the object id where the app is registered so."""
-    return user.id if app.subject_type == "public" else vault.token("pairwise", app.app_id, user.id)
+    return user_id if app.subject_type == "public" else vault.token("pairwise", app.app_id, user_id)
 
 
 def sid_of(vault: Vault, session_id: str, app: App) -> str:
@@ -58,7 +58,7 @@ def _identity(
     made: Made, subject: Subject, client: App, counted: Counted, vault: Vault, scope: Collection[str]
 ) -> None:
     user = subject.user
-    made.put("sub", pairwise(vault, client, user), f"subject type {client.subject_type}")
+    made.put("sub", pairwise(vault, client, user.id), f"subject type {client.subject_type}")
     if "profile" in scope:
         # the same for all apps: who asks for less than the profile gets the pairwise subject alone
         made.put("oid", user.id, "user.id")
@@ -253,7 +253,7 @@ def userinfo(subject: Subject, vault: Vault, scope: Collection[str]) -> dict[str
     made = Made()
     _person(made, subject, scope)
     _mapped(made, subject, subject.app)
-    made.put("sub", pairwise(vault, subject.app, subject.user), "subject")
+    made.put("sub", pairwise(vault, subject.app, subject.user.id), "subject")
     if "profile" in scope:
         made.put("oid", subject.user.id, "user.id")
     made.put("tid", subject.tenant.id, "resource tenant")

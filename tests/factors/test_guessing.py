@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from hashlib import sha256
+from types import SimpleNamespace
 
 import pytest
 from factors_world import AT, PHONE, STRANGER, Tenancy, after, code_at
+from sqlalchemy.dialects import postgresql, sqlite
 
 from b2b_idp.factors.challenge import Failed, Passed
 from b2b_idp.factors.guessing import wait
 from b2b_idp.model.problem import Code
+from b2b_idp.store.factors import FactorsWriter
 
 MINUTE = timedelta(minutes=1)
 
@@ -33,6 +37,55 @@ def test_n_092_of_1000_guesses_from_new_browsers_at_most_ten_are_judged(tenancy)
     judged = [a for a in answers if a.problem.code is Code.WRONG_CODE]
     assert 5 <= len(judged) <= 10
     assert {a.problem.code for a in answers if a not in judged} == {Code.TOO_MANY_ATTEMPTS}
+
+
+def test_n_092_of_1000_recovery_codes_from_new_browsers_at_most_ten_are_judged(tenancy):
+    tenancy.register()
+    answers = [tenancy.recovery(f"{n:016d}", after(seconds=n), new_browser(n)).problem.code for n in range(1000)]
+    assert 5 <= answers.count(Code.WRONG_CODE) <= 10
+    assert set(answers) == {Code.WRONG_CODE, Code.TOO_MANY_ATTEMPTS}
+
+
+def test_n_092_of_1000_passes_from_new_browsers_at_most_ten_are_judged(tenancy):
+    code = tenancy.give_pass(lifetime=timedelta(days=1))
+    answers = [tenancy.use_pass(f"{n:016d}", after(seconds=n), new_browser(n)) for n in range(1000)]
+    assert 5 <= answers.count(Code.WRONG_CODE) <= 10
+    assert set(answers) == {Code.WRONG_CODE, Code.TOO_MANY_ATTEMPTS}
+    assert tenancy.use_pass(code, after(seconds=1001), new_browser(1001)) is Code.TOO_MANY_ATTEMPTS
+
+
+def test_n_092_guesses_of_every_kind_count_together(tenancy):
+    tenancy.register()
+    tenancy.give_pass()
+    guesses = [
+        lambda at: tenancy.wrong(at, STRANGER).problem.code,
+        lambda at: tenancy.recovery("0" * 16, at, STRANGER).problem.code,
+        lambda at: tenancy.use_pass("0" * 16, at, STRANGER),
+    ]
+    answers = [guesses[n % 3](after(seconds=n)) for n in range(9)]
+    assert answers == [Code.WRONG_CODE] * 5 + [Code.TOO_MANY_ATTEMPTS] * 4
+
+
+def test_n_092_of_guesses_made_at_once_no_more_are_judged(tmp_path):
+    tenancy = Tenancy(f"sqlite:///{tmp_path / 'db.sqlite3'}")
+    tenancy.register()
+    with ThreadPoolExecutor(8) as at_once:
+        answers = list(at_once.map(lambda n: tenancy.wrong(AT, new_browser(n)).problem.code, range(40)))
+    assert answers.count(Code.WRONG_CODE) == 5
+    tenancy.store.close()
+
+
+@pytest.mark.parametrize("dialect", [sqlite.dialect(), postgresql.dialect()], ids=["SQLite", "PostgreSQL"])
+def test_n_092_a_guess_is_counted_and_allowed_in_one_statement(dialect):
+    """What two transactions read before either writes cannot be counted on: the row itself decides."""
+    statements = []
+    recorder = SimpleNamespace(dialect=dialect, execute=lambda s: statements.append(s) or SimpleNamespace(rowcount=1))
+    assert FactorsWriter(recorder, None).take_guess("user:1", [timedelta(0), MINUTE], AT)
+    [statement] = statements
+    said = " ".join(str(statement.compile(dialect=dialect)).split())
+    assert said.startswith("INSERT INTO guess_budgets")
+    assert "ON CONFLICT (scope) DO UPDATE SET failures = (guess_budgets.failures + " in said
+    assert " WHERE guess_budgets.failures = " in said
 
 
 def test_n_092_while_a_guesser_must_wait_the_right_code_is_refused_as_well(tenancy):

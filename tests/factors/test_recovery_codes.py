@@ -7,7 +7,7 @@ from factors_world import AT, GUEST, STRANGER, after, moment
 from hypothesis import given
 from hypothesis import strategies as st
 
-from b2b_idp.factors import recovery
+from b2b_idp.factors import challenge, recovery
 from b2b_idp.factors.challenge import Failed, Passed
 from b2b_idp.model.evidence import LocalFactor, LocalMethod
 from b2b_idp.model.problem import Code
@@ -63,9 +63,22 @@ def test_n_098_guesses_are_counted_with_those_of_the_authenticator(tenancy):
     assert refused.problem.code is Code.TOO_MANY_ATTEMPTS
 
 
+def test_n_098_a_further_factor_shows_no_list_again_and_leaves_it_good(tenancy):
+    codes = tenancy.register().codes
+    assert tenancy.register(at=after(hours=1)).codes == ()
+    assert isinstance(tenancy.recovery(codes[0]), Passed)
+
+
+def test_whose_list_is_used_up_gets_a_new_one_with_the_next_factor(tenancy):
+    for code in tenancy.register().codes:
+        tenancy.recovery(code)
+    assert len(tenancy.register(at=after(hours=1)).codes) == 10
+
+
 def test_n_098_a_new_list_replaces_the_old_one(tenancy):
     old = tenancy.register().codes
-    new = tenancy.register(at=after(hours=1)).codes
+    with tenancy.store.write() as w:
+        new = challenge.draw_recovery_codes(w, tenancy.vault, GUEST, moment())
     assert isinstance(tenancy.recovery(old[0]), Failed)
     assert isinstance(tenancy.recovery(new[0]), Passed)
 

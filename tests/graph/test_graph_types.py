@@ -166,6 +166,7 @@ COLLECTIONS = """
 /users/{guest}/sponsors
 /users/{guest}/appRoleAssignments
 /users/{guest}/authentication/methods
+/users/{guest}/authentication/fido2Methods
 /groups
 /groups/delta
 /groups/{group}/members
@@ -192,7 +193,7 @@ COLLECTIONS = """
 /auditLogs/directoryAudits
 """.split()
 
-EMPTY_HERE = {"/users/{guest}/authentication/methods"}
+EMPTY_HERE = {"/users/{guest}/authentication/methods", "/users/{guest}/authentication/fido2Methods"}
 """The world's guest has no factor registered here."""
 
 

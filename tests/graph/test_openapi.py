@@ -127,6 +127,7 @@ def test_the_less_travelled_answers_are_as_described_too(api):
     for path in (
         f"/users/{guest}/authentication/methods",
         f"/users/{guest}/authentication/softwareOathMethods",
+        f"/users/{guest}/authentication/fido2Methods",
         f"/groups/{group}/memberOf",
         f"/directoryRoleTemplates/{template_id}",
         f"/roleManagement/directory/roleDefinitions/{template_id}",

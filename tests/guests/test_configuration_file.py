@@ -66,7 +66,47 @@ FILE = {
             "B2BManagementPolicy": {"InvitationsAllowedAndBlockedDomainsPolicy": {"BlockedDomains": ["evil.example"]}}
         },
     },
+    "authenticationStrengths": [
+        {
+            "displayName": "Our keys",
+            "allowedCombinations": ["fido2"],
+            "combinationConfigurations": [
+                {"appliesToCombinations": ["fido2"], "allowedAAGUIDs": ["2fc0579f-8113-47ea-b116-bb5a8db9202a"]}
+            ],
+        }
+    ],
+    "namedLocations": [
+        {
+            "@odata.type": "#microsoft.graph.ipNamedLocation",
+            "displayName": "Office",
+            "isTrusted": True,
+            "ipRanges": [{"@odata.type": "#microsoft.graph.iPv4CidrRange", "cidrAddress": "203.0.113.0/24"}],
+        }
+    ],
+    "termsOfUse": [
+        {
+            "displayName": "House rules",
+            "file": {
+                "localizations": [{"fileName": "rules.txt", "language": "en", "fileData": {"data": "QmUga2luZC4="}}]
+            },
+        }
+    ],
+    "authenticationContexts": [{"id": "c7", "displayName": "Payments", "isAvailable": True}],
     "conditionalAccess": [
+        {
+            "displayName": "Keys for payments outside",
+            "state": "enabled",
+            "conditions": {
+                "users": {"includeUsers": ["All"]},
+                "applications": {"includeAuthenticationContextClassReferences": ["c7"]},
+                "locations": {"includeLocations": ["All"], "excludeLocations": ["location:Office"]},
+            },
+            "grantControls": {
+                "operator": "AND",
+                "authenticationStrength": {"id": "strength:Our keys"},
+                "termsOfUse": ["terms:House rules"],
+            },
+        },
         {
             "displayName": "MFA for the CRM",
             "state": "enabled",
@@ -86,7 +126,7 @@ FILE = {
                 "applications": {"includeApplications": ["app:CRM", "app:Microsoft Graph"]},
             },
             "grantControls": {"authenticationStrength": {"id": STRENGTH}},
-        }
+        },
     ],
     "claimsMapping": [
         {
@@ -211,7 +251,7 @@ def test_the_order_of_members_and_items_says_nothing(random):
 def test_a_dry_run_shows_everything_and_writes_nothing(directory):
     before = exported(directory)
     outcome = bring(directory, FILE, dry_run=True)
-    assert len(outcome.changes) == 13 and not outcome.refused and not outcome.applied
+    assert len(outcome.changes) == 18 and not outcome.refused and not outcome.applied
     assert exported(directory) == before
     with directory.store.read() as r:
         assert r.logs.audits() == []
@@ -268,7 +308,7 @@ def test_names_that_are_not_unique_stand_with_their_ids(directory):
         ids = [moment().new_id() for _ in range(2)]
         for id in ids:
             w.apps.add_group(id, {"displayName": "Twins"}, moment().at)
-        policy = copy.deepcopy(FILE["conditionalAccess"][0])
+        policy = copy.deepcopy(part(FILE, "conditionalAccess", "MFA for the CRM"))
         policy["grantControls"] = {"builtInControls": ["mfa"]}
         policy["conditions"] = {
             "users": {"includeGroups": [ids[1]]},
@@ -299,7 +339,9 @@ def test_an_app_keeps_its_client_id_and_is_found_by_it_under_a_new_name(full, fi
     part(file, "partners", FABRIKAM)["b2bCollaborationInbound"]["applications"]["targets"][0]["target"] = (
         "app:Customers"
     )
-    file["conditionalAccess"][0]["conditions"]["applications"]["includeApplications"][0] = "app:Customers"
+    part(file, "conditionalAccess", "MFA for the CRM")["conditions"]["applications"]["includeApplications"][0] = (
+        "app:Customers"
+    )
     file["groups"][1]["appRoleAssignments"][0]["app"] = "app:Customers"
     outcome = bring(full, file, prune=True)
     assert signature(outcome) == [("change", "apps", "Customers")] and outcome.applied
@@ -437,6 +479,7 @@ def _set(*path):
 
 
 CA, CRM = ("conditionalAccess", "MFA for the CRM"), ("apps", "CRM")
+PAYMENTS = ("conditionalAccess", "Keys for payments outside")
 RAISING = {
     "partners: inboundTrust.isMfaAccepted": _set("partners", "default", "inboundTrust", "isMfaAccepted", True),
     "partners: b2bCollaborationInbound": _set("partners", FABRIKAM, "b2bCollaborationInbound", None),
@@ -458,6 +501,22 @@ RAISING = {
     "conditionalAccess: conditions.users.excludeUsers": _set(*CA, "conditions", "users", "excludeUsers", [ADA, NOBODY]),
     "conditionalAccess: grantControls.authenticationStrength.id": _set(
         *CA, "grantControls", "authenticationStrength", "id", "strength:Multifactor authentication"
+    ),
+    "conditionalAccess: grantControls.termsOfUse": _set(*PAYMENTS, "grantControls", "termsOfUse", []),
+    "conditionalAccess: grantControls.operator": _set(*PAYMENTS, "grantControls", "operator", "OR"),
+    "conditionalAccess: conditions.locations.excludeLocations": _set(
+        *PAYMENTS, "conditions", "locations", "excludeLocations", ["AllTrusted", "location:Office"]
+    ),
+    "authenticationStrengths: allowedCombinations": _set(
+        "authenticationStrengths", "Our keys", "allowedCombinations", ["fido2", "password"]
+    ),
+    "authenticationStrengths: combinationConfigurations": _set(
+        "authenticationStrengths", "Our keys", "combinationConfigurations", []
+    ),
+    "namedLocations: isTrusted": _set("namedLocations", "Office", "isTrusted", False),
+    "namedLocations: ipRanges": _set(
+        *("namedLocations", "Office", "ipRanges"),
+        [{"@odata.type": "#microsoft.graph.iPv4CidrRange", "cidrAddress": "0.0.0.0/0"}],
     ),
     "authorizationPolicy: allowInvitesFrom": _set("authorizationPolicy", "", "allowInvitesFrom", "everyone"),
     "domainPolicy: definition.B2BManagementPolicy.InvitationsAllowedAndBlockedDomainsPolicy.BlockedDomains": _set(
@@ -512,6 +571,27 @@ def test_what_lowers_trust_needs_no_acceptance(full, file, edit):
     LOWERING[edit](file)
     outcome = bring(full, file)
     assert outcome.applied and needing(outcome) == [], outcome.lines()
+
+
+@pytest.mark.parametrize(
+    ("section", "name"),
+    [
+        ("authenticationStrengths", "Our keys"),
+        ("namedLocations", "Office"),
+        ("termsOfUse", "House rules"),
+        ("authenticationContexts", "c7"),
+    ],
+)
+def test_what_a_policy_names_is_not_removed(full, file, section, name):
+    file[section] = []
+    outcome = bring(full, file, prune=True, accept=True)
+    assert outcome.refused and not outcome.applied
+    assert any(name in line for line in outcome.lines())
+
+
+def test_a_context_is_called_c1_to_c99(full, file):
+    file["authenticationContexts"] = [{"id": "c100", "displayName": "Too far", "isAvailable": True}]
+    assert "authenticationContexts[0]: id is c1 to c99." in bring(full, file).errors
 
 
 def test_removing_an_enabled_policy_needs_both(full, file):

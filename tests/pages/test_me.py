@@ -9,6 +9,7 @@ from html import unescape
 from urllib.parse import urlencode
 
 import pytest
+from person import Person, audits, mails, save, sponsor, token_of, user_of
 
 from b2b_idp.guests.roles import GLOBAL_ADMINISTRATOR
 from b2b_idp.testing.home_tenant import Account
@@ -28,44 +29,6 @@ def crm(b2b_idp):
     return b2b_idp.app("CRM")
 
 
-class Person:
-    """A guest or member with their browser, signed in."""
-
-    def __init__(self, kit, guest, app):
-        self.kit, self.id, self.guest = kit, guest.id, guest
-        assert kit.sign_in(guest, app).id_token, "could not sign in"
-        self.walker = guest.driver._walker
-
-    def look(self, path="/me"):
-        return self.walker.get(self.kit.issuer + path)
-
-    def form(self, page, action, **fields):
-        """The number of the page's form that goes to `action` with these fields."""
-        return next(
-            i for i, f in enumerate(page.forms) if f.action.endswith(action) and f.fields.items() >= fields.items()
-        )
-
-    def leave(self):
-        page = self.look("/me/leave")
-        return self.walker.submit(page, self.form(page, "/me/leave"))
-
-    def answer(self, guest_id, answer):
-        """Sends the form of one sponsored guest, as somebody does who knows the id and a token of the own page."""
-        csrf = token_of(self.look())
-        return self.post("/me/guests", csrf=csrf, guest=guest_id, answer=answer)
-
-    def post(self, path, origin=None, **fields):
-        headers = {} if origin is None else {"Origin": origin}
-        cookies = "; ".join(f"{k}={v}" for k, v in self.walker.cookies(self.kit.issuer).items())
-        return self.kit.flask.test_client(use_cookies=False).post(
-            "/idp" + path, data=fields, headers={"Cookie": cookies} | headers
-        )
-
-
-def token_of(page):
-    return page.forms[0].fields["csrf"]
-
-
 @pytest.fixture
 def ada(b2b_idp, fabrikam, crm):
     return Person(b2b_idp, b2b_idp.invite("ada@fabrikam.example", display_name="Ada Alder"), crm)
@@ -75,25 +38,6 @@ def ada(b2b_idp, fabrikam, crm):
 def ben(b2b_idp, fabrikam):
     """A guest who has not redeemed yet."""
     return b2b_idp.invite("ben@fabrikam.example", display_name="Ben Birch")
-
-
-def sponsor(kit, guest, by):
-    kit.graph("POST", f"/users/{guest.id}/sponsors/$ref", {"@odata.id": f"{kit.issuer}/v1.0/directoryObjects/{by}"})
-
-
-def user_of(kit, id):
-    with kit.idp.store.read() as r:
-        return r.users.by_id(id)
-
-
-def audits(kit, activity):
-    with kit.idp.store.read() as r:
-        return [d for _, d in r.logs.audits(most=1000) if d["activityDisplayName"] == activity]
-
-
-def save(kit, id, **changes):
-    with kit.idp.store.write() as w:
-        w.users.save(replace(w.users.by_id(id), **changes))
 
 
 # --- what it shows --------------------------------------------------------------------------------------------------
@@ -143,8 +87,8 @@ def test_n_154_markup_in_names_is_shown_as_text(ada, b2b_idp, ben):
         w.users.add_invitation(replace(again, created_at=datetime(2100, 1, 1, tzinfo=UTC)))
     page = ada.look()
     assert "<img" not in page.text
-    # heading, inviter, app, shared with (and its button), sponsored (and its two buttons)
-    assert unescape(page.text).count(HOSTILE) == 8
+    # heading, inviter, app, shared with (and its button), sponsored (and its three buttons)
+    assert unescape(page.text).count(HOSTILE) == 9
 
 
 @pytest.mark.parametrize("path", ["/me", "/me/leave"])
@@ -484,3 +428,73 @@ def test_n_134_the_pages_forms_go_nowhere_else(ada):
         policy = ada.look(path).headers["Content-Security-Policy"]
         assert "form-action 'self';" in policy
         assert "frame-ancestors 'none'" in policy
+
+
+# --- one-time passes for sponsored guests ---------------------------------------------------------------------------
+
+
+def give_pass(person, guest_id):
+    return person.post("/me/passes", csrf=token_of(person.look()), guest=guest_id)
+
+
+def pass_of(kit, id):
+    with kit.idp.store.read() as r:
+        return r.passes.of(id)
+
+
+def test_a_sponsor_gives_a_one_time_pass_and_sees_it_once(ada, b2b_idp, ben):
+    sponsor(b2b_idp, ben, ada.id)
+    page = ada.look()
+    page = ada.walker.submit(page, ada.form(page, "/me/passes", guest=ben.id))
+    assert (page.status, page.name) == (200, "me")
+    code = page.text.partition('<code class="secret">')[2].partition("</code>")[0]
+    assert len(code.replace("-", "")) == 16
+    assert page.headers["Cache-Control"] == "no-store"
+    held = pass_of(b2b_idp, ben.id)
+    assert (held.created_by, held.usable_once) == (ada.id, True)
+    [entry] = audits(b2b_idp, "Create Temporary Access Pass")
+    assert (entry["initiatedBy"]["user"]["id"], entry["targetResources"][0]["id"]) == (ada.id, ben.id)
+    assert code not in str(entry) + ada.look().text
+
+
+def test_the_guest_is_mailed_that_a_pass_was_given(ada, b2b_idp, ben, crm):
+    Person(b2b_idp, ben, crm)
+    sponsor(b2b_idp, ben, ada.id)
+    assert give_pass(ada, ben.id).status_code == 200
+    assert "one-time pass" in mails(b2b_idp, "ben@fabrikam.example")[0]
+
+
+def test_a_sponsor_cannot_have_a_guest_mailed_without_end(ada, b2b_idp, ben, crm):
+    Person(b2b_idp, ben, crm)
+    sponsor(b2b_idp, ben, ada.id)
+    assert [give_pass(ada, ben.id).status_code for _ in range(7)][-1] == 429
+
+
+@pytest.mark.parametrize("whose", ["another's", "own", "unknown", "nonsense"])
+def test_nobody_gives_a_pass_to_other_guests_or_themselves(ada, b2b_idp, ben, whose):
+    sponsor(b2b_idp, ada, ada.id)
+    id = {"another's": ben.id, "own": ada.id, "unknown": str(uuid.uuid4()), "nonsense": "\0'--"}[whose]
+    refused = give_pass(ada, id)
+    assert refused.status_code == 403
+    assert "You are not a sponsor of this guest." in refused.text
+    assert pass_of(b2b_idp, ben.id) is None
+    assert pass_of(b2b_idp, ada.id) is None
+
+
+def test_a_sponsor_gives_none_to_an_administrator_and_none_for_an_account_that_is_off(ada, b2b_idp, ben):
+    sponsor(b2b_idp, ben, ada.id)
+    save(b2b_idp, ben.id, account_enabled=False)
+    assert give_pass(ada, ben.id).status_code == 400
+    save(b2b_idp, ben.id, account_enabled=True)
+    held = {"roleDefinitionId": GLOBAL_ADMINISTRATOR, "principalId": ben.id, "directoryScopeId": "/"}
+    b2b_idp.graph("POST", "/roleManagement/directory/roleAssignments", held)
+    assert give_pass(ada, ben.id).status_code == 403
+    assert pass_of(b2b_idp, ben.id) is None
+
+
+def test_a_pass_is_given_only_by_a_form_of_the_own_page(ada, b2b_idp, ben):
+    sponsor(b2b_idp, ben, ada.id)
+    csrf = token_of(ada.look())
+    assert ada.post("/me/passes", csrf="x", guest=ben.id).status_code == 403
+    assert ada.post("/me/passes", csrf=csrf, guest=ben.id, origin="https://evil.example").status_code == 403
+    assert pass_of(b2b_idp, ben.id) is None

@@ -17,8 +17,11 @@ from markupsafe import Markup
 
 import b2b_idp.pages
 from b2b_idp.model.directory import User
+from b2b_idp.model.evidence import LocalMethod
 from b2b_idp.pages.render import Pages, content_security_policy, in_fours
 from b2b_idp.signin.account import Account, Inviter, Shared, Sponsored
+from b2b_idp.signin.security import SecurityInfo
+from b2b_idp.store.factors import Registered
 
 FOLDER = Path(b2b_idp.pages.__file__).parent
 HOSTILE = """"><img src=x onerror=alert(1)><script>alert(2)</script><p style='color:red' id=email>{{ 7*7 }}"""
@@ -52,6 +55,17 @@ def account(value: str) -> Account:
     )
 
 
+def security_info(value: str) -> SecurityInfo:
+    """An authenticator that was never used, and a passkey."""
+    return SecurityInfo(
+        (
+            Registered("f-1", LocalMethod.TOTP, None, WHEN, None),
+            Registered("f-2", LocalMethod.PASSKEY, value, WHEN, WHEN),
+        ),
+        codes_left=7,
+    )
+
+
 def contexts(value: str) -> Mapping[str, Mapping[str, object]]:
     """What each page takes, with `value` wherever text from outside may come."""
     every = {"correlation_id": value}
@@ -67,18 +81,27 @@ def contexts(value: str) -> Mapping[str, Mapping[str, object]]:
             "home_name": value,
         },
         "consent": {**form, "app_name": value, "scopes": [(value, value), ("email", "see your address")]},
-        "challenge-totp": {**form, "error": value, "can_use_recovery": True},
-        "challenge-choose": {**form, "methods": [(value, value, value), ("recovery", "Recovery code", "")]},
-        "challenge-recovery": {**form, "error": value},
+        "challenge-totp": {**form, "error": value, "can_use_recovery": True, "others": False},
+        "challenge-passkey": {**form, "options": value, "error": value, "others": True},
+        "challenge-choose": {
+            **form,
+            "methods": [(value, value, value), ("recovery", "Recovery code", "")],
+            "registering": False,
+            "error": value,
+        },
+        "challenge-recovery": {**form, "error": value, "others": True},
+        "register-passkey": {**form, "options": value, "passkey_name": value, "error": value, "others": True},
         "register-totp": {
             **form,
             "otpauth_uri": f"otpauth://totp/{value}",
             "qr_svg": Markup(segno.make(value).svg_inline(omitsize=True)),
             "secret": value,
             "error": value,
+            "others": True,
         },
         "recovery-codes": {**form, "codes": [value, "k4m9"]},
-        "email-code": {**form, "masked_address": value, "error": value},
+        "email-code": {**form, "masked_address": value, "error": value, "can_use_pass": True},
+        "access-pass": {**form, "error": value, "can_mail_code": True},
         "signed-out": {**every, "organisation": value, "return_link": link, "restorable_until": WHEN},
         "logout": {**form, "client_name": value},
         "error": {
@@ -98,6 +121,9 @@ def contexts(value: str) -> Mapping[str, Mapping[str, object]]:
             "sign_out_link": link,
         },
         "me-leave": {**every, "me": link, "csrf": "c-1"},
+        "me-pass": {**every, "me": link, "guest": account(value).user, "until": WHEN, "code": value},
+        "me-security": {**every, "me": link, "csrf": "c-1", "info": security_info(value), "done": value},
+        "me-factor": {**every, "me": link, "csrf": "c-1", "factor": security_info(value).factors[1], "last": True},
         "form-post": {"action": "https://app.example/callback", "fields": {"code": value, "iss": value}},
         "phone": {"accounts": [(value, "123456", 7)], "key": value, "error": None},
         "mailbox": {"mails": [SimpleNamespace(recipient=value, subject=value, body=value)]},
@@ -142,6 +168,7 @@ def render(name: str, value: str = "Fabrikam") -> Document:
 
 every_page = pytest.mark.parametrize("name", sorted(contexts("")))
 every_guest_page = pytest.mark.parametrize("name", sorted(contexts("").keys() - {"form-post"}))
+scripted = {"form-post", "challenge-passkey", "register-passkey"}
 every_form_page = pytest.mark.parametrize(
     "name", sorted(n for n, c in contexts("").items() if "action" in c and n != "form-post")
 )
@@ -168,15 +195,27 @@ def test_a_page_has_no_inline_script_style_or_handler(name: str) -> None:
     assert not [k for _, a in page.elements for k in a if k == "style" or k.startswith("on")]
 
 
-@every_guest_page
-def test_only_the_form_post_page_needs_a_script(name: str) -> None:
-    assert render(name).all("script") == []
-    assert "script-src" not in content_security_policy(name, ["'self'"])
+@every_page
+def test_only_passkeys_and_the_form_post_page_have_a_script(name: str) -> None:
+    assert bool(render(name).all("script")) == (name in scripted)
+    assert ("script-src 'self';" in content_security_policy(name, ["'self'"])) == (name in scripted)
+
+
+@pytest.mark.parametrize("name", ["challenge-passkey", "register-passkey"])
+def test_a_passkey_page_says_what_happens_and_what_to_do_without_javascript(name: str) -> None:
+    page = render(name)
+    assert {a.get("role") for _, a in page.elements} >= {"status", "alert"}
+    tags = [tag for tag, _ in page.elements]
+    assert tags.index("form") < tags.index("noscript") < tags.index("button")
+    assert [field["value"] for field in page.all("input") if field.get("name") == "credential"] == [""]
+    assert [a for a in page.all("button") if "autofocus" in a] == page.all("button")[:1]
 
 
 @every_guest_page
 def test_main_names_the_page(name: str) -> None:
-    assert [main["data-page"] for main in render(name).all("main")] == [{"me-leave": "me"}.get(name, name)]
+    assert [main["data-page"] for main in render(name).all("main")] == [
+        {"me-leave": "me", "me-pass": "me", "me-factor": "me-security"}.get(name, name)
+    ]
 
 
 @every_page
@@ -229,6 +268,7 @@ def test_nothing_is_ticked_or_chosen_to_go_on(name: str) -> None:
         ("challenge-recovery", "code"),
         ("register-totp", "code"),
         ("email-code", "code"),
+        ("access-pass", "code"),
     ],
 )
 def test_a_wrong_answer_is_announced_and_tied_to_its_field(name: str, field: str) -> None:
@@ -241,7 +281,13 @@ def test_a_wrong_answer_is_announced_and_tied_to_its_field(name: str, field: str
 
 @pytest.mark.parametrize(
     ("name", "field", "value"),
-    [("consent", "decline", "1"), ("challenge-totp", "other", "recovery"), ("email-code", "resend", "1")],
+    [
+        ("consent", "decline", "1"),
+        ("challenge-totp", "other", "recovery"),
+        ("email-code", "resend", "1"),
+        *((name, "other", "choose") for name in ("challenge-passkey", "challenge-recovery", "register-passkey")),
+        ("access-pass", "other", "email-code"),
+    ],
 )
 def test_the_second_button_is_the_other_way(name: str, field: str, value: str) -> None:
     second = render(name).all("button")[1]
@@ -281,6 +327,7 @@ def test_a_qr_code_that_is_not_markup_is_text() -> None:
         ("logout", "client_name"),
         ("me", "unsent_address"),
         ("me", "done"),
+        ("me-security", "done"),
     ],
 )
 def test_what_is_absent_is_not_spelled_out(name: str, absent: str) -> None:
@@ -313,7 +360,7 @@ def test_buttons_of_a_list_say_whom_or_what_they_are_about() -> None:
         Pages(tenant_name=lambda: "C", static_prefix=lambda: "").page("me", **contexts("Fabrikam")["me"]),
         re.DOTALL,
     )
-    assert len(labels) == 3
+    assert len(labels) == 4
     assert all("Fabrikam" in label for label in labels)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,7 +14,9 @@ from b2b_idp.model.moment import tenant_id_of
 from b2b_idp.testing.guest import GuestDriver, Walk
 from b2b_idp.testing.walker import Page, Walker
 from tests.real.instance import Instance
+from tests.real.keycloak import Keycloak, shared_keycloak
 from tests.real.nodes import Browser, ForeignHome, RelyingParty, foreign_home, free_port
+from tests.real.wordless import WordlessHome
 
 MFA = "https://refeds.org/profile/mfa"
 CALLBACK = "http://127.0.0.1:9/callback"
@@ -111,8 +114,13 @@ def world(tmp_path) -> Iterator[World]:
             instance.stop()
 
 
-def furnished(instance: Instance, home: ForeignHome, rp: RelyingParty) -> World:
-    """Configured over HTTP only, as an administrator would."""
+REFEDS = {"profile": "rfc8176", "stepUp": {"with": "acr_values", "values": [MFA]}}
+
+
+def furnished(
+    instance: Instance, home: ForeignHome | Keycloak | WordlessHome, rp: RelyingParty, context: dict[str, Any] = REFEDS
+) -> World:
+    """Configured over HTTP only, as an administrator would. `context`: the home's authenticationContext."""
     tenant_id, back = tenant_id_of(home.issuer), redirect_uri(instance, home.issuer)
     made = instance.graph(
         "POST",
@@ -130,8 +138,8 @@ def furnished(instance: Instance, home: ForeignHome, rp: RelyingParty) -> World:
                 "clientSecret": home.client_secret,
             },
             "b2bIdp": {
-                "domains": ["foreign.example"],
-                "authenticationContext": {"profile": "rfc8176", "stepUp": {"with": "acr_values", "values": [MFA]}},
+                "domains": [home.domain],
+                "authenticationContext": context,
             },
         },
     )
@@ -173,3 +181,11 @@ def browser(chromium: Browser) -> Iterator[Browser]:
     chromium.ask("new")
     yield chromium
     assert chromium.complaints() == []
+
+
+@pytest.fixture(scope="session")
+def keycloak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keycloak]:
+    """One server for all the workers of a run."""
+    folder = tmp_path_factory.getbasetemp()
+    with shared_keycloak(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) as running:
+        yield running

@@ -184,6 +184,7 @@ class ForeignHome:
     issuer: str
     client_id: str
     client_secret: str
+    domain: str = "foreign.example"
 
     @property
     def log(self) -> list[dict[str, Any]]:
@@ -195,6 +196,18 @@ class ForeignHome:
     def requests(self) -> list[dict[str, str]]:
         """The parameters of each authorization request, in order."""
         return [entry["params"] for entry in self.log if entry["kind"] == "authorize"]
+
+    def trips(self, email: str) -> int:
+        """How often their browser was sent here."""
+        return len([asked for asked in self.requests if asked.get("login_hint") == email])
+
+    def asked(self, email: str) -> list[str]:
+        """The factors that they passed here, "pwd" or "otp", in order."""
+        return [entry["factor"] for entry in self.log if entry["kind"] == "challenge" and entry["login"] == email]
+
+    def answers(self, email: str) -> dict[str, str]:
+        """What a person types, by field."""
+        return {"login": email, "password": "password", "otp": "123456"}
 
 
 @contextmanager

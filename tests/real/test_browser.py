@@ -113,7 +113,8 @@ def test_the_invited_newcomer_accepts_sets_up_an_authenticator_and_is_in_the_app
     browser.goto(demo.invitation)
     give_password(browser, "nils@northwind.example")
     assert browser.where()["page"] == "redeem"
-    assert browser.click("text=Accept and continue")["page"] == "register-totp"
+    assert browser.click("text=Accept and continue")["page"] == "challenge-choose"
+    assert browser.click("text=Authenticator app")["page"] == "register-totp"
     browser.ask("click", selector="summary", stays=True)
     browser.fill("#code", pyotp.TOTP(browser.text(".secret").replace(" ", "")).now())
     assert browser.click("button")["page"] == "recovery-codes"

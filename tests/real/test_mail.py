@@ -102,7 +102,7 @@ def test_a_mailed_code_proves_the_address_before_the_first_local_factor(postbox,
     driver = world.driver(email)
     driver._mailbox = lambda: code_in(postbox.newest(1).get_body(("plain",)).get_content())
     tokens, walk = world.sign_in(email)
-    assert walk.pages == ["redeem", "email-code", "register-totp", "recovery-codes", "consent"]
+    assert walk.pages == ["redeem", "email-code", "challenge-choose", "register-totp", "recovery-codes", "consent"]
     assert tokens["claims"]["amr"] == ["pwd", "otp", "mfa"]
     assert "authenticator" in postbox.newest(2)["Subject"]
 

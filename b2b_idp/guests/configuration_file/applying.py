@@ -13,13 +13,18 @@ from b2b_idp.guests.configuration_file.state import (
     ACCESS,
     APPS,
     AUTHORIZATION_POLICY,
+    CONTEXTS,
     DOMAIN_POLICY,
     GROUPS,
     HOMES,
     KINDS,
+    LOCATIONS,
     MAPPINGS,
+    NAMED,
     PARTNERS,
     SINGLE,
+    STRENGTHS,
+    TERMS,
     Document,
     State,
     closed,
@@ -39,9 +44,18 @@ from b2b_idp.store.configuration import DEFAULT, PolicyRow
 
 ACTIVITY = "Import configuration"
 _TYPES: Mapping[str, str] = {HOMES: "IdentityProvider", GROUPS: "Group", APPS: "Application"}
-_KIND_OF: Mapping[str, str] = {HOMES: "home", GROUPS: "group", APPS: "app", MAPPINGS: "mapping"}
-_WRITTEN = (HOMES, PARTNERS, AUTHORIZATION_POLICY, DOMAIN_POLICY, MAPPINGS, ACCESS, GROUPS, APPS)
-_REMOVED = (APPS, HOMES, PARTNERS, AUTHORIZATION_POLICY, DOMAIN_POLICY, ACCESS, GROUPS)
+_KIND_OF: Mapping[str, str] = {
+    HOMES: "home",
+    GROUPS: "group",
+    APPS: "app",
+    MAPPINGS: "mapping",
+    STRENGTHS: "strength",
+    LOCATIONS: "location",
+    TERMS: "terms",
+    CONTEXTS: "context",
+}
+_WRITTEN = (HOMES, PARTNERS, AUTHORIZATION_POLICY, DOMAIN_POLICY, MAPPINGS, *NAMED, ACCESS, GROUPS, APPS)
+_REMOVED = (APPS, HOMES, PARTNERS, AUTHORIZATION_POLICY, DOMAIN_POLICY, ACCESS, *NAMED, GROUPS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,15 @@ from b2b_idp.guests.configuration_file.reading import bad, compact
 from b2b_idp.guests.configuration_file.state import (
     ACCESS,
     APPS,
+    CONTEXTS,
     GROUPS,
     HOMES,
+    LOCATIONS,
     MAPPINGS,
     PARTNERS,
     SINGLE,
+    STRENGTHS,
+    TERMS,
     Document,
     State,
     rewritten,
@@ -28,7 +32,21 @@ from b2b_idp.store.configuration import DEFAULT
 
 GRAPH = "Microsoft Graph"
 _GUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
+_KINDS = {
+    APPS: "app",
+    GROUPS: "group",
+    MAPPINGS: "mapping",
+    ACCESS: "access",
+    HOMES: "home",
+    STRENGTHS: "strength",
+    LOCATIONS: "location",
+    TERMS: "terms",
+    CONTEXTS: "context",
+}
 _NOUNS = {
+    "location": "named location",
+    "terms": "terms of use",
+    "context": "authentication context",
     "app": "app",
     "group": "group",
     "mapping": "claims mapping policy",
@@ -57,7 +75,10 @@ class Names:
             "access": _labels(_named(state, ACCESS)),
             "home": _named(state, HOMES),
             "role": {r.id: r.name for r in ROLES.values()},
-            "strength": {s.id: s.display_name for s in BUILT_IN.values()},
+            "strength": _labels({s.id: s.display_name for s in BUILT_IN.values()} | _named(state, STRENGTHS)),
+            "location": _labels(_named(state, LOCATIONS)),
+            "terms": _labels(_named(state, TERMS)),
+            "context": {id: id for id in state[CONTEXTS]},
         }
         self._ids = {kind: {label: id for id, label in of.items()} for kind, of in self._labels.items()}
 
@@ -67,8 +88,7 @@ class Names:
             return ""
         if section == PARTNERS:
             return DEFAULT if id == DEFAULT else self._labels["home"].get(id, id)
-        kind = {APPS: "app", GROUPS: "group", MAPPINGS: "mapping", ACCESS: "access", HOMES: "home"}[section]
-        return self._labels[kind][id]
+        return self._labels[_KINDS[section]][id]
 
     def id(self, kind: str, label: str) -> str | None:
         name, _, id = label.rpartition("#")
@@ -97,7 +117,7 @@ class Names:
         if kind == "assignment":
             role = self.roles(value["app"]).get(value["role"], value["role"])
             return {"app": self._name("app", value["app"])} | ({} if role == DEFAULT_APP_ROLE else {"role": role})
-        label = self._labels[kind].get(value.lower())
+        label = None if kind == "context" else self._labels[kind].get(value.lower())
         return value if label is None else f"{kind}:{label}"
 
 

@@ -14,13 +14,18 @@ from b2b_idp.guests.configuration_file.reading import bad, compact
 from b2b_idp.guests.configuration_file.state import (
     ACCESS,
     APPS,
+    CONTEXTS,
     GROUPS,
     HOMES,
     KINDS,
+    LOCATIONS,
     MAPPINGS,
+    NAMED,
     PARTNERS,
     SECTIONS,
     SINGLE,
+    STRENGTHS,
+    TERMS,
     Document,
     State,
     clean,
@@ -37,7 +42,7 @@ from b2b_idp.model.directory import GRAPH_APP_ID
 from b2b_idp.model.moment import tenant_id_of
 from b2b_idp.model.problem import Problem
 from b2b_idp.policy.documents import home_of, parse, partner_of
-from b2b_idp.policy.named_documents import Named
+from b2b_idp.policy.named_documents import CONTEXT_ID, Named
 from b2b_idp.store.configuration import DEFAULT
 
 VERSION = 1
@@ -53,6 +58,10 @@ class Parsed:
     wanted: State
     after: State
     errors: tuple[str, ...]
+
+
+_BY_NAME = (STRENGTHS, LOCATIONS, TERMS, ACCESS, MAPPINGS, GROUPS)
+"""Sections whose items are known by their displayName."""
 
 
 def parse_file(
@@ -77,11 +86,14 @@ def parse_file(
             if id in store[section]:
                 wanted[section][id] = store[section][id]  # until it is known to be right
             with reading.about(section, document):
-                checked = _checked(section, id, lookup.resolved(section, document), store.named)
+                named = (
+                    State({s: {**kept[s], **wanted.get(s, {})} for s in NAMED}).named if section == ACCESS else Named()
+                )
+                checked = _checked(section, id, lookup.resolved(section, document), named)
                 _check_present(section, checked, after)
                 wanted[section][id] = checked
     sections = {s: {**kept[s], **wanted.get(s, {})} for s in SECTIONS}
-    return Parsed(State(wanted, store.named), State(sections, store.named), tuple(reading.errors))
+    return Parsed(State(wanted), State(sections), tuple(reading.errors))
 
 
 def _kept(store: Mapping[str, Document], found: Mapping[str, Document] | None, prune: bool) -> dict[str, Document]:
@@ -148,7 +160,7 @@ class _Reading:
                 if id in found:
                     raise bad(f"{compact(self._called(section, item))[:200]} stands twice.")
                 found[id] = document
-        names = [name_of(section, d) for d in found.values()] if section in (ACCESS, MAPPINGS, GROUPS) else []
+        names = [name_of(section, d) for d in found.values()] if section in _BY_NAME else []
         for name in sorted({n for n in names if names.count(n) > 1}):
             items = [i for i in value if isinstance(i, dict) and i.get("displayName") == name]
             if not all("id" in i for i in items):
@@ -166,10 +178,20 @@ class _Reading:
             return self._partner(item), item
         if section == APPS:
             return self._app(item)
-        name, id = item.get("displayName"), _guid("id", item.pop("id", None))
+        name = item.get("displayName")
+        if section == CONTEXTS:
+            return self._context(item), item
+        id = _guid("id", item.pop("id", None))
         if not isinstance(name, str) or not name:
             raise bad("displayName is missing.")
         return self._matched(section, name, id), item
+
+    @staticmethod
+    def _context(item: Document) -> str:
+        id = item.pop("id", None)
+        if not isinstance(id, str) or not CONTEXT_ID.fullmatch(id):
+            raise bad("id is c1 to c99.")
+        return id
 
     def _home(self, item: Document) -> tuple[str, Document]:
         issuer, extension = item.get("issuer"), item.get("b2bIdp")

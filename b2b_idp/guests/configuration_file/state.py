@@ -15,12 +15,25 @@ from b2b_idp.model.directory import DEFAULT_APP_ROLE, GRAPH_APP_ID
 from b2b_idp.model.moment import tenant_id_of
 from b2b_idp.policy.named_documents import Named
 from b2b_idp.store import Reader
-from b2b_idp.store.configuration import AUTHORIZATION, B2B_MANAGEMENT, CLAIMS_MAPPING, CONDITIONAL_ACCESS, DEFAULT
+from b2b_idp.store.configuration import (
+    AGREEMENT,
+    AUTHENTICATION_CONTEXT,
+    AUTHORIZATION,
+    B2B_MANAGEMENT,
+    CLAIMS_MAPPING,
+    CONDITIONAL_ACCESS,
+    DEFAULT,
+    NAMED_LOCATION,
+    STRENGTH,
+    named_of,
+)
 
 Document = dict[str, Any]
 
 HOMES, PARTNERS, GROUPS, APPS = "homes", "partners", "groups", "apps"
 ACCESS, MAPPINGS = "conditionalAccess", "claimsMapping"
+STRENGTHS, LOCATIONS = "authenticationStrengths", "namedLocations"
+TERMS, CONTEXTS = "termsOfUse", "authenticationContexts"
 AUTHORIZATION_POLICY, DOMAIN_POLICY = "authorizationPolicy", "domainPolicy"
 SINGLE = (AUTHORIZATION_POLICY, DOMAIN_POLICY)
 """Sections that hold one document, whose id is the section's name."""
@@ -28,27 +41,37 @@ KINDS: Mapping[str, str] = MappingProxyType(
     {
         AUTHORIZATION_POLICY: AUTHORIZATION,
         DOMAIN_POLICY: B2B_MANAGEMENT,
+        STRENGTHS: STRENGTH,
+        LOCATIONS: NAMED_LOCATION,
+        TERMS: AGREEMENT,
+        CONTEXTS: AUTHENTICATION_CONTEXT,
         ACCESS: CONDITIONAL_ACCESS,
         MAPPINGS: CLAIMS_MAPPING,
     }
 )
 """Section → kind of the policies in the store."""
-SECTIONS = (HOMES, PARTNERS, AUTHORIZATION_POLICY, DOMAIN_POLICY, ACCESS, MAPPINGS, GROUPS, APPS)
+NAMED = (STRENGTHS, LOCATIONS, TERMS, CONTEXTS)
+"""What conditional access policies name."""
+SECTIONS = (HOMES, PARTNERS, AUTHORIZATION_POLICY, DOMAIN_POLICY, *NAMED, ACCESS, MAPPINGS, GROUPS, APPS)
 """In the file's order."""
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Section → id → document. Homes and partners go by tenantId, apps by appId. `named` is what policies can name."""
+    """Section → id → document. Homes and partners go by tenantId, apps by appId."""
 
     sections: Mapping[str, Mapping[str, Document]]
-    named: Named = Named()
+
+    @property
+    def named(self) -> Named:
+        """What conditional access policies can name, compiled. Raises Problem for a document that says nothing."""
+        return named_of({KINDS[section]: self[section] for section in NAMED})
 
     def __getitem__(self, section: str) -> Mapping[str, Document]:
         return self.sections.get(section, {})
 
     def without(self, section: str, id: str) -> State:
-        return State({**self.sections, section: {k: v for k, v in self[section].items() if k != id}}, self.named)
+        return State({**self.sections, section: {k: v for k, v in self[section].items() if k != id}})
 
 
 def state_of(r: Reader) -> State:
@@ -67,8 +90,7 @@ def state_of(r: Reader) -> State:
             PARTNERS: {id: partner_document(document) for id, document in partners.items()},
             **policies,
             **_groups_and_apps(r),
-        },
-        configuration.named,
+        }
     )
 
 
@@ -182,6 +204,10 @@ _PATHS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
             ("conditions.users.excludeGuestsOrExternalUsers.externalTenants.members.*", "home"),
             ("conditions.applications.includeApplications.*", "app"),
             ("conditions.applications.excludeApplications.*", "app"),
+            ("conditions.applications.includeAuthenticationContextClassReferences.*", "context"),
+            ("conditions.locations.includeLocations.*", "location"),
+            ("conditions.locations.excludeLocations.*", "location"),
+            ("grantControls.termsOfUse.*", "terms"),
             ("grantControls.authenticationStrength", "strengthOf"),
         ),
         GROUPS: (("members.*", "group"), ("appRoleAssignments.*", "assignment")),
@@ -223,6 +249,8 @@ def references(state: State) -> Iterable[tuple[str, str, str, str]]:
                     found.append(("app", str(value["target"]).lower()))
                 elif kind == "assignment":
                     found.append(("app", value["app"]))
+                elif kind == "strengthOf" and isinstance(value, dict):
+                    found.append(("strength", str(value.get("id")).lower()))
                 elif isinstance(value, str):
                     found.append((kind, value.lower()))
                 return value

@@ -13,7 +13,9 @@ from b2b_idp.guests.configuration_file.state import (
     DOMAIN_POLICY,
     GROUPS,
     HOMES,
+    LOCATIONS,
     PARTNERS,
+    STRENGTHS,
     Document,
     State,
     closed,
@@ -134,11 +136,36 @@ def _access(id: str, before: State, after: State) -> Iterator[Path]:
         yield ("state",)
     if not _covers(now, was):
         yield ("conditions",)
-    if not now.block and (was.block or (was.mfa and not (now.mfa or now.strength)) or _weaker_strength(was, now)):
+    fewer = not set(was.terms) <= set(now.terms) or (now.any_control and not was.any_control)
+    weaker = was.block or (was.mfa and not (now.mfa or now.strength)) or _weaker_strength(was, now)
+    if not now.block and (weaker or fewer):
         yield ("grantControls",)
     seldom = _longer(was.sign_in_frequency, now.sign_in_frequency)
+    seldom = seldom or (now.persistent_browser is True and was.persistent_browser is not True)
+    seldom = seldom or (was.persistent_browser is False and now.persistent_browser is None)
     if not now.block and (seldom or (was.frequency_covers_first_factor and not now.frequency_covers_first_factor)):
         yield ("sessionControls",)
+
+
+def _strength(id: str, before: State, after: State) -> Iterator[Path]:
+    was, now = before.named.strengths.get(id), after.named.strengths.get(id)
+    if was is None or now is None:
+        return
+    if not now.combinations <= was.combinations:
+        yield ("allowedCombinations",)
+    if any(c not in now.aaguids or not now.aaguids[c] <= makes for c, makes in was.aaguids.items()):
+        yield ("combinationConfigurations",)
+
+
+def _location(id: str, before: State, after: State) -> Iterator[Path]:
+    """Policies may be for a place, or for all but it: either way a place that changes may let more in."""
+    was, now = before.named.locations.get(id), after.named.locations.get(id)
+    if was is None or now is None:
+        return
+    if set(was.networks) != set(now.networks):
+        yield ("ipRanges",)
+    if was.trusted != now.trusted:
+        yield ("isTrusted",)
 
 
 def _weaker_strength(was: AccessPolicy, now: AccessPolicy) -> bool:
@@ -164,7 +191,13 @@ def _covers(now: AccessPolicy, was: AccessPolicy) -> bool:
     )
     apps = "All" in now.include_apps or was.include_apps <= now.include_apps
     clients = "all" in now.client_types or was.client_types <= now.client_types
-    return included and excluded and apps and now.exclude_apps <= was.exclude_apps and clients
+    contexts = was.include_contexts <= now.include_contexts and (
+        bool(was.include_contexts) == bool(now.include_contexts)
+    )
+    places = "All" in now.include_locations or was.include_locations <= now.include_locations
+    places = places and now.exclude_locations <= was.exclude_locations
+    doors = apps and contexts and now.exclude_apps <= was.exclude_apps
+    return included and excluded and doors and clients and places
 
 
 def _kinds_within(inner: GuestKinds | None, outer: GuestKinds | None) -> bool:
@@ -259,6 +292,8 @@ def _role(assignment: Document) -> str | None:
 _RULES: Mapping[str, Callable[[str, State, State], Iterator[Path]]] = {
     HOMES: _home,
     PARTNERS: _partner,
+    STRENGTHS: _strength,
+    LOCATIONS: _location,
     ACCESS: _access,
     AUTHORIZATION_POLICY: _authorization,
     DOMAIN_POLICY: _domains,

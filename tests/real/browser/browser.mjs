@@ -6,6 +6,8 @@
 //      `stays`, press only if it `moves`
 // type {text} | fill {selector, value} | text {selector?} | html | cookies | screenshot {path} | evaluate {script}
 // complaints -> {complaints}: what the console was told of errors since last asked, a broken CSP among them
+// webauthn {method, params?}: Chrome's WebAuthn domain, its virtual authenticators (enabled at the first call)
+// names -> {names: [[role, name]], focused}: what assistive technology is told of the page and of what has the focus
 // new {options?}: forgets everything (a fresh profile); `options` are Playwright's of a context
 import { chromium } from 'playwright-core';
 
@@ -23,6 +25,7 @@ const browser = await chromium.launch({
 });
 let context;
 let page;
+let devtools;
 const complaints = [];
 
 async function fresh({ options = {} } = {}) {
@@ -30,6 +33,7 @@ async function fresh({ options = {} } = {}) {
   context = await browser.newContext({ javaScriptEnabled: javascript, ...options });
   context.setDefaultTimeout(TIMEOUT);
   page = await context.newPage();
+  devtools = undefined;
   page.on('console', (said) => { if (said.type() === 'error') complaints.push(`${page.url()}: ${said.text()}`); });
   page.on('pageerror', (error) => complaints.push(`${page.url()}: ${error.message}`));
 }
@@ -58,6 +62,25 @@ async function press({ keys, moves = false }) {
   return where();
 }
 
+async function protocol() {
+  if (!devtools) {
+    devtools = await context.newCDPSession(page);
+    await devtools.send('WebAuthn.enable');
+  }
+  return devtools;
+}
+
+async function webauthn({ method, params = {} }) {
+  return (await protocol()).send(`WebAuthn.${method}`, params);
+}
+
+async function names() {
+  const { nodes } = await (await protocol()).send('Accessibility.getFullAXTree');
+  const told = nodes.filter((n) => !n.ignored).map((n) => [n.role?.value, n.name?.value ?? '', n]);
+  const focused = told.filter(([, , n]) => n.properties?.some((p) => p.name === 'focused' && p.value.value)).pop();
+  return { names: told.map(([role, name]) => [role, name]), focused: focused?.slice(0, 2) };
+}
+
 await fresh();
 await serve({
   goto: async ({ url }) => where(await page.goto(url)),
@@ -66,6 +89,8 @@ await serve({
   where: () => where(),
   press,
   type: async ({ text }) => { await page.keyboard.type(text); },
+  webauthn,
+  names,
   complaints: async () => ({ complaints: complaints.splice(0) }),
   back: async () => where(await page.goBack()),
   wait: async ({ selector }) => { await page.waitForSelector(selector); return where(); },

@@ -1,0 +1,117 @@
+"""Notices to apps that a session of theirs is over: written with what ends it, delivered afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from b2b_idp.model.moment import Moment
+from b2b_idp.store.tables import apps, grants, notices
+
+By = Literal["admin", "user", "policy"]
+"""Who ended a session (CAEP `initiating_entity`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """`document`: userId, sessionId, by, at (NumericDate). `address` is the app's b2bIdp.backchannelLogoutUri."""
+
+    id: str
+    app_id: str
+    address: str
+    document: Mapping[str, Any]
+    status: str
+    attempts: int
+    next_at: datetime
+    created_at: datetime
+    last_error: str | None = None
+
+
+_LISTENING = select(apps.c.app_id, apps.c.application)
+_LIVE = (
+    select(grants.c.id, grants.c.user_id, grants.c.app_id, grants.c.session_id)
+    .where(grants.c.revoked_at.is_(None), grants.c.expires_at > bindparam("now"))
+    .order_by(grants.c.id)
+)
+_DUE = (
+    select(notices)
+    .where(notices.c.status == "waiting", notices.c.next_at <= bindparam("now"))
+    .order_by(notices.c.next_at)
+    .limit(50)
+)
+
+
+class NoticesReader:
+    def __init__(self, connection: Connection) -> None:
+        self._c = connection
+
+    def listeners(self) -> dict[str, str]:
+        """appId → address, of the apps that want to hear of it."""
+        found = {}
+        for row in self._c.execute(_LISTENING):
+            address = (row.application.get("b2bIdp") or {}).get("backchannelLogoutUri")
+            if address:
+                found[row.app_id] = address
+        return found
+
+    def live_grants(self, app_ids: Iterable[str], at: datetime, after: str = "", most: int = 500) -> list[str]:
+        """Ids of grants that stand, of these apps, in order of id and beyond `after`."""
+        statement = _LIVE.where(grants.c.app_id.in_(list(app_ids)), grants.c.id > after).limit(most)
+        return [row.id for row in self._c.execute(statement, {"now": at})]
+
+    def due(self, at: datetime) -> list[Notice]:
+        return [Notice(**row) for row in self._c.execute(_DUE, {"now": at}).mappings()]
+
+
+class NoticesWriter(NoticesReader):
+    def tell(self, where: Any, by: By, moment: Moment) -> None:
+        """One notice for each app and session among the standing grants that `where` selects. Call it before they are
+        revoked."""
+        at = moment.at
+        live = self._c.execute(_LIVE.where(where), {"now": at}).all()
+        listeners = self.listeners() if live else {}
+        told = {(g.app_id, g.session_id): g.user_id for g in live if g.app_id in listeners}
+        if not told:
+            return
+        rows = [
+            {
+                "id": moment.new_id(),
+                "app_id": app_id,
+                "address": listeners[app_id],
+                "document": {"userId": user_id, "sessionId": session_id, "by": by, "at": int(at.timestamp())},
+                "status": "waiting",
+                "attempts": 0,
+                "next_at": at,
+                "created_at": at,
+            }
+            for (app_id, session_id), user_id in told.items()
+        ]
+        self._c.execute(insert(notices), rows)
+
+    def claim(self, id: str, seen: int, until: datetime) -> bool:
+        """Takes a notice for one attempt; False when another server has it."""
+        done = self._c.execute(
+            update(notices)
+            .where(notices.c.id == id, notices.c.attempts == seen, notices.c.status == "waiting")
+            .values(attempts=seen + 1, next_at=until)
+        )
+        return done.rowcount == 1
+
+    def delivered(self, id: str) -> None:
+        self._c.execute(delete(notices).where(notices.c.id == id))
+
+    def failed(self, id: str, error: str, next_at: datetime | None) -> None:
+        """To be tried again at `next_at`; None: given up, which is kept to be seen."""
+        values: dict[str, Any] = {"last_error": error[:300]}
+        values |= {"status": "dead"} if next_at is None else {"next_at": next_at}
+        self._c.execute(update(notices).where(notices.c.id == id).values(**values))
+
+    def sweep(self, before: datetime) -> int:
+        """Deletes those that were given up before then; the number of rows."""
+        return self._c.execute(
+            delete(notices).where(notices.c.status == "dead", notices.c.created_at < before)
+        ).rowcount
