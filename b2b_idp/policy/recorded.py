@@ -40,7 +40,7 @@ class Recorded:
 
 
 def to_text(recorded: Recorded) -> str:
-    """Compact JSON; times are microseconds since 1970, an auth_time stays a NumericDate."""
+    """Compact JSON; times are microseconds (since 1970), an auth_time stays a NumericDate."""
     ask = recorded.ask
     document = {
         "v": VERSION,
@@ -115,6 +115,8 @@ def instant(microseconds: int) -> datetime:
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return micros(value)
+    if isinstance(value, timedelta):
+        return value // timedelta(microseconds=1)
     if isinstance(value, frozenset):
         return sorted(value)
     return value
@@ -126,6 +128,8 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
     origin = get_origin(kinds[0]) or kinds[0]
     if origin is datetime:
         return lambda value: None if value is None else instant(value)
+    if origin is timedelta:
+        return lambda value: None if value is None else timedelta(microseconds=value)
     if origin in (frozenset, tuple):
         return lambda value: None if value is None else origin(value)
     return lambda value: value

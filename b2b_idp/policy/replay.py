@@ -126,12 +126,29 @@ def effect(before: Course, after: Course) -> Effect:
     return "askedElsewhere" if was == now else "askedMore" if now > was else "askedLess"
 
 
+@dataclass(frozen=True, slots=True)
+class Both:
+    """A sign-in by two worlds, and what the difference means for its guest. `policy_id`: the policy that makes it, the
+    one that asks more or, where less is asked, asked it before."""
+
+    before: Course
+    after: Course
+    effect: Effect
+    policy_id: str | None
+
+    @staticmethod
+    def of(before: Course, after: Course) -> Both:
+        means = effect(before, after)
+        told = before if means in ("askedLess", "noMoreRefused") else after
+        return Both(before, after, means, next((r.policy_id for r in reversed(told.reasons) if r.policy_id), None))
+
+
 class Replay:
     """Courses of recorded sign-ins by two worlds. Sign-ins that no policy can tell apart are decided once."""
 
     def __init__(self, before: World, after: World) -> None:
         self._worlds = (before, after)
-        self._known: dict[object, tuple[Course, Course]] = {}
+        self._known: dict[object, Both] = {}
         views = [v for w in self._worlds for v in (*w.views.values(), w.gone)]
         policies = {id(p): p for v in views for p in v.policies.all}.values()
         self._users = _named(policies, "users")
@@ -141,8 +158,8 @@ class Replay:
         self._from_began = _ages({*frequencies, *(f + SKEW for f in frequencies)})
         self._from_at = _ages({v.trust.mfa_max_age for v in views if v.trust.mfa_max_age is not None})
 
-    def both(self, document: Mapping[str, Any]) -> tuple[Course, Course]:
-        """The courses before and after, of a record's parsed JSON."""
+    def both(self, document: Mapping[str, Any]) -> Both:
+        """A record's parsed JSON, decided."""
         key = self._key(document)
         if key is None:
             return self._decided(document)
@@ -153,11 +170,11 @@ class Replay:
             found = self._known[key] = self._decided(document)
         return found
 
-    def _decided(self, document: Mapping[str, Any]) -> tuple[Course, Course]:
+    def _decided(self, document: Mapping[str, Any]) -> Both:
         recorded = from_document(document)
         home, local_only = recorded.ask.home_tenant_id, recorded.local_only
         before, after = (course(recorded, w.view(home, local_only=local_only)) for w in self._worlds)
-        return before, after
+        return Both.of(before, after)
 
     def _key(self, d: Mapping[str, Any]) -> object | None:
         """What the two courses can depend on: names only where a policy has them, times only by the side of each age

@@ -14,7 +14,7 @@ from b2b_idp.model.home import Trust
 from b2b_idp.model.moment import iso
 from b2b_idp.policy.evaluate import PolicyView
 from b2b_idp.policy.recorded import instant
-from b2b_idp.policy.replay import Course, Effect, Replay, World, effect
+from b2b_idp.policy.replay import Both, Course, Effect, Replay, World
 from b2b_idp.signin.log import reasons_of
 from b2b_idp.store import Configuration, Reader
 
@@ -46,43 +46,26 @@ def world_of(configuration: Configuration) -> World:
 
 
 @dataclass(slots=True)
-class _Example:
-    signin_id: str
-    user_id: str
-    app_id: str
-    at: datetime
-    effect: Effect
-    before: Course
-    after: Course
-
-
-@dataclass(slots=True)
 class _Tally:
     """Sign-ins and guests that a change concerns, in all and by app, partner and policy."""
 
     sign_ins: Counter[Effect] = field(default_factory=Counter)
     guests: defaultdict[Effect, set[str]] = field(default_factory=lambda: defaultdict(set))
-    by: dict[str, defaultdict[str, Counter[Effect]]] = field(
-        default_factory=lambda: {name: defaultdict(Counter) for name in ("apps", "partners", "policies")}
-    )
-    examples: defaultdict[Effect, deque[_Example]] = field(
+    apps: Counter[tuple[str, Effect]] = field(default_factory=Counter)
+    partners: Counter[tuple[str, Effect]] = field(default_factory=Counter)
+    policies: Counter[tuple[str, Effect]] = field(default_factory=Counter)
+    examples: defaultdict[Effect, deque[tuple[str, str, str, int, Both]]] = field(
         default_factory=lambda: defaultdict(lambda: deque(maxlen=_EXAMPLES))
     )
 
-    def add(self, example: _Example, home: str | None) -> None:
-        what = example.effect
+    def add(self, id: str, user_id: str, app_id: str, document: Mapping[str, Any], both: Both) -> None:
+        what = both.effect
         self.sign_ins[what] += 1
-        self.guests[what].add(example.user_id)
-        self.by["apps"][example.app_id][what] += 1
-        self.by["partners"][home or ""][what] += 1
-        self.by["policies"][_policy(example)][what] += 1
-        self.examples[what].append(example)
-
-
-def _policy(example: _Example) -> str:
-    """The policy that makes the difference: the one that asks more or, where less is asked, asked it before."""
-    told = example.before if example.effect in ("askedLess", "noMoreRefused") else example.after
-    return next((r.policy_id for r in reversed(told.reasons) if r.policy_id), "")
+        self.guests[what].add(user_id)
+        self.apps[app_id, what] += 1
+        self.partners[document["home"] or "", what] += 1
+        self.policies[both.policy_id or "", what] += 1
+        self.examples[what].append((id, user_id, app_id, document["at"], both))
 
 
 def replay(
@@ -105,10 +88,9 @@ def replay(
             continue
         guests.add(user_id)
         document = json.loads(text)
-        was, now = decided.both(document)
-        if was is now or (what := effect(was, now)) == "same":
-            continue
-        tally.add(_Example(id, user_id, app_id, instant(document["at"]), what, was, now), document["home"])
+        both = decided.both(document)
+        if both.effect != "same":
+            tally.add(id, user_id, app_id, document, both)
     progress(done % _STEP)
     return {
         "from": iso(since),
@@ -117,14 +99,12 @@ def replay(
         "guests": len(guests),
         "notRecorded": unrecorded,
         "changed": {e: {"signIns": tally.sign_ins[e], "guests": len(tally.guests[e])} for e in EFFECTS},
-        "byApp": _rows(tally.by["apps"], _app_names(r), "appId"),
-        "byPartner": _rows(
-            tally.by["partners"], {h.tenant_id: h.display_name for h in after.homes.values()}, "tenantId"
-        ),
+        "byApp": _rows(tally.apps, _app_names(r), "appId"),
+        "byPartner": _rows(tally.partners, {h.tenant_id: h.display_name for h in after.homes.values()}, "tenantId"),
         "byPolicy": _rows(
-            tally.by["policies"], {p.id: p.display_name for c in (before, after) for p in c.policies.all}, "policyId"
+            tally.policies, {p.id: p.display_name for c in (before, after) for p in c.policies.all}, "policyId"
         ),
-        "examples": [_shown(r, e) for effect in EFFECTS for e in tally.examples[effect]],
+        "examples": [_shown(r, *example) for effect in EFFECTS for example in tally.examples[effect]],
     }
 
 
@@ -132,27 +112,30 @@ def _app_names(r: Reader) -> dict[str, str]:
     return {row.app_id: row.application["displayName"] for row in r.apps.rows()}
 
 
-def _rows(counted: Mapping[str, Counter[Effect]], names: Mapping[str, str], key: str) -> list[dict[str, Any]]:
+def _rows(counted: Counter[tuple[str, Effect]], names: Mapping[str, str], key: str) -> list[dict[str, Any]]:
     """Most concerned first. What no policy or partner has a name for is None."""
-    ordered = sorted(counted.items(), key=lambda item: (-item[1].total(), item[0]))
+    by_id: defaultdict[str, Counter[Effect]] = defaultdict(Counter)
+    for (id, what), n in counted.items():
+        by_id[id][what] = n
+    ordered = sorted(by_id.items(), key=lambda item: (-item[1].total(), item[0]))
     return [
         {key: id or None, "displayName": names.get(id)} | {e: counts[e] for e in EFFECTS if counts[e]}
         for id, counts in ordered
     ]
 
 
-def _shown(r: Reader, example: _Example) -> dict[str, Any]:
-    document = r.logs.signin(example.signin_id) or {}
+def _shown(r: Reader, id: str, user_id: str, app_id: str, at: int, both: Both) -> dict[str, Any]:
+    document = r.logs.signin(id) or {}
     return {
-        "signInId": example.signin_id,
-        "effect": example.effect,
-        "createdDateTime": iso(example.at),
-        "userId": example.user_id,
+        "signInId": id,
+        "effect": both.effect,
+        "createdDateTime": iso(instant(at)),
+        "userId": user_id,
         "userPrincipalName": document.get("userPrincipalName"),
-        "appId": example.app_id,
+        "appId": app_id,
         "appDisplayName": document.get("appDisplayName"),
-        "before": _course(example.before),
-        "after": _course(example.after),
+        "before": _course(both.before),
+        "after": _course(both.after),
     }
 
 

@@ -18,7 +18,7 @@ from b2b_idp.model.home import Collaboration, Targets, Trust
 from b2b_idp.policy.decide import History
 from b2b_idp.policy.evaluate import PolicyView, evaluate
 from b2b_idp.policy.recorded import Recorded, from_document, to_text
-from b2b_idp.policy.replay import Course, Replay, World, course, effect
+from b2b_idp.policy.replay import Both, Course, Replay, World, course
 from b2b_idp.policy.requirement import AccessRequest, Policies
 from b2b_idp.policy.strengths import BUILT_IN
 from b2b_idp.policy.vocabulary import PROFILES
@@ -81,6 +81,7 @@ asks = st.builds(
     accepted_terms=st.sampled_from([frozenset(), frozenset({"terms"})]),
     max_age=st.sampled_from([None, None, 0, 3600]),
     reauthenticate_after=st.sampled_from([None, None, BEGAN]),
+    second_max_age=st.sampled_from([None, None, timedelta(minutes=10)]),
     app_wants_mfa=st.booleans(),
     at=st.just(BEGAN),
     began=st.just(BEGAN),
@@ -161,8 +162,7 @@ def test_by_the_policies_of_then_a_sign_in_goes_as_it_went(data: st.DataObject, 
 
 @given(st.data(), views)
 def test_unchanged_policies_change_nothing(data: st.DataObject, view: PolicyView) -> None:
-    before, after = Replay(world(view), world(view)).both(document(data.draw(sign_ins(view))))
-    assert effect(before, after) == "same"
+    assert Replay(world(view), world(view)).both(document(data.draw(sign_ins(view)))).effect == "same"
 
 
 @given(st.data(), views, views)
@@ -172,8 +172,8 @@ def test_what_is_decided_once_for_many_is_what_each_would_get(
     """The memory of equal sign-ins is exact: it confuses no two that any policy tells apart."""
     replay = Replay(world(view), world(other))
     for recorded in data.draw(st.lists(sign_ins(view), min_size=2, max_size=6)):
-        alone = tuple(course(recorded, w.view(HOME, local_only=False)) for w in (world(view), world(other)))
-        assert replay.both(document(recorded)) == alone
+        before, after = (course(recorded, w.view(HOME, local_only=False)) for w in (world(view), world(other)))
+        assert replay.both(document(recorded)) == Both.of(before, after)
 
 
 # --- what a change means ---
@@ -240,14 +240,14 @@ TOTP = LocalMethod.TOTP
 def test_what_a_change_means_for_the_guest(
     sign_in: Recorded, before: PolicyView, after: PolicyView, expected: str
 ) -> None:
-    assert effect(*Replay(world(before), world(after)).both(document(sign_in))) == expected
+    assert Replay(world(before), world(after)).both(document(sign_in)).effect == expected
 
 
 def test_who_could_register_nothing_is_let_in_once_nothing_is_asked() -> None:
     stuck = signed_in(PASSWORD, outcome="registration_needs_proof")
-    before, after = Replay(world(view(REQUIRE_MFA, trusted=False)), world(view())).both(document(stuck))
-    assert before.reasons[-1].code is Reason.REGISTRATION_NEEDS_PROOF
-    assert effect(before, after) == "noMoreRefused"
+    both = Replay(world(view(REQUIRE_MFA, trusted=False)), world(view())).both(document(stuck))
+    assert both.before.reasons[-1].code is Reason.REGISTRATION_NEEDS_PROOF
+    assert (both.effect, both.policy_id) == ("noMoreRefused", "p")
 
 
 def test_a_home_that_answered_the_step_up_with_an_error_was_asked() -> None:
@@ -257,13 +257,13 @@ def test_a_home_that_answered_the_step_up_with_an_error_was_asked() -> None:
 
 def test_the_sign_in_of_a_home_that_was_deleted_is_refused() -> None:
     gone = replace(view(), home_enabled=False)
-    _, after = Replay(world(view()), World.of({}, gone)).both(document(signed_in(PASSWORD)))
-    assert after.outcome == "refused"
+    both = Replay(world(view()), World.of({}, gone)).both(document(signed_in(PASSWORD)))
+    assert both.after.outcome == "refused"
 
 
 def test_whoever_holds_power_needs_a_factor_registered_here_in_a_replay_too() -> None:
     ask = replace(signed_in(MFA_AT_HOME).ask, app_wants_mfa=True)
     powerful = replace(signed_in(MFA_AT_HOME), ask=ask, local_only=True)
-    before, _ = Replay(world(view()), world(view())).both(document(powerful))
+    before = Replay(world(view()), world(view())).both(document(powerful)).before
     assert before.outcome == "askHere"
     assert before.reasons[0].code is Reason.LOCAL_FACTOR_REQUIRED
