@@ -7,12 +7,16 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import jwt
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from b2b_idp.cli import main
 from b2b_idp.cli.instance import open_instance
 from b2b_idp.guests.homes import connect
+from b2b_idp.homes.oidc import SignedStatement
+from b2b_idp.homes.oidc.keys import HomeKey
 from b2b_idp.model.evidence import Evidence, HomeStatement, LocalFactor, LocalMethod
 from b2b_idp.policy.decide import History
 from b2b_idp.policy.recorded import Recorded, to_text
@@ -270,6 +274,37 @@ def test_the_report_of_step_up_and_the_list_of_homes(instance):
     assert instance.run("report", "step-up").stdout == "Fabrikam: never asked for MFA\n"
     assert instance.run("homes", "list").stdout.rstrip().endswith("never asked for MFA")
     assert instance.json("homes", "list")["homes"][0]["stepUpSeen"]["asked"] == 0
+
+
+def signed(claims, key, kid="k1"):
+    token = jwt.encode(claims, key, "ES256", {"kid": kid})
+    statement = SignedStatement.of(token, "ES256", HomeKey(kid, key.public_key(), frozenset({"ES256"})))
+    return json.dumps([statement.to_json()]).encode()
+
+
+@pytest.mark.parametrize(
+    ("told", "altered", "code", "says"),
+    [
+        (["pwd", "mfa"], False, 0, "the signature holds; as the log says"),
+        (["pwd"], False, 1, "the signature holds; NOT what the log says"),
+        (["pwd", "mfa"], True, 1, "the signature DOES NOT HOLD"),
+    ],
+    ids=["true", "another log", "another key"],
+)
+def test_what_a_home_signed_is_verified_again(instance, told, altered, code, says):
+    key, other = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    claims = {"iss": "https://idp.fabrikam.example", "sub": "ada", "amr": ["pwd", "mfa"]}
+    kept = signed(claims, key)
+    if altered:
+        kept = json.dumps([json.loads(kept)[0] | {"jwk": json.loads(signed(claims, other))[0]["jwk"]}]).encode()
+    evidence = {"issuer": "https://idp.fabrikam.example", "amr": told, "acr": None, "authTime": None}
+    with instance.idp.store.write() as w:
+        document = {"id": "e1", "b2bIdp": {"homeEvidence": evidence}}
+        w.logs.add_signin(document, datetime.now(UTC), SigninFacts(evidence=kept))
+    assert says in instance.run("audit", "evidence", "e1", code=code).stdout
+    (statement,) = instance.json("audit", "evidence", "e1", code=code)["statements"]
+    assert len(statement["keyThumbprint"]) == 43
+    assert statement["claims"] == ({} if altered else claims)
 
 
 def test_evidence_that_is_not_there(instance):
