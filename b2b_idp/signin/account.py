@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
-from b2b_idp.factors import letters, passes
+from b2b_idp.factors import passes
 from b2b_idp.guests import lifecycle, upkeep
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.directory import App, User
@@ -27,6 +27,8 @@ from b2b_idp.store.signins import SessionRow
 
 MOST_GUESTS = 200
 """How many sponsored guests are shown."""
+PASS_PAUSE = timedelta(minutes=5)
+"""Between two passes that sponsors give a guest."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -255,15 +257,21 @@ def give_pass(w: Writer, vault: Vault, user: User, guest_id: str, moment: Moment
     """A one-time pass for a guest whom the person answers for: the guest, until when, and the code, told this once.
 
     Raises Problem(FORBIDDEN), also for guests with a directory role, Problem(CONFLICT) for accounts that are off, and
-    Problem(TOO_MANY_ATTEMPTS) when the guest was mailed about too many.
+    Problem(TOO_MANY_ATTEMPTS) so soon after the guest's last pass: each is mailed about.
     """
     guest = _answers_for(w, user, guest_id)
     if w.directory.roles_of(_circle(w, guest)):
         raise Problem(Code.FORBIDDEN, "This guest holds an administrative role. Ask an administrator for the pass.")
     if not guest.usable_at(moment.at):
         raise Problem(Code.CONFLICT, "This guest's account is switched off.")
-    if guest.proved_mail is not None:
-        letters.may_mail(w, vault, guest.proved_mail, moment.at)
+    held = w.passes.of(guest.id)
+    if held is not None and moment.at < held.created_at + PASS_PAUSE:
+        raise Problem(
+            Code.TOO_MANY_ATTEMPTS,
+            "This guest was given a one-time pass a moment ago. Please wait five minutes for another.",
+            "a sponsor gives passes too fast",
+            retry_after=held.created_at + PASS_PAUSE - moment.at,
+        )
     given, code = passes.give(w, vault, guest, user.id, moment)
     _audit(w, guest, moment, "Create Temporary Access Pass", by=user, operation="Add", reason=f"pass {given.id}")
     return guest, given.ends_at, code

@@ -82,6 +82,14 @@ def contexts(value: str) -> Mapping[str, Mapping[str, object]]:
         },
         "consent": {**form, "app_name": value, "scopes": [(value, value), ("email", "see your address")]},
         "challenge-totp": {**form, "error": value, "can_use_recovery": True, "others": False},
+        "terms": {
+            **form,
+            "title": value,
+            "organisation": value,
+            "terms": value,
+            "language": "en",
+            "paragraphs": [value, "second"],
+        },
         "challenge-passkey": {**form, "options": value, "error": value, "others": True},
         "challenge-choose": {
             **form,

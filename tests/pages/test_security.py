@@ -11,6 +11,7 @@ from freezegun import freeze_time
 from person import Person, audits, mails, token_of, user_of
 
 from b2b_idp.model.evidence import LocalMethod
+from b2b_idp.store.tables import passkeys
 from b2b_idp.testing.home_tenant import Account
 from b2b_idp.testing.walker import Walker
 
@@ -94,7 +95,7 @@ def test_nobody_signed_in_is_told_so(b2b_idp):
 
 def test_with_young_mfa_another_authenticator_is_set_up_without_a_challenge(nora, b2b_idp):
     page = nora.press(nora.look(SECURITY), "/add")
-    assert (page.name, nora.asked.pages) == ("me-security", ["register-totp", "me-security"])
+    assert (page.name, nora.asked.pages) == ("me-security", ["challenge-choose", "register-totp", "me-security"])
     assert "You can use it from now on." in page.text
     assert len(registered(b2b_idp, nora.id)) == 2
     assert codes_left(b2b_idp, nora.id) == 10
@@ -154,6 +155,41 @@ def test_all_other_sessions_end_with_their_grants_and_this_one_stays(nora, b2b_i
     [_] = audits(b2b_idp, "User ended other sessions")
 
 
+@pytest.fixture
+def passkey(b2b_idp, nora):
+    """The id of a passkey that Nora has as well."""
+    id, at = str(uuid.uuid4()), b2b_idp.idp.moment().at
+    row = {"id": id, "user_id": nora.id, "credential_id": b"1", "public_key": b"2", "sign_count": 0, "aaguid": id}
+    with b2b_idp.idp.store.write() as w:
+        w.factors._c.execute(
+            passkeys.insert(), row | {"name": "Old", "transports": [], "backed_up": False, "created_at": at}
+        )
+    return id
+
+
+def test_a_passkey_is_listed_by_its_name_and_renamed(nora, b2b_idp, passkey):
+    page = nora.walker.submit(
+        nora.look(f"{SECURITY}/{passkey}"), nora.form(nora.look(f"{SECURITY}/{passkey}"), "/rename"), name="  My  key "
+    )
+    assert "My key" in page.text
+    assert [f.name for f in registered(b2b_idp, nora.id)] == [None, "My key"]
+    [_] = audits(b2b_idp, "User renamed security info")
+    assert "was given another name" in mails(b2b_idp, ADDRESS)[0]
+
+
+@pytest.mark.parametrize("name", ["", "   ", "\u202eevil", "\0"])
+def test_a_name_can_be_read(nora, b2b_idp, passkey, name):
+    assert change(nora, "rename", factor=passkey, name=name).status_code == 400
+    assert registered(b2b_idp, nora.id)[1].name == "Old"
+
+
+def test_with_a_passkey_left_recovery_codes_stay(nora, b2b_idp, passkey):
+    [authenticator, _] = registered(b2b_idp, nora.id)
+    nora.press(nora.look(f"{SECURITY}/{authenticator.id}"), "/remove")
+    assert [f.id for f in registered(b2b_idp, nora.id)] == [passkey]
+    assert codes_left(b2b_idp, nora.id) == 10
+
+
 # --- without, after a challenge -------------------------------------------------------------------------------------
 
 
@@ -196,7 +232,7 @@ def test_who_has_nothing_here_proves_the_address_by_mail_first(b2b_idp, northwin
         page = olga.press(olga.look(SECURITY), "/add")
     assert (page.name, olga.asked.pages) == (
         "me-security",
-        ["email-code", "register-totp", "recovery-codes", "me-security"],
+        ["email-code", "challenge-choose", "register-totp", "recovery-codes", "me-security"],
     )
     assert len(registered(b2b_idp, olga.id)) == 1
 
@@ -211,7 +247,7 @@ def test_mfa_at_a_trusted_home_counts_and_is_asked_for_there(b2b_idp):
     )
     page = ada.press(ada.look(SECURITY), "/add")
     assert len(home.provider.asked) == 1
-    assert ada.asked.pages == ["register-totp", "recovery-codes", "me-security"]
+    assert ada.asked.pages == ["challenge-choose", "register-totp", "recovery-codes", "me-security"]
     assert page.name == "me-security"
     assert len(registered(b2b_idp, ada.id)) == 1
 
