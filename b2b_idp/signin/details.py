@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from b2b_idp.model.access import AccessPolicy, Reason
@@ -11,7 +11,7 @@ from b2b_idp.model.evidence import HomeStatement, LocalFactor, LocalMethod
 from b2b_idp.model.moment import iso
 from b2b_idp.policy.evaluate import Evaluation
 from b2b_idp.policy.factors import says_mfa
-from b2b_idp.policy.judgement import Judged
+from b2b_idp.policy.judgement import Judged, plausible
 from b2b_idp.policy.judgement import judge as judged
 from b2b_idp.signin.facts import Known
 from b2b_idp.signin.steps import policy_view
@@ -58,17 +58,8 @@ def _steps(
         if says_mfa(statement, view.home.vocabulary):
             yield (statement.at, 1), _mfa_at_home(statement, one, trust.mfa_accepted, name, earlier)
         elif statement.asked and trust.mfa_accepted and evaluation.requirement.anything:
-            yield (
-                (statement.at, 1),
-                _step(
-                    None,
-                    f"at {name}",
-                    statement.at,
-                    MULTI,
-                    "The home tenant was asked for MFA and did not prove it",
-                    False,
-                ),
-            )
+            result = "The home tenant was asked for MFA and did not prove it"
+            yield (statement.at, 1), _step(None, f"at {name}", statement.at, MULTI, result, False)
     for factor in known.evidence.local:
         yield (factor.at, 0), _here(factor, factor.at < known.began_at)
     if evaluation is not None and _was_in_vain(known, evaluation):
@@ -84,17 +75,16 @@ def _was_in_vain(known: Known, evaluation: Evaluation) -> bool:
 
 def _first_at_home(statement: HomeStatement, name: str, earlier: bool) -> dict[str, Any]:
     by_password = "pwd" in (statement.amr or ())
-    time = statement.at if statement.auth_time is None else _instant(statement.auth_time, statement.at)
+    time = _when(plausible(statement.auth_time, int(statement.at.timestamp())), statement)
     if earlier:
-        return _step(
-            "Previously satisfied", f"at {name}", time, PRIMARY, "First factor satisfied earlier in this session"
-        )
+        result = "First factor satisfied earlier in this session"
+        return _step("Previously satisfied", f"at {name}", time, PRIMARY, result)
     method = "Password" if by_password else "Federated"
     return _step(method, f"at {name}", time, PRIMARY, f"First factor at home: {method}")
 
 
 def _mfa_at_home(statement: HomeStatement, one: Judged, trusted: bool, name: str, earlier: bool) -> dict[str, Any]:
-    time = statement.at if one.time is None else _instant(one.time, statement.at)
+    time = _when(one.time, statement)
     if one.mfa_counts and earlier:
         result = "MFA requirement satisfied by a claim of the external provider, earlier in this session"
         return _step("Previously satisfied", f"at {name}", time, MULTI, result)
@@ -134,12 +124,9 @@ def _step(
     }
 
 
-def _instant(numeric_date: int, heard: datetime) -> datetime:
-    """A home's time; one that no calendar has is when we heard it."""
-    try:
-        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=numeric_date)
-    except OverflowError:
-        return heard
+def _when(numeric_date: int | None, statement: HomeStatement) -> datetime:
+    """A home's time or, where it told none, when we heard of it."""
+    return statement.at if numeric_date is None else datetime.fromtimestamp(numeric_date, UTC)
 
 
 # --- policies ---------------------------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ def facts_of(
     return SigninFacts(
         home_tenant_id=view.home.tenant_id if view.home else None,
         outcome=outcome,
-        asked_home=known.asked_home,
+        asked_home=known.asked_home and (evaluation is None or evaluation.requirement.anything),
         home_mfa=statement is not None and view.home is not None and says_mfa(statement, view.home.vocabulary),
         local_mfa=any(f.at >= known.began_at and LOCAL[f.method].kinds for f in known.evidence.local),
         replay=replay,

@@ -107,7 +107,7 @@ def _policy(document: Mapping[str, Any]) -> str | None:
 
 
 def step_up(r: Reader, since: datetime, until: datetime) -> list[dict[str, Any]]:
-    """By home: how often it was asked for MFA or freshness, how often it answered with MFA."""
+    """By home: how often it was asked for MFA, how often it answered with MFA."""
     configuration, seen = r.configuration, r.reports.step_ups(since, until)
     return [
         {

@@ -40,9 +40,9 @@ class Chain:
 class SigninFacts:
     """What reports and replays read of a sign-in beside its document.
 
-    `outcome`: `allowed` or the refusal's code. `asked_home`: the home was asked for MFA or freshness in this sign-in;
-    `home_mfa`: it said MFA, believed or not; `local_mfa`: a challenge was passed here in this sign-in. `replay`: what
-    the policies saw (`policy.recorded`). `evidence`: what the home signed; it is kept sealed.
+    `outcome`: `allowed` or the refusal's code. `asked_home`: MFA was wanted and the home asked for it in this sign-in;
+    `home_mfa`: it said MFA, believed or not; `local_mfa`: a challenge was passed here in this sign-in. `replay`: what the
+    policies saw (`policy.recorded`). `evidence`: what the home signed; it is kept sealed.
     """
 
     home_tenant_id: str | None = None

@@ -17,7 +17,7 @@ NEWEST = 500
 
 @dataclass(frozen=True, slots=True)
 class StepUpSeen:
-    """How often a home was asked for MFA or freshness and how often it answered with MFA, and when last."""
+    """How often a home was asked for MFA and how often it answered with MFA, and when last."""
 
     asked: int = 0
     answered: int = 0

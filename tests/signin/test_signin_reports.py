@@ -121,6 +121,13 @@ def test_step_up_is_counted_by_home(b2b_idp):
     assert row["lastAskedDateTime"] >= row["lastAnsweredDateTime"]
 
 
+def test_a_fresh_sign_in_where_no_mfa_is_wanted_is_no_step_up(b2b_idp):
+    home = b2b_idp.home_tenant("fabrikam.example", trust_mfa=True)
+    b2b_idp.sign_in(b2b_idp.invite("ada@fabrikam.example"), b2b_idp.app("CRM"), amr=["pwd"], max_age="0")
+    (row,) = b2b_idp.graph("GET", "/reports/stepUp")["value"]
+    assert (row["tenantId"], row["asked"]) == (home.tenant_id, 0)
+
+
 def test_an_identity_provider_shows_what_step_up_has_shown_and_ignores_it_when_sent_back(b2b_idp):
     fabrikam = Partner(b2b_idp, trust_mfa=True)
     address = f"/identity/identityProviders/{fabrikam.home.tenant_id}"
