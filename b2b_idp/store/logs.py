@@ -41,8 +41,8 @@ class SigninFacts:
     """What reports and replays read of a sign-in beside its document.
 
     `outcome`: `allowed` or the refusal's code. `asked_home`: MFA was wanted and the home asked for it in this sign-in;
-    `home_mfa`: it said MFA, believed or not; `local_mfa`: a challenge was passed here in this sign-in. `replay`: what the
-    policies saw (`policy.recorded`). `evidence`: what the home signed; it is kept sealed.
+    `home_mfa`: it said MFA, believed or not; `local_mfa`: a challenge was passed here in this sign-in. `replay`: what
+    the policies saw (`policy.recorded`). `evidence`: what the home signed; it is kept sealed.
     """
 
     home_tenant_id: str | None = None
