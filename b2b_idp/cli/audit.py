@@ -1,4 +1,4 @@
-"""`b2b-idp audit`: the audit log's chain, and the log as JSON lines."""
+"""`b2b-idp audit`: the audit log's chain, the log as JSON lines, and what a home signed in a sign-in."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from pathlib import Path
 import click
 
 from b2b_idp.cli.instance import data_option, json_option, open_instance, show
+from b2b_idp.model.problem import Code, Problem
+from b2b_idp.signin.recording import SignedAgain, signed_again
 
 
 @click.group()
 def audit() -> None:
-    """Verify or export the audit log."""
+    """Verify or export the audit log, or check what a home signed in a sign-in."""
 
 
 @audit.command()
@@ -40,3 +42,39 @@ def export(data: Path, out: Path | None) -> None:
     ):
         for document in r.logs.every_audit():
             file.write(json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n")
+
+
+@audit.command()
+@data_option
+@click.argument("signin_id")
+@json_option
+def evidence(data: Path, signin_id: str, as_json: bool) -> None:
+    """Verify again what the home signed in the sign-in SIGNIN_ID, and print it: header, claims, the key's thumbprint.
+
+    Exit code 1 when a signature does not hold, or the last statement is not what the sign-in log says.
+    """
+    id = signin_id.lower()
+    with open_instance(data).store.read() as r:
+        document, kept = r.logs.signin(id), r.logs.evidence(id)
+    if document is None:
+        raise Problem(Code.NOT_FOUND, f"No sign-in has the id {signin_id[:60]}.")
+    if kept is None:
+        raise Problem(Code.NOT_FOUND, "The home signed nothing in this sign-in, or it was not kept.")
+    found = signed_again(kept, document)
+    show(
+        {"signInId": id, "statements": [s.to_json() for s in found]},
+        [line for number, statement in enumerate(found, 1) for line in _lines(number, statement)],
+        as_json,
+    )
+    if not all(s.signature_holds and s.matches_log is not False for s in found):
+        raise SystemExit(1)
+
+
+def _lines(number: int, s: SignedAgain) -> list[str]:
+    log = {None: "an earlier statement of the sign-in", True: "as the log says", False: "NOT what the log says"}
+    return [
+        f"Statement {number}: the signature {'holds' if s.signature_holds else 'DOES NOT HOLD'}; {log[s.matches_log]}",
+        f"  key: {s.thumbprint} (SHA-256 thumbprint, RFC 7638)",
+        f"  header: {json.dumps(s.header)}",
+        *(f"  {name}: {json.dumps(value)}" for name, value in s.claims.items()),
+    ]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from b2b_idp.cli.instance import data_option, json_option, open_instance, settings_of, show
+from b2b_idp.cli.report import seen_line
 from b2b_idp.extension import system_moment
 from b2b_idp.guests.homes import connect
 from b2b_idp.model.moment import tenant_id_of
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.signin.flow import redirect_uri
+from b2b_idp.signin.reports import seen_document
+from b2b_idp.store.reports import StepUpSeen
 
 
 @click.group()
@@ -27,19 +31,21 @@ def list_(data: Path, as_json: bool) -> None:
     idp = open_instance(data)
     with idp.store.read() as r:
         configuration = r.configuration
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 "tenantId": h.tenant_id,
                 "displayName": h.display_name,
                 "issuer": h.issuer,
                 "domains": list(h.domains),
                 "isMfaAccepted": configuration.trust(h).mfa_accepted,
+                "stepUpSeen": seen_document(r.reports.step_up_of(h.tenant_id)),
             }
             for h in configuration.connected
         ]
     lines = [
         f"{r['tenantId']}  {r['displayName']}  {r['issuer']}  "
-        f"{'MFA accepted' if r['isMfaAccepted'] else 'MFA not accepted'}  {', '.join(r['domains'])}"  # type: ignore[arg-type]
+        f"{'MFA accepted' if r['isMfaAccepted'] else 'MFA not accepted'}  {', '.join(r['domains'])}  "
+        f"{seen_line(r['stepUpSeen'])}"
         for r in rows
     ]
     show({"homes": rows}, lines or ["No home tenant yet. Add one: b2b-idp homes add --help"], as_json)
@@ -101,10 +107,12 @@ def test(data: Path, home: str, as_json: bool) -> None:
     idp = open_instance(data)
     with idp.store.read() as r:
         found = r.configuration.homes.get(home) or r.configuration.home_by_issuer(home)
+        seen = seen_document(r.reports.step_up_of(found.tenant_id) if found else StepUpSeen())
     if found is None or found.mailed:
         raise Problem(Code.NOT_FOUND, f"No home tenant is called {home}.")
     report = idp.homes.check(found, system_moment())
-    show(report.to_json(), report.lines(), as_json)
+    lines = [*report.lines(), f"step-up so far: {seen_line(seen)}"]
+    show(report.to_json() | {"stepUpSeen": seen}, lines, as_json)
     if report.problems:
         raise SystemExit(1)
 

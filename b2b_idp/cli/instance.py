@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from b2b_idp.guests.configuration_file.reading import MAX_BYTES
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.settings import Settings
 
@@ -52,6 +55,38 @@ def open_instance(data: Path) -> B2BIdp:
     from b2b_idp.extension import B2BIdp
 
     return B2BIdp(settings=settings_of(data))
+
+
+def bytes_of(file: Path) -> bytes:
+    """A configuration file's bytes, at most one more than it may have. Raises Problem(BAD_REQUEST)."""
+    try:
+        with file.open("rb") as f:
+            return f.read(MAX_BYTES + 1)
+    except OSError as e:
+        raise Problem(Code.BAD_REQUEST, f"{file} cannot be read: {e.strerror}.") from None
+
+
+_PERIOD = re.compile(r"([0-9]{1,5})([hdw])")
+_HOURS = {"h": 1, "d": 24, "w": 7 * 24}
+
+
+class Period(click.ParamType[timedelta]):
+    """A length of time: 12h, 30d, 4w."""
+
+    name = "period"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        match = _PERIOD.fullmatch(str(value))
+        if match is None or not int(match[1]):
+            self.fail(f"{value!r} is no period: write it as 12h, 30d or 4w.", param, ctx)
+        return timedelta(hours=int(match[1]) * _HOURS[match[2]])
+
+
+last_option: Callable[[Any], Any] = click.option(
+    "--last", type=Period(), default="30d", show_default=True, help="How far to look back: 12h, 30d, 4w."
+)
 
 
 def show(document: dict[str, Any], lines: list[str], as_json: bool) -> None:

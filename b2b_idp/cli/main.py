@@ -20,6 +20,7 @@ COMMANDS = {
     "keys": "keys",
     "migrate": "doctor",
     "policy": "policy",
+    "report": "report",
     "serve": "serve",
     "whatif": "whatif",
 }

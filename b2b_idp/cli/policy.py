@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from b2b_idp.cli.instance import data_option, json_option, open_instance, show
+from b2b_idp.cli.instance import bytes_of, data_option, json_option, open_instance, show
 from b2b_idp.extension import system_moment
 from b2b_idp.guests.configuration_file import MAX_BYTES, Asked, export_file, import_file
 from b2b_idp.guests.configuration_file.reading import read
@@ -65,7 +65,7 @@ def import_(
     asked = Asked(dry_run=dry_run, accept=accept, prune=prune, secrets=_secrets(secrets) if secrets else {})
     outcome = import_file(
         idp.store,
-        _bytes(file),
+        bytes_of(file),
         asked,
         issuer=idp.settings.issuer,
         check_issuer=idp.http.check_url,
@@ -74,14 +74,6 @@ def import_(
     show(outcome.to_json(), outcome.lines(), as_json)
     if outcome.refused:
         raise SystemExit(1)
-
-
-def _bytes(file: Path) -> bytes:
-    try:
-        with file.open("rb") as f:
-            return f.read(MAX_BYTES + 1)
-    except OSError as e:
-        raise Problem(Code.BAD_REQUEST, f"{file} cannot be read: {e.strerror}.") from None
 
 
 def _secrets(file: Path) -> dict[str, str]:

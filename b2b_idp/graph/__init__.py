@@ -23,6 +23,7 @@ from b2b_idp.graph import (
     policies,
     reports,
     roles,
+    signin_reports,
     strengths,
     users,
 )
@@ -54,6 +55,7 @@ TABLES = (
     authorization,
     authentication_methods,
     reports,
+    signin_reports,
 )
 """The resource tables."""
 

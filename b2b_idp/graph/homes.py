@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
+from b2b_idp.graph.api import Answer, Call, Route, etag_of, not_found, writer
 from b2b_idp.graph.body import bad
 from b2b_idp.guests.homes import add_home, change_home
 from b2b_idp.model.home import Home
 from b2b_idp.policy.documents import OIDC_PROVIDER, IdentityProvider
 from b2b_idp.signin.flow import redirect_uri
+from b2b_idp.signin.reports import seen_document
 from b2b_idp.store import Configuration
 
 BUILT_IN = "EmailOtpSignup-OAUTH"
@@ -31,6 +32,7 @@ def _home_row(call: Call, home: Home) -> dict[str, Any]:
         "domains": list(home.domains),
         "own": home.own,
         "redirectUri": redirect_uri(call.parts.issuer, home.tenant_id),
+        "stepUpSeen": seen_document(call.w.reports.step_up_of(home.tenant_id)),
     }
     row = {
         "@odata.type": OIDC_PROVIDER,
@@ -80,7 +82,10 @@ def _homes(call: Call) -> Answer:
 
 def _get_home(call: Call, id: str) -> Answer:
     row = _home_row(call, _home(call, id))
-    return call.entity("identity/identityProviders", row, call.query(_HOME_PROPERTIES).select)
+    answer = call.entity("identity/identityProviders", row, call.query(_HOME_PROPERTIES).select)
+    # what sign-ins have shown is not what an administrator changes under If-Match
+    call.etag = etag_of(row | {"b2bIdp": row["b2bIdp"] | {"stepUpSeen": None}})
+    return answer
 
 
 def _add_home(call: Call) -> Answer:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from b2b_idp.graph.api import Route
 from b2b_idp.graph.odata.options import LARGEST_PAGE
 from b2b_idp.graph.schemas import Schema, answer_schemas, collection, properties, reference, single, sortable
+from b2b_idp.graph.signin_reports import DEFAULT_LAST, LAST
 from b2b_idp.version import __version__
 
 _REF = "#/components/schemas/"
@@ -196,6 +197,8 @@ def _options(route: Route) -> list[dict[str, Any]]:
         _option("$count", {"type": "boolean"}, "Whether @odata.count tells how many rows there are."),
         _list_option("$orderby", orders, most=8),
     ]
+    if route.path.startswith("/reports/"):
+        found.append(_option(LAST, {"type": "string", "default": DEFAULT_LAST}, "How far to look back (ISO 8601)."))
     if route.path in _SEARCHED:
         found.append(_option("$search", _TEXT, 'Such as `"displayName:Ali"`; with the header ConsistencyLevel.'))
     return found

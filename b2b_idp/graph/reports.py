@@ -76,7 +76,9 @@ NumericDate = Annotated[int, Field(ge=-(10**12), le=10**12)]
 _SIGNIN_PROPERTIES = frozenset(
     "id createdDateTime userId userDisplayName userPrincipalName appId appDisplayName resourceId resourceDisplayName "
     "ipAddress userAgent clientAppUsed correlationId isInteractive homeTenantId resourceTenantId status location "
-    "conditionalAccessStatus appliedConditionalAccessPolicies deviceDetail b2bIdp".split()
+    "conditionalAccessStatus appliedConditionalAccessPolicies deviceDetail b2bIdp "
+    "userType homeTenantName crossTenantAccessType authenticationRequirement authenticationDetails "
+    "authenticationMethodsUsed sessionLifetimePolicies authenticationContextClassReferences".split()
 )
 _AUDIT_PROPERTIES = frozenset(
     "id activityDisplayName activityDateTime category correlationId result resultReason loggedByService operationType "

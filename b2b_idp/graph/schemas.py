@@ -127,7 +127,23 @@ signIn: id! guid, createdDateTime! time, userId! text?, userDisplayName! text?, 
   appDisplayName! text?, resourceId! text?, resourceDisplayName! text?, resourceTenantId! text?, homeTenantId! text?,
   ipAddress! text?, userAgent! text?, clientAppUsed! text?, correlationId! text?, isInteractive! bool?,
   conditionalAccessStatus! text?, appliedConditionalAccessPolicies! [appliedConditionalAccessPolicy],
-  status! signInStatus, deviceDetail! object?, location! object?, b2bIdp! object
+  status! signInStatus, deviceDetail! object?, location! object?, b2bIdp! object, userType! text?,
+  homeTenantName! text?, crossTenantAccessType! text?, authenticationRequirement! text?,
+  authenticationDetails! [authenticationDetail], authenticationMethodsUsed! [text],
+  sessionLifetimePolicies! [sessionLifetimePolicy], authenticationContextClassReferences! [authenticationContext]
+authenticationDetail: authenticationMethod text?, authenticationMethodDetail text?, authenticationStepDateTime time,
+  authenticationStepRequirement text?, authenticationStepResultDetail text?, succeeded bool
+sessionLifetimePolicy: expirationRequirement text, detail text?
+authenticationContext: id text, detail text
+b2bIdpDoubleMfa: id! text, tenantId! text, displayName! text?, isMfaAccepted! bool, signIns! int, guests! int,
+  challengesSparedByTrust! int, missing! [b2bIdpMissing]
+b2bIdpMissing: code text, text text, value text?, signIns int
+b2bIdpDeadEnd: id! text, userId! guid, userPrincipalName! text?, appId! guid, appDisplayName! text?, tenantId! text?,
+  partnerDisplayName! text?, code! text, policyId! text?, policyDisplayName! text?, signIns! int,
+  lastDateTime! time, resolved! bool, waysForward! [b2bIdpWay]
+b2bIdpWay: code text, text text
+b2bIdpStepUp: id! guid, tenantId! guid, displayName! text, isMfaAccepted! bool, asked! int, answered! int,
+  lastAskedDateTime! time?, lastAnsweredDateTime! time?
 appliedConditionalAccessPolicy: id text, displayName text?, result text, enforcedGrantControls [text],
   enforcedSessionControls [text]
 signInStatus: errorCode int, failureReason text?, additionalDetails text?

@@ -20,6 +20,9 @@ from b2b_idp.policy.documents import (
 )
 from b2b_idp.store import Writer
 
+READ_ONLY = frozenset({"redirectUri", "stepUpSeen"})
+"""Members of `b2bIdp` that are told, and ignored when they are sent back."""
+
 
 def well_known(issuer: str) -> str:
     """The one address of an issuer's metadata (OpenID Connect Discovery §4)."""
@@ -33,6 +36,7 @@ def without_secret(document: Mapping[str, Any]) -> tuple[dict[str, Any], str | N
     authentication = dict(kept.get("clientAuthentication") or {})
     secret = authentication.pop("clientSecret", None)
     kept["clientAuthentication"] = authentication
+    kept["b2bIdp"] = {k: v for k, v in (kept.get("b2bIdp") or {}).items() if k not in READ_ONLY}
     return kept, secret if isinstance(secret, str) and secret else None
 
 

@@ -154,6 +154,8 @@ class _HomeExtension(Typed):
     enabled: bool = True
     redirectUri: str | None = None
     """Read-only; ignored when sent back."""
+    stepUpSeen: Any = None
+    """Read-only; ignored when sent back."""
 
 
 class IdentityProvider(Typed):

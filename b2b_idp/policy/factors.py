@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from b2b_idp.model.evidence import HomeStatement, Kind, LocalMethod, Vocabulary
 from b2b_idp.policy.strengths import MULTIFACTOR, PHISHING_RESISTANT
+from b2b_idp.policy.vocabulary import PROFILES
 
 _NONE: frozenset[Kind] = frozenset()
 _KNOWLEDGE = frozenset({Kind.KNOWLEDGE})
@@ -121,6 +122,14 @@ def shown(statement: HomeStatement, vocabulary: Vocabulary, trusted: bool) -> Sh
         known,
         first_amr,
     )
+
+
+def says_mfa(statement: HomeStatement, vocabulary: Vocabulary) -> bool:
+    """Whether the home says MFA, believed or not: in its own vocabulary, or in the words of RFC 8176."""
+    if shown(statement, vocabulary, trusted=True).mfa:
+        return True
+    plain = replace(PROFILES["rfc8176"], otp_is_mailed=vocabulary.otp_is_mailed)
+    return shown(replace(statement, acr=None), plain, trusted=True).mfa
 
 
 def _modes(value: str, vocabulary: Vocabulary) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from b2b_idp.policy.factors import Shown, shown
 
 SKEW = timedelta(seconds=30)
 """How far a home's clock may be off ours."""
+_SKEW_SECONDS = int(SKEW.total_seconds())
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,12 @@ def _time(statement: HomeStatement, vocabulary: Vocabulary) -> int | None:
 
     In the future beyond SKEW, zero or less is unknown; within SKEW it is when we heard it.
     """
-    time = statement.auth_time
-    heard = int(statement.at.timestamp())
-    if vocabulary.auth_time == "ignored" or time is None or not 0 < time <= heard + SKEW.total_seconds():
-        return None
-    return min(time, heard)
+    return None if vocabulary.auth_time == "ignored" else plausible(statement.auth_time, int(statement.at.timestamp()))
+
+
+def plausible(time: int | None, heard: int) -> int | None:
+    """An auth_time that was heard of at `heard` (both NumericDates), if it can be true."""
+    return None if time is None or not 0 < time <= heard + _SKEW_SECONDS else min(time, heard)
 
 
 def _since(moment: datetime | None, time: int | None, statement: HomeStatement) -> bool:

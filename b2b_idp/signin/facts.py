@@ -113,6 +113,8 @@ class Known:
     identity: HomeIdentity | None = None
     profile: HomeProfile | None = None
     evidence: Evidence = Evidence()
+    signed: tuple[str, ...] = ()
+    """What the home signed in this sign-in, newest last: sealed (base64), until the log has it."""
     accepted: bool = False
     """The guest accepted the invitation on our page."""
     address_proved: str | None = None
@@ -168,7 +170,8 @@ class Known:
             d["task"] = Task(**(d["task"] | {"kind": TaskKind(d["task"]["kind"])}))
         if d.get("method") is not None:
             d["method"] = LocalMethod(d["method"])
-        d["recovery_codes"] = tuple(d.get("recovery_codes", ()))
+        for name in ("recovery_codes", "signed"):
+            d[name] = tuple(d.get(name, ()))
         for name in ("refusal", "granted"):
             if d.get(name) is not None:
                 d[name] = tuple(d[name])

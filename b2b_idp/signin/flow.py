@@ -29,6 +29,7 @@ from b2b_idp.signin.grants import write_grant
 from b2b_idp.signin.learning import bind, learn, was_asked
 from b2b_idp.signin.log import signin_document
 from b2b_idp.signin.mailing import mailing_key
+from b2b_idp.signin.recording import facts_of, opened, sealed
 from b2b_idp.signin.refusals import stranger, used
 from b2b_idp.signin.showing import page_of
 from b2b_idp.signin.steps import Ask, Bind, Depart, Issue, Step, Stop, next_step
@@ -249,18 +250,18 @@ class SignIn:
         except Problem as problem:
             return self._home_failed(row, known, problem, browser, moment)
         with self._store.write() as w:
-            return self._proceed(w, row, learn(w, known, home, answer, moment), browser, moment)
+            signed = sealed(answer.signed, self._vault, row.id)
+            return self._proceed(w, row, learn(w, known, home, answer, signed, moment), browser, moment)
 
     def _home_failed(self, row: SigninRow, known: Known, problem: Problem, browser: Browser, moment: Moment) -> Show:
         """The answer is refused: nothing was learned. The guest may try again from the sign-in's page; only the
         home's own error is passed on to the app."""
         tell_app = problem.code is Code.HOME_SAID_ERROR and known.request is not None
         with self._store.write() as w:
-            asked = was_asked(known)
-            known = replace(known, pending=None)
-            if problem.code is Code.HOME_SAID_ERROR and asked and known.identity is not None:
+            said_no = problem.code is Code.HOME_SAID_ERROR and was_asked(known)
+            known = replace(known, pending=None, asked_home=known.asked_home or said_no)
+            if said_no and known.identity is not None:
                 # the step-up failed at home: what the home proved before still stands
-                known = replace(known, asked_home=True)
                 return self._proceed(w, row, known, browser, moment)
             view = load_view(w, known, moment.at, browser.ip_address)
             return self._refuse(w, row, row.correlation_id, known, view, Stop(problem, tell_app), browser, moment)
@@ -379,7 +380,7 @@ class SignIn:
         moment: Moment,
     ) -> Granted | Landed:
         session_id, grant_id = write_grant(w, known, step, view, moment, self._settings.home_recheck)
-        self._log(w, correlation_id, known, view, browser, moment, user=step.user, evaluation=step.evaluation)
+        self._log(w, id, correlation_id, known, view, browser, moment, user=step.user, evaluation=step.evaluation)
         w.users.signed_in(step.user.id, moment.at)
         if step.home.mailed:
             w.factors.remember_browser(step.user.id, mailing_key(self._vault, browser), moment.at)
@@ -424,7 +425,16 @@ class SignIn:
                 else known,
             )
         self._log(
-            w, correlation_id, known, view, browser, moment, user=view.user, evaluation=stop.evaluation, problem=problem
+            w,
+            row.id if row else None,
+            correlation_id,
+            known,
+            view,
+            browser,
+            moment,
+            user=view.user or _meant(view, stop),
+            evaluation=stop.evaluation,
+            problem=problem,
         )
         _log.info("sign-in refused: %s (%s)", problem.code, problem.why)
         if row is not None and tell_app:
@@ -439,6 +449,7 @@ class SignIn:
     def _log(
         self,
         w: Writer,
+        id: str | None,
         correlation_id: str,
         known: Known,
         view: View,
@@ -449,22 +460,22 @@ class SignIn:
         evaluation: Evaluation | None,
         problem: Problem | None = None,
     ) -> None:
-        """One line of the sign-in log, in the transaction of what it tells."""
+        """One line of the sign-in log, in the transaction of what it tells. `id`: the sign-in's row, if it has one."""
         document = signin_document(
             moment=moment,
             correlation_id=correlation_id,
             browser=browser,
-            tenant_id=view.configuration.tenant.id,
+            known=known,
+            view=view,
             user=user,
-            app=view.app,
-            home=view.home,
-            evidence=known.evidence,
             evaluation=evaluation,
             problem=problem,
         )
-        w.logs.add_signin(document, moment.at)
-        outcome = problem.code.value if problem else "allowed"
-        self._observe(view.home.tenant_id if view.home else "none", outcome, problem is None and _double_mfa(known))
+        signed = opened(known.signed, self._vault, id) if id else None
+        facts = facts_of(known, view, user, evaluation, problem, signed, moment.at)
+        w.logs.add_signin(document, moment.at, facts)
+        twice = problem is None and bool(facts.home_mfa and facts.local_mfa)
+        self._observe(facts.home_tenant_id or "none", facts.outcome or "", twice)
 
     def _page(
         self, row: SigninRow, version: int, known: Known, view: View, step: Ask, error: Problem | None
@@ -482,6 +493,11 @@ def _next_place(id: str, waiting: Waiting) -> Show:
     return Conclude(id) if waiting is Waiting.READY else AtStep(id)
 
 
+def _meant(view: View, stop: Stop) -> User | None:
+    """Whom a policy refused before they were bound; what refuses the identity itself concerns nobody here."""
+    return view.candidate.user if view.candidate is not None and stop.evaluation is not None else None
+
+
 def _unprepared(known: Known, step: Ask) -> bool:
     if step.waiting is Waiting.EMAIL_CODE:
         return known.mailed_code is None or known.mailed_code.address != step.address
@@ -490,9 +506,3 @@ def _unprepared(known: Known, step: Ask) -> bool:
     if step.passkey:
         return known.passkey_challenge is None
     return step.totp_registration and known.totp_secret is None
-
-
-def _double_mfa(known: Known) -> bool:
-    """Whether home said MFA in this sign-in and the guest was challenged here as well."""
-    here = any(f.at >= known.began_at for f in known.evidence.local)
-    return here and any("mfa" in (s.amr or ()) for s in known.evidence.statements)

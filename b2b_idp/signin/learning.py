@@ -20,9 +20,12 @@ from b2b_idp.signin.steps import Bind
 from b2b_idp.signin.view import View, mailed_identity
 from b2b_idp.store import Writer
 
+_SIGNED_KEPT = 3
+"""As many statements as a session remembers."""
 
-def learn(w: Writer, known: Known, home: Home, answer: HomeAnswer, moment: Moment) -> Known:
-    """The facts with what the home said; the guest's own attributes follow it."""
+
+def learn(w: Writer, known: Known, home: Home, answer: HomeAnswer, signed: str | None, moment: Moment) -> Known:
+    """The facts with what the home said; the guest's own attributes follow it. `signed`: what it signed, sealed."""
     identity = HomeIdentity(answer.statement.issuer, answer.statement.subject)
     other = known.identity is not None and known.identity != identity
     # another person at the home than the session's: nothing that was known of the first one holds
@@ -45,6 +48,7 @@ def learn(w: Writer, known: Known, home: Home, answer: HomeAnswer, moment: Momen
         # a link proves the mailbox of whom it was sent to
         mail_proved_at=None if others_link else known.mail_proved_at,
         evidence=replace(evidence, statements=(*evidence.statements, answer.statement)),
+        signed=(*(() if other else known.signed), *((signed,) if signed else ()))[-_SIGNED_KEPT:],
     )
 
 

@@ -7,14 +7,17 @@ from typing import Any
 
 from b2b_idp.model.access import Because, Decision
 from b2b_idp.model.audited import directory_audit, target_user
-from b2b_idp.model.directory import App, User
-from b2b_idp.model.evidence import Evidence, HomeStatement
-from b2b_idp.model.home import Home
+from b2b_idp.model.directory import User
+from b2b_idp.model.evidence import HomeStatement
 from b2b_idp.model.moment import Moment, iso
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.policy.evaluate import Evaluation
 from b2b_idp.policy.reasons import sentence
+from b2b_idp.signin.details import applied, authentication, context_references, session_lifetimes
+from b2b_idp.signin.facts import Known
+from b2b_idp.signin.steps import contexts_of
 from b2b_idp.signin.values import Browser
+from b2b_idp.signin.view import View
 
 ERROR_CODES: Mapping[Code, int] = {
     Code.INBOUND_BLOCKED: 500213,
@@ -102,24 +105,23 @@ def signin_document(
     moment: Moment,
     correlation_id: str,
     browser: Browser,
-    tenant_id: str,
+    known: Known,
+    view: View,
     user: User | None,
-    app: App | None,
-    home: Home | None,
-    evidence: Evidence,
     evaluation: Evaluation | None,
     problem: Problem | None,
 ) -> dict[str, Any]:
     """The log entry of one outcome; `problem` None says that it succeeded."""
-    applied = evaluation.applied() if evaluation else ()
-    reasons = evaluation.decision.reasons if evaluation else ()
-    enforced = [r for _, r in applied if r in ("success", "failure")]
+    app, home, evidence = view.app, view.home, known.evidence
+    results = evaluation.applied() if evaluation else ()
+    enforced = [r for _, r in results if r in ("success", "failure")]
     return {
         "id": moment.new_id(),
         "createdDateTime": iso(moment.at),
         "userId": user.id if user else None,
         "userDisplayName": user.display_name if user else None,
         "userPrincipalName": (user.mail or user.upn) if user else None,
+        "userType": user.user_type.lower() if user else None,
         "appId": app.app_id if app else None,
         "appDisplayName": app.display_name if app else None,
         "resourceId": app.sp_id if app else None,
@@ -130,18 +132,14 @@ def signin_document(
         "correlationId": correlation_id,
         "isInteractive": True,
         "homeTenantId": home.tenant_id if home else None,
-        "resourceTenantId": tenant_id,
+        "homeTenantName": home.display_name if home else None,
+        "resourceTenantId": view.configuration.tenant.id,
+        "crossTenantAccessType": "b2bCollaboration" if home and not home.own else "none",
         "conditionalAccessStatus": ("failure" if "failure" in enforced else "success") if enforced else "notApplied",
-        "appliedConditionalAccessPolicies": [
-            {
-                "id": policy.id,
-                "displayName": policy.display_name,
-                "result": result,
-                "enforcedGrantControls": [],
-                "enforcedSessionControls": [],
-            }
-            for policy, result in applied
-        ],
+        "appliedConditionalAccessPolicies": [applied(policy, result) for policy, result in results],
+        **authentication(known, view, evaluation, moment.at),
+        "sessionLifetimePolicies": session_lifetimes(results),
+        "authenticationContextClassReferences": context_references(contexts_of(view, known.request), results),
         "status": {
             "errorCode": 0 if problem is None else ERROR_CODES.get(problem.code, 50000),
             "failureReason": None if problem is None else (problem.why or problem.say),
@@ -152,7 +150,7 @@ def signin_document(
         "b2bIdp": {
             "outcome": "refused" if problem else outcome_of(evaluation.decision) if evaluation else "allowed",
             "code": problem.code.value if problem else None,
-            "reasons": reasons_of(reasons),
+            "reasons": reasons_of(evaluation.decision.reasons if evaluation else ()),
             "reportOnly": reasons_of(evaluation.report_only) if evaluation else [],
             "homeEvidence": evidence_of(evidence.statements[-1] if evidence.statements else None),
             "localFactors": [{"method": f.method.value, "dateTime": iso(f.at)} for f in evidence.local],

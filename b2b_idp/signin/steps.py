@@ -385,6 +385,12 @@ def _depart(known: Known, home: Home, ask: AskHome) -> Step:
 def judge(known: Known, view: View, user: User | None, at: datetime) -> Evaluation:
     """The decision for these facts: for the app asked for, for the one that the invitation's link leads to, or for a
     change of how one confirms who one is."""
+    ask, policies, history = question(known, view, user, at)
+    return evaluate(ask, policies, known.evidence, history)
+
+
+def question(known: Known, view: View, user: User | None, at: datetime) -> tuple[AccessRequest, PolicyView, History]:
+    """What these facts ask, and of which policies."""
     request = known.request
     statement = known.evidence.statements[-1] if known.evidence.statements else None
     ask = access_request(view, user, request, statement, known.began_at, at)
@@ -394,8 +400,7 @@ def judge(known: Known, view: View, user: User | None, at: datetime) -> Evaluati
         # no app is entered: it does not matter which ones the partner's people may enter
         inbound = replace(policies.trust.inbound, applications=Targets())
         policies = replace(policies, trust=replace(policies.trust, inbound=inbound))
-    history = History(asked_home=known.asked_home, local_methods=offered(view))
-    return evaluate(ask, policies, known.evidence, history)
+    return ask, policies, History(asked_home=known.asked_home, local_methods=offered(view))
 
 
 def offered(view: View) -> frozenset[LocalMethod]:

@@ -74,6 +74,7 @@ class WhatIf:
             groups=tuple(groups),
             roles=r.directory.roles_of([user.id, *groups]),
             assigned=not app.assignment_required or bool(r.apps.role_ids(app.sp_id, [user.id, *groups])),
+            accepted_terms=r.agreements.accepted(user.id, configuration.named.agreements, at),
         )
         evaluation = evaluate(
             access_request(view, user, Known(began_at=at).request, statement, at, at),
@@ -113,12 +114,15 @@ class WhatIf:
 
 
 def _local(amr: list[str], time: int | None, at: datetime) -> tuple[LocalFactor, ...]:
-    """The challenge here that a session's amr stands for; `mfa` and a home's `pwd` beside it say nothing more."""
+    """The challenges here that a session's amr stands for; `mfa` and a home's `pwd` beside it say nothing more."""
     values = set(amr) - {"mfa", "pwd"}
     if not values:
         return ()
-    for method in (LocalMethod.PASSKEY, LocalMethod.TOTP):
-        if values <= set(LOCAL[method].amr):
-            when = at if time is None else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=time)
-            return (LocalFactor(method, when),)
-    raise Problem(Code.BAD_REQUEST, "session.amr names what was done here: otp (TOTP), or hwk and user (passkey).")
+    try:
+        when = at if time is None else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=time)
+    except OverflowError:
+        raise Problem(Code.BAD_REQUEST, "session.authTime is in no calendar.") from None
+    methods = [m for m in (LocalMethod.PASSKEY, LocalMethod.TOTP) if not values.isdisjoint(LOCAL[m].amr)]
+    if values - {value for m in methods for value in LOCAL[m].amr}:
+        raise Problem(Code.BAD_REQUEST, "session.amr names what was done here: otp (TOTP), or hwk and user (passkey).")
+    return tuple(LocalFactor(m, when) for m in methods)

@@ -25,6 +25,7 @@ from b2b_idp.store.migrate import HEAD, create_all, migrate, revision
 from b2b_idp.store.notices import NoticesReader, NoticesWriter
 from b2b_idp.store.outbox import OutboxReader, OutboxWriter
 from b2b_idp.store.passes import PassesReader, PassesWriter
+from b2b_idp.store.reports import SigninReports
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.signins import SigninsReader, SigninsWriter
 from b2b_idp.store.users import UsersReader, UsersWriter
@@ -96,6 +97,10 @@ class Reader:
     @cached_property
     def logs(self) -> LogsReader:
         return LogsReader(self._c, self._sealer)
+
+    @cached_property
+    def reports(self) -> SigninReports:
+        return SigninReports(self._c)
 
 
 class Writer(Reader):

@@ -71,11 +71,13 @@ SIGNINS: Columns = {
     "isInteractive": Flag(_signin["isInteractive"].as_boolean()),
     "status/errorCode": Number(_signin["status"]["errorCode"].as_integer()),
     "b2bIdp/outcome": Text(_signin["b2bIdp"]["outcome"].as_string()),
+    "b2bIdp/code": Text(_signin["b2bIdp"]["code"].as_string()),
     **{
         name: Text(_signin[name].as_string())
         for name in (
             "userDisplayName userPrincipalName appDisplayName resourceId resourceDisplayName ipAddress clientAppUsed "
-            "homeTenantId resourceTenantId conditionalAccessStatus userAgent"
+            "homeTenantId resourceTenantId conditionalAccessStatus userAgent userType homeTenantName "
+            "crossTenantAccessType authenticationRequirement"
         ).split()
     },
 }

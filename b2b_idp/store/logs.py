@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -34,6 +34,24 @@ class Chain:
     entries: int
     unchained: int
     broken: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigninFacts:
+    """What reports and replays read of a sign-in beside its document.
+
+    `outcome`: `allowed` or the refusal's code. `asked_home`: MFA was wanted and the home asked for it in this sign-in;
+    `home_mfa`: it said MFA, believed or not; `local_mfa`: a challenge was passed here in this sign-in. `replay`: what
+    the policies saw (`policy.recorded`). `evidence`: what the home signed; it is kept sealed.
+    """
+
+    home_tenant_id: str | None = None
+    outcome: str | None = None
+    asked_home: bool | None = None
+    home_mfa: bool | None = None
+    local_mfa: bool | None = None
+    replay: str | None = None
+    evidence: bytes | None = field(default=None, repr=False)
 
 
 class LogsReader:
@@ -71,6 +89,11 @@ class LogsReader:
     def signin(self, id: str) -> Mapping[str, Any] | None:
         row = self._c.execute(select(signin_log.c.document).where(signin_log.c.id == id)).first()
         return None if row is None else row.document
+
+    def evidence(self, id: str) -> bytes | None:
+        """What the home signed in a sign-in, None when it signed nothing in it."""
+        sealed = self._c.execute(select(signin_log.c.evidence).where(signin_log.c.id == id)).scalar()
+        return None if sealed is None else self._sealer.open(sealed, _evidence_of(id))
 
     def audit(self, id: str) -> Mapping[str, Any] | None:
         row = self._c.execute(select(audit_log.c.document).where(audit_log.c.id == id)).first()
@@ -125,9 +148,16 @@ class LogsReader:
         return self._sealer.digest("audit", "\n".join((before.hex(), str(seq), id, str(moment), activity, document)))
 
 
+def _evidence_of(id: str) -> str:
+    return "signin_log:" + id
+
+
 class LogsWriter(LogsReader):
-    def add_signin(self, document: Mapping[str, Any], at: datetime) -> None:
+    def add_signin(self, document: Mapping[str, Any], at: datetime, facts: SigninFacts = SigninFacts()) -> None:
         """`document` is Graph's signIn with its id, userId, appId and correlationId."""
+        kept = {name: getattr(facts, name) for name in SigninFacts.__slots__}
+        if facts.evidence is not None:
+            kept["evidence"] = self._sealer.seal(facts.evidence, _evidence_of(document["id"]))
         self._c.execute(
             insert(signin_log),
             {
@@ -137,7 +167,8 @@ class LogsWriter(LogsReader):
                 "app_id": document.get("appId"),
                 "correlation_id": document.get("correlationId"),
                 "document": document,
-            },
+            }
+            | kept,
         )
 
     def add_audit(self, document: Mapping[str, Any], at: datetime) -> None:

@@ -143,6 +143,18 @@ def test_evaluate_counts_what_the_session_already_holds(untrusted):
     assert outcome == "allowed" and reasons[-1] == "local_mfa_accepted"
 
 
+@pytest.mark.parametrize("amr", [["hwk", "user"], ["hwk", "user", "otp"], ["pwd", "hwk", "user", "mfa"]], ids=str)
+def test_a_session_may_hold_a_passkey_and_more(untrusted, amr):
+    assert untrusted.ask(["pwd"], session={"amr": amr})[0] == "allowed"
+
+
+@pytest.mark.parametrize(
+    "session", [{"amr": ["sms"]}, {"amr": ["otp", "x"]}, {"amr": ["otp"], "authTime": 10**12}], ids=str
+)
+def test_a_session_that_nobody_can_have_here_is_a_400(untrusted, session):
+    assert untrusted.refused(session=session) == 400
+
+
 def test_evaluate_judges_at_the_time_that_is_asked_about(trusted):
     assert trusted.ask(["pwd", "mfa"], at="2026-06-01T21:00:00Z")[0] == "allowed"
     assert trusted.ask(["pwd", "mfa"], at="2026-06-01T23:00:00Z")[0] == "askHome"

@@ -23,10 +23,10 @@ from b2b_idp.guests.configuration_file.state import (
 )
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.store import Reader, Store
+from b2b_idp.store import Configuration, Reader, Store
 from b2b_idp.store.configuration import DEFAULT
 
-__all__ = ["MAX_BYTES", "Asked", "Outcome", "export_file", "import_file"]
+__all__ = ["MAX_BYTES", "Asked", "Outcome", "configuration_after", "export_file", "import_file"]
 
 
 def export_file(r: Reader) -> str:
@@ -135,8 +135,7 @@ def import_file(
     """
     try:
         file = read(raw)
-        if type(file.get("version")) is not int or file["version"] != VERSION:
-            raise Problem(Code.BAD_REQUEST, f"version is {VERSION}; this file has {compact(file.get('version'))[:40]}.")
+        _check_version(file)
     except Problem as p:
         return Outcome(errors=(p.say,), dry_run=asked.dry_run)
     with store.write() as w:
@@ -170,6 +169,32 @@ def import_file(
             applied=applied,
             dry_run=asked.dry_run,
         )
+
+
+def configuration_after(
+    store: Store, file: Mapping[str, Any], *, issuer: str, check_issuer: Callable[[str], None], moment: Moment
+) -> Configuration:
+    """What would hold after an import of this file, which changes nothing. Raises Problem(BAD_REQUEST)."""
+    _check_version(file)
+    with store.write() as w:
+        before = state_of(w)
+        parsed = parse_file(file, before, prune=False, new_id=moment.new_id, check_issuer=check_issuer)
+        changes = [c for c in difference(before, parsed.wanted, parsed.after) if c.operation != "remove"]
+        if parsed.errors:
+            raise Problem(Code.BAD_REQUEST, " ".join(parsed.errors))
+        secrets = {c.name: "missing" for c in changes if needs_secret(c)}
+        try:
+            with w.savepoint():
+                Applying(w, parsed.after, secrets, issuer, moment).all(changes, moment.new_id())
+                after = w.reload()
+                raise _Undo
+        except _Undo:
+            return after
+
+
+def _check_version(file: Mapping[str, Any]) -> None:
+    if type(file.get("version")) is not int or file["version"] != VERSION:
+        raise Problem(Code.BAD_REQUEST, f"version is {VERSION}; this file has {compact(file.get('version'))[:40]}.")
 
 
 def _check_nothing_is_left(now: State, parsed: Parsed) -> None:

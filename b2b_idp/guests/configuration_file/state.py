@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from b2b_idp.guests.group_documents import checked_group
+from b2b_idp.guests.homes import READ_ONLY
 from b2b_idp.model.directory import DEFAULT_APP_ROLE, GRAPH_APP_ID
 from b2b_idp.model.moment import tenant_id_of
 from b2b_idp.policy.named_documents import Named
@@ -152,7 +153,7 @@ def _clean(value: Any) -> Any:
 def home_document(tenant_id: str, document: Mapping[str, Any]) -> Document:
     """An identityProvider without what follows from its issuer."""
     kept = {k: v for k, v in clean(document).items() if k not in ("@odata.type", "id", "wellKnownEndpoint")}
-    extension = {k: v for k, v in (kept.pop("b2bIdp", None) or {}).items() if k not in ("redirectUri", "tenantId")}
+    extension = {k: v for k, v in (kept.pop("b2bIdp", None) or {}).items() if k not in {*READ_ONLY, "tenantId"}}
     if not extension.get("domains", True):
         del extension["domains"]
     if tenant_id != tenant_id_of(kept["issuer"]):

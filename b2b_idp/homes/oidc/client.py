@@ -122,7 +122,7 @@ class OidcHomes:
             at=moment.at,
             asked=pending.asked_step_up or pending.max_age is not None,
         )
-        return HomeAnswer(statement, profile_of(home, claims))
+        return HomeAnswer(statement, profile_of(home, claims), verified.signed)
 
     def check(self, home: Home, moment: Moment) -> HomeReport:
         """Fetches metadata and keys anew and says in plain words what is wrong and what step-up can do."""

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from jwt.algorithms import get_default_algorithms
 
+from b2b_idp.homes.oidc.evidence import SignedStatement
 from b2b_idp.homes.oidc.keys import HomeKey, the_key
 from b2b_idp.homes.oidc.metadata import Metadata
 from b2b_idp.homes.oidc.strict import refused, strict_json
@@ -54,6 +55,8 @@ class VerifiedClaims:
     acr: str | None
     auth_time: int | None
     claims: Mapping[str, Any]
+    signed: SignedStatement | None
+    """The token itself and the key that verified it."""
 
 
 def verify(
@@ -97,6 +100,7 @@ def verify(
         acr if _is_value(acr) else None,
         _whole_date(claims.get("auth_time")),
         claims,
+        SignedStatement.of(token, alg, key),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from b2b_idp.homes.oidc.evidence import SignedStatement
 from b2b_idp.model.evidence import HomeStatement
 
 
@@ -53,6 +54,8 @@ class HomeAnswer:
 
     statement: HomeStatement
     profile: Profile
+    signed: SignedStatement | None = None
+    """What it was read from; None when that is too large to be kept."""
 
 
 @dataclass(frozen=True, slots=True)
