@@ -8,6 +8,8 @@ import tomllib
 from dataclasses import MISSING, fields
 from pathlib import Path
 
+import matrix
+
 from b2b_idp.model.access import Because, Reason
 from b2b_idp.policy.reasons import sentence
 from b2b_idp.settings import PREFIX, Settings
@@ -58,7 +60,11 @@ def reasons_table() -> str:
 
 def pages() -> dict[Path, str]:
     """Each page with its tables as they are now."""
-    made = {"settings.md": settings_table(), "decision.md": f"{decision_tables()}\n\n{reasons_table()}"}
+    made = {
+        "settings.md": settings_table(),
+        "decision.md": f"{decision_tables()}\n\n{reasons_table()}",
+        "mfa.md": matrix.table(),
+    }
     found = {}
     for name, table in made.items():
         path = ROOT / "docs" / name

@@ -150,6 +150,7 @@ def signin_document(
         "b2bIdp": {
             "outcome": "refused" if problem else outcome_of(evaluation.decision) if evaluation else "allowed",
             "code": problem.code.value if problem else None,
+            "wayForward": problem.say if problem else None,
             "reasons": reasons_of(evaluation.decision.reasons if evaluation else ()),
             "reportOnly": reasons_of(evaluation.report_only) if evaluation else [],
             "homeEvidence": evidence_of(evidence.statements[-1] if evidence.statements else None),
