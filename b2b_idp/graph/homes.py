@@ -84,7 +84,7 @@ def _get_home(call: Call, id: str) -> Answer:
     row = _home_row(call, _home(call, id))
     answer = call.entity("identity/identityProviders", row, call.query(_HOME_PROPERTIES).select)
     # what sign-ins have shown is not what an administrator changes under If-Match
-    call.etag = etag_of(row | {"b2bIdp": row["b2bIdp"] | {"stepUpSeen": None}})
+    call.etag = etag_of(row | {"b2bIdp": row.get("b2bIdp", {}) | {"stepUpSeen": None}})
     return answer
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from b2b_idp.model.access import AccessPolicy, GuestKinds, Requirement
 from b2b_idp.model.directory import UserType
+from b2b_idp.policy.strengths import PHISHING_RESISTANT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class AccessRequest:
     reauthenticate_after: datetime | None = None
     """With prompt=login: when the sign-in began; no factor from before it counts."""
     app_wants_mfa: bool = False
+    app_wants_phishing_resistant: bool = False
     second_max_age: timedelta | None = None
     """As `max_age`, for the second factor only."""
     at: datetime
@@ -157,16 +159,18 @@ def _together(
         elif ask.accepted_terms.isdisjoint(p.terms) and (terms_instead or not (p.mfa or p.strength)):
             terms |= dict.fromkeys(p.terms[:1])
     strengths = {p.strength.id: p.strength for p in factors if p.strength is not None}
+    if with_app and ask.app_wants_phishing_resistant:
+        strengths[PHISHING_RESISTANT.id] = PHISHING_RESISTANT
     frequencies = [p for p in policies if p.sign_in_frequency is not None]
     first = [_ago(began, p.sign_in_frequency) for p in frequencies if p.frequency_covers_first_factor]
     second = [_ago(began, p.sign_in_frequency) for p in frequencies if not p.frequency_covers_first_factor]
-    asked_by_app = with_app and ask.app_wants_mfa
+    asked_by_app = with_app and (ask.app_wants_mfa or ask.app_wants_phishing_resistant)
     if with_app:
         first.append(ask.reauthenticate_after)
         second.append(_ago(began, ask.second_max_age))
         first.append(None if ask.max_age is None else _ago(began, timedelta(seconds=min(ask.max_age, _LONG))))
     return Requirement(
-        mfa=asked_by_app or any(p.mfa for p in factors),
+        mfa=(with_app and ask.app_wants_mfa) or any(p.mfa for p in factors),
         strengths=tuple(strengths[id] for id in sorted(strengths)),
         not_before=_latest(first),
         second_not_before=_latest(second),

@@ -117,7 +117,7 @@ def step_up(r: Reader, since: datetime, until: datetime) -> list[dict[str, Any]]
             "isMfaAccepted": configuration.trust(home).mfa_accepted,
         }
         | seen_document(seen.get(home.tenant_id, StepUpSeen()))
-        for home in configuration.homes.values()
+        for home in configuration.connected
     ]
 
 

@@ -14,7 +14,7 @@ from b2b_idp.model.home import MAILED_TENANT_ID, Home, Targets
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.request import AuthorizeRequest
 from b2b_idp.model.url import domain_of
-from b2b_idp.policy.decide import ACR_VALUES, History, acr_satisfies, decide
+from b2b_idp.policy.decide import ACR_VALUES, MFA, PHR, History, acr_satisfies, decide
 from b2b_idp.policy.evaluate import Evaluation, PolicyView, evaluate
 from b2b_idp.policy.factors import LOCAL
 from b2b_idp.policy.reasons import sentence
@@ -464,7 +464,8 @@ def access_request(
         accepted_terms=view.accepted_terms,
         max_age=request.max_age if request else None,
         reauthenticate_after=began_at if request and "login" in request.prompt else None,
-        app_wants_mfa=(request is not None and wants_mfa(request)) or is_powerful(view, request),
+        app_wants_mfa=(request is not None and wants(request, MFA)) or is_powerful(view, request),
+        app_wants_phishing_resistant=request is not None and wants(request, PHR),
         at=at,
         began=began_at,
     )
@@ -482,10 +483,10 @@ def contexts_of(view: View, request: AuthorizeRequest | None) -> frozenset[str]:
     return frozenset(c for c in (request.contexts if request else ()) if c in known and known[c].available)
 
 
-def wants_mfa(request: AuthorizeRequest) -> bool:
-    """Whether every level the app would take needs more than one factor (RFC 9470 §4)."""
+def wants(request: AuthorizeRequest, level: str) -> bool:
+    """Whether every level the app would take is `level`, one of ours, or a higher one (RFC 9470 §4)."""
     known = [a for a in request.acr_values if a in ACR_VALUES]
-    return bool(known) and not any(acr_satisfies(a, ACR_VALUES[0]) for a in known)
+    return bool(known) and all(acr_satisfies(level, a) for a in known)
 
 
 def evidence_of_session(evidence: Evidence, keep: int = 3) -> Evidence:
@@ -495,6 +496,9 @@ def evidence_of_session(evidence: Evidence, keep: int = 3) -> Evidence:
 
 def _refused(evaluation: Evaluation, decision: Refuse) -> Stop:
     last = decision.reasons[-1]
+    wanted = evaluation.requirement
+    if last.code is Reason.STRENGTH_UNREACHABLE and wanted.asked_by_app and not wanted.policy_ids:
+        return Stop(_unmet(), tell_app=True, evaluation=evaluation)
     code = Code(last.code.value) if last.code.value in Code._value2member_map_ else Code.ACCESS_DENIED
     return Stop(Problem(code, decision.way_forward, sentence(last)), evaluation=evaluation)
 

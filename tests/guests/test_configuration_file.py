@@ -252,7 +252,7 @@ def test_the_order_of_members_and_items_says_nothing(random):
 def test_a_dry_run_shows_everything_and_writes_nothing(directory):
     before = exported(directory)
     outcome = bring(directory, FILE, dry_run=True)
-    assert len(outcome.changes) == 18 and not outcome.refused and not outcome.applied
+    assert len(outcome.changes) == 19 and not outcome.refused and not outcome.applied
     assert exported(directory) == before
     with directory.store.read() as r:
         assert r.logs.audits() == []

@@ -371,3 +371,24 @@ def test_a_strength_of_certain_makes_takes_no_other(
     policy(b2b_idp, grant={"operator": "OR", "authenticationStrength": {"id": keys["id"]}})
     outcome = b2b_idp.sign_in(maria, crm)
     assert outcome.error == (None if passes else "register-passkey")
+
+
+# --- levels that the app asks for -------------------------------------------------------------------------------------
+
+
+def test_an_app_that_asks_for_phishing_resistance_gets_it_by_a_passkey(
+    b2b_idp: Kit, crm: KitApp, maria: KitGuest
+) -> None:
+    """RFC 9470 §4: the level asked for is what is required, not only a second factor."""
+    essential = json.dumps({"id_token": {"acr": {"essential": True, "values": ["phr"]}}})
+    maria.driver.passkey = SoftwarePasskey()
+    for asked in ({"acr_values": "phr"}, {"claims": essential}):
+        outcome = b2b_idp.sign_in(maria, crm, amr=["pwd", "mfa"], **asked)
+        assert outcome.id_token["acr"] == "phr"
+
+
+@pytest.mark.parametrize("asked", ["phr https://refeds.org/profile/mfa", "https://refeds.org/profile/mfa"])
+def test_the_least_level_that_the_app_would_take_is_what_is_required(
+    b2b_idp: Kit, crm: KitApp, maria: KitGuest, asked: str
+) -> None:
+    assert b2b_idp.sign_in(maria, crm, amr=["pwd", "mfa"], acr_values=asked).asked == []
