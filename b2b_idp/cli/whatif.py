@@ -31,6 +31,8 @@ NUMERIC_DATE = click.IntRange(-(10**12), 10**12)
     "--session-amr", default=None, help="What was done here in this session: otp (TOTP); hwk,user (passkey); or all."
 )
 @click.option("--session-auth-time", type=NUMERIC_DATE, default=None, help="NumericDate.")
+@click.option("--ip", default="", help="Address of the browser; left out: in no named location.")
+@click.option("--context", "contexts", multiple=True, help="An authentication context that the app asks for, as c1.")
 @click.option("--home", default=None, help="tenantId of the home; default: the guest's, or their domain's.")
 @click.option(
     "--policy",
@@ -103,6 +105,8 @@ def _decide(
     asked: bool,
     session_amr: str | None,
     session_auth_time: int | None,
+    ip: str,
+    contexts: tuple[str, ...],
     home: str | None,
 ) -> None:
     with idp.store.read() as r:
@@ -133,10 +137,14 @@ def _decide(
             session_amr=[v for v in (session_amr or "").split(",") if v],
             session_time=session_auth_time,
             at=system_moment().at,
+            address=ip,
+            contexts=contexts,
         )
     told = [f"{answer['outcome']}", *(f"  {x['code']}: {x['text']}" for x in answer["reasons"])]
     if answer["challenges"]:
         told.append("  would challenge with " + " or ".join(answer["challenges"]))
+    if answer["termsOfUse"]:
+        told.append("  would show terms of use to accept")
     if answer["wouldIssue"]:
         told += [f"    {name}: {value}" for name, value in answer["wouldIssue"].items()]
     show(answer, told, as_json)

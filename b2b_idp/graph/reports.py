@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from b2b_idp.graph.api import Answer, Call, Handler, Route, not_found
 from b2b_idp.graph.body import bad, instant
@@ -141,6 +141,11 @@ class Evaluation(Document):
     asked: bool = False
     session: _Session | None = None
     at: str | None = None
+    ipAddress: Annotated[str, StringConstraints(max_length=45)] | None = None
+    authenticationContexts: list[Annotated[str, StringConstraints(max_length=3)]] = Field(
+        default_factory=list, max_length=20
+    )
+    clientAppType: Literal["browser", "mobileAppsAndDesktopClients"] = "browser"
 
 
 def _evaluate(call: Call) -> Answer:
@@ -172,6 +177,9 @@ def _evaluate(call: Call) -> Answer:
         session_amr=session.amr,
         session_time=session.authTime,
         at=call.moment.at if asked.at is None else instant("at", asked.at),
+        address=asked.ipAddress or "",
+        contexts=asked.authenticationContexts,
+        client_type=asked.clientAppType,
     )
     return {"@odata.context": call.context("microsoft.graph.b2bIdpEvaluation")} | answer
 

@@ -116,7 +116,7 @@ authenticationMethodTarget: id text, targetType text, isRegistrationRequired boo
 stsPolicy: id! guid, deletedDateTime! time?, displayName text, description text?, definition [text],
   isOrganizationDefault bool?
 b2bIdpEvaluation: outcome! text, reasons! [b2bIdpReason], reportOnly! [b2bIdpReason], requirement! object,
-  challenges! [text], wouldIssue! object?, wayForward! any
+  challenges! [text], termsOfUse! [text], wouldIssue! object?, wayForward! any
 b2bIdpReason: code text, text text, policyId text?
 organization: id! guid, displayName! text, createdDateTime! time, tenantType! text, countryLetterCode! text?,
   preferredLanguage! text?, technicalNotificationMails! [text], verifiedDomains! [verifiedDomain]

@@ -24,7 +24,8 @@ from b2b_idp.signin.facts import Known, TaskKind, Waiting
 from b2b_idp.signin.learning import learn_mailed_code
 from b2b_idp.signin.log import guest_audit
 from b2b_idp.signin.mailing import CODES_IN_A_SIGNIN, Mail, is_told
-from b2b_idp.signin.steps import SELF_CONSENT, Ask, CodeFor, next_step
+from b2b_idp.signin.moves import Ask, CodeFor
+from b2b_idp.signin.steps import SELF_CONSENT, next_step
 from b2b_idp.signin.values import Browser
 from b2b_idp.signin.view import View
 from b2b_idp.store import Writer

@@ -14,7 +14,7 @@ from b2b_idp.policy.factors import says_mfa
 from b2b_idp.policy.judgement import Judged, plausible
 from b2b_idp.policy.judgement import judge as judged
 from b2b_idp.signin.facts import Known
-from b2b_idp.signin.steps import policy_view
+from b2b_idp.signin.judging import policy_view
 from b2b_idp.signin.view import View
 
 PRIMARY, MULTI = "Primary authentication", "Multifactor authentication"

@@ -29,10 +29,11 @@ from b2b_idp.signin.grants import write_grant
 from b2b_idp.signin.learning import bind, learn, was_asked
 from b2b_idp.signin.log import signin_document
 from b2b_idp.signin.mailing import mailing_key
+from b2b_idp.signin.moves import Ask, Bind, Depart, Issue, Step, Stop
 from b2b_idp.signin.recording import facts_of, opened, sealed
 from b2b_idp.signin.refusals import stranger, used
 from b2b_idp.signin.showing import page_of
-from b2b_idp.signin.steps import Ask, Bind, Depart, Issue, Step, Stop, next_step
+from b2b_idp.signin.steps import next_step
 from b2b_idp.signin.values import AtStep, Browser, Conclude, GoTo, Granted, Landed, Refused, Show, ShowPage
 from b2b_idp.signin.view import View, load_view
 from b2b_idp.store import Reader, Store, Writer

@@ -15,14 +15,9 @@ from b2b_idp.model.request import AuthorizeRequest
 from b2b_idp.policy.decide import History
 from b2b_idp.policy.evaluate import evaluate
 from b2b_idp.signin.facts import Known, evidence_from_json, evidence_to_json
-from b2b_idp.signin.steps import (
-    Issue,
-    access_request,
-    evidence_of_session,
-    needs_administrator,
-    offered,
-    policy_view,
-)
+from b2b_idp.signin.judging import access_request, evidence_of_session, offered, policy_view
+from b2b_idp.signin.moves import Issue
+from b2b_idp.signin.steps import needs_administrator
 from b2b_idp.signin.values import Standing
 from b2b_idp.signin.view import View, has_a_home_now, load_view
 from b2b_idp.store import Reader, Writer

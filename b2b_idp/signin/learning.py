@@ -15,8 +15,8 @@ from b2b_idp.model.moment import Moment
 from b2b_idp.signin.attributes import may_follow, refresh
 from b2b_idp.signin.facts import HomeProfile, Known
 from b2b_idp.signin.log import guest_audit
+from b2b_idp.signin.moves import Bind
 from b2b_idp.signin.refusals import taken
-from b2b_idp.signin.steps import Bind
 from b2b_idp.signin.view import View, mailed_identity
 from b2b_idp.store import Writer
 

@@ -15,7 +15,7 @@ from b2b_idp.policy.evaluate import Evaluation
 from b2b_idp.policy.reasons import sentence
 from b2b_idp.signin.details import applied, authentication, context_references, session_lifetimes
 from b2b_idp.signin.facts import Known
-from b2b_idp.signin.steps import contexts_of
+from b2b_idp.signin.judging import contexts_of
 from b2b_idp.signin.values import Browser
 from b2b_idp.signin.view import View
 

@@ -8,7 +8,7 @@ from b2b_idp.factors import letters, mailed
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.moment import Moment
 from b2b_idp.signin.facts import Known, MailedCodeFact
-from b2b_idp.signin.steps import Ask, CodeFor
+from b2b_idp.signin.moves import Ask, CodeFor
 from b2b_idp.signin.values import Browser
 from b2b_idp.signin.view import View, bound_address, mailed_identity, waiting_guest
 from b2b_idp.store import Writer

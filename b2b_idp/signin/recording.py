@@ -18,7 +18,7 @@ from b2b_idp.policy.factors import LOCAL, says_mfa
 from b2b_idp.policy.recorded import Recorded, to_text
 from b2b_idp.signin.details import last_reason
 from b2b_idp.signin.facts import Known
-from b2b_idp.signin.steps import question
+from b2b_idp.signin.judging import question
 from b2b_idp.signin.view import View
 from b2b_idp.store.logs import SigninFacts
 

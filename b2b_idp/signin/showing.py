@@ -12,9 +12,10 @@ from b2b_idp.keys.vault import Vault
 from b2b_idp.model.evidence import LocalMethod
 from b2b_idp.model.problem import Problem
 from b2b_idp.policy.named_documents import terms_in
+from b2b_idp.signin.challenging import fitting
 from b2b_idp.signin.facts import Known, Waiting
 from b2b_idp.signin.mailing import is_told
-from b2b_idp.signin.steps import Ask, CodeFor, fitting
+from b2b_idp.signin.moves import Ask, CodeFor
 from b2b_idp.signin.view import View
 
 SCOPE_SENTENCES: Mapping[str, str] = {

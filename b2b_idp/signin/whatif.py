@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from b2b_idp.keys.vault import Vault
-from b2b_idp.model.access import Allow, AskHere, Refuse
+from b2b_idp.model.access import Allow, AskHere, Refuse, locations_of
 from b2b_idp.model.directory import App, User
 from b2b_idp.model.evidence import Evidence, HomeStatement, LocalFactor, LocalMethod
 from b2b_idp.model.home import Home
@@ -15,9 +16,8 @@ from b2b_idp.model.problem import Code, Problem
 from b2b_idp.policy.decide import History
 from b2b_idp.policy.evaluate import evaluate
 from b2b_idp.policy.factors import LOCAL
-from b2b_idp.signin.facts import Known
+from b2b_idp.signin.judging import access_request, available, offered, policy_view
 from b2b_idp.signin.log import outcome_of, reasons_of
-from b2b_idp.signin.steps import access_request, offered, policy_view
 from b2b_idp.signin.view import View
 from b2b_idp.store import Reader
 from b2b_idp.tokens.claims import id_token
@@ -45,9 +45,13 @@ class WhatIf:
         session_amr: list[str],
         session_time: int | None,
         at: datetime,
+        address: str = "",
+        contexts: Sequence[str] = (),
+        client_type: str = "browser",
     ) -> dict[str, Any]:
         """`amr` as a home would send it: anything but a list of texts counts as absent. `auth_time`, `session_time`
-        are NumericDates. The answer is JSON: outcome, reasons, requirement, challenges, wouldIssue."""
+        are NumericDates; `address` is the browser's, `contexts` are what the app asks for. The answer is JSON:
+        outcome, reasons, requirement, challenges, termsOfUse, wouldIssue."""
         listed = isinstance(amr, list) and all(isinstance(v, str) for v in amr) and len(amr) <= 100
         statement = HomeStatement(
             tenant_id=home.tenant_id,
@@ -74,10 +78,13 @@ class WhatIf:
             groups=tuple(groups),
             roles=r.directory.roles_of([user.id, *groups]),
             assigned=not app.assignment_required or bool(r.apps.role_ids(app.sp_id, [user.id, *groups])),
+            address=address,
+            locations=locations_of(address, configuration.named.locations),
             accepted_terms=r.agreements.accepted(user.id, configuration.named.agreements, at),
         )
+        ask = access_request(view, user, None, statement, at, at)
         evaluation = evaluate(
-            access_request(view, user, Known(began_at=at).request, statement, at, at),
+            replace(ask, contexts=available(view, contexts), client_type=client_type),
             policy_view(view, None),
             evidence,
             History(asked_home=asked, local_methods=offered(view)),
@@ -93,6 +100,7 @@ class WhatIf:
                 "policyIds": list(wanted.policy_ids),
             },
             "challenges": [m.value for m in decision.methods] if isinstance(decision, AskHere) else [],
+            "termsOfUse": list(decision.terms) if isinstance(decision, AskHere) else [],
             "wouldIssue": None,
         }
         if isinstance(decision, Refuse):

@@ -392,3 +392,20 @@ def test_the_least_level_that_the_app_would_take_is_what_is_required(
     b2b_idp: Kit, crm: KitApp, maria: KitGuest, asked: str
 ) -> None:
     assert b2b_idp.sign_in(maria, crm, amr=["pwd", "mfa"], acr_values=asked).asked == []
+
+
+def test_evaluate_answers_for_a_place_a_context_and_terms(
+    b2b_idp: Kit, crm: KitApp, maria: KitGuest, payments: None
+) -> None:
+    home = next(iter(b2b_idp._homes.values()))
+    here = place(b2b_idp, "198.51.100.0/24", trusted=False)
+    policy(b2b_idp, conditions={"locations": {"includeLocations": [here]}}, grant=BLOCK)
+    rules = agreement(b2b_idp)
+    policy(b2b_idp, grant={"operator": "AND", "builtInControls": [], "termsOfUse": [rules]})
+
+    def asked(**more: Any) -> Any:
+        return b2b_idp.evaluate(maria, crm, home, amr=["pwd"], **more)
+
+    assert asked(ipAddress="198.51.100.7")["outcome"] == "refused"
+    assert (asked()["outcome"], asked()["termsOfUse"]) == ("askHere", [rules])
+    assert asked(authenticationContexts=["c1"])["reasons"][0]["code"] == "home_step_up"

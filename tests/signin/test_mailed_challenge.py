@@ -16,7 +16,8 @@ from b2b_idp.model.request import AuthorizeRequest
 from b2b_idp.policy.requirement import Policies
 from b2b_idp.signin.answers import Answer, prepare, read
 from b2b_idp.signin.facts import Known, Waiting
-from b2b_idp.signin.steps import Ask, CodeFor, Issue, Stop, next_step
+from b2b_idp.signin.moves import Ask, CodeFor, Issue, Stop
+from b2b_idp.signin.steps import next_step
 from b2b_idp.signin.values import Browser
 from b2b_idp.signin.view import load_view
 from b2b_idp.testing.kit import code_in

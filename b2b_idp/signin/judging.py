@@ -1,0 +1,140 @@
+"""What the policy engine is asked about a sign-in: who wants in where, from where, under which trust."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from b2b_idp.model.directory import App, User
+from b2b_idp.model.evidence import Evidence, HomeStatement, LocalMethod, Vocabulary
+from b2b_idp.model.home import Targets
+from b2b_idp.model.request import AuthorizeRequest
+from b2b_idp.policy.decide import ACR_VALUES, MFA, PHR, History, acr_satisfies
+from b2b_idp.policy.evaluate import Evaluation, PolicyView, evaluate
+from b2b_idp.policy.requirement import AccessRequest
+from b2b_idp.signin.facts import Known
+from b2b_idp.signin.view import View
+
+LOCAL_METHODS = frozenset({LocalMethod.PASSKEY, LocalMethod.TOTP, LocalMethod.RECOVERY_CODE, LocalMethod.EMAIL})
+"""Challenges that this server offers."""
+
+TASK_MFA_AGE = timedelta(minutes=15)
+"""How old the second factor may be with which a person changes how they confirm who they are."""
+
+
+def judge(known: Known, view: View, user: User | None, at: datetime) -> Evaluation:
+    """The decision for these facts: for the app asked for, for the one that the invitation's link leads to, or for a
+    change of how one confirms who one is."""
+    ask, policies, history = question(known, view, user, at)
+    return evaluate(ask, policies, known.evidence, history)
+
+
+def question(known: Known, view: View, user: User | None, at: datetime) -> tuple[AccessRequest, PolicyView, History]:
+    """What these facts ask, and of which policies."""
+    request = known.request
+    statement = known.evidence.statements[-1] if known.evidence.statements else None
+    ask = access_request(view, user, request, statement, known.began_at, at)
+    policies = policy_view(view, request)
+    if known.task is not None:
+        ask = replace(ask, app_wants_mfa=True, second_max_age=TASK_MFA_AGE)
+        # no app is entered: it does not matter which ones the partner's people may enter
+        inbound = replace(policies.trust.inbound, applications=Targets())
+        policies = replace(policies, trust=replace(policies.trust, inbound=inbound))
+    return ask, policies, History(asked_home=known.asked_home, local_methods=offered(view))
+
+
+def offered(view: View) -> frozenset[LocalMethod]:
+    """The challenges that may be put: all, less what the authentication methods policy switches off."""
+    off = frozenset() if view.configuration.email_method.second_factor else {LocalMethod.EMAIL}
+    return LOCAL_METHODS - off
+
+
+def is_powerful(view: View, request: AuthorizeRequest | None) -> bool:
+    """Whether somebody from another organisation holds a directory role, or lets the app write to the directory: they
+    prove a second factor that is registered here (a shipped policy, `powersNeedLocalFactor`)."""
+    if view.home is None or view.home.own or not view.configuration.authorization.powers_need_local_factor:
+        return False
+    return bool(view.roles) or (request is not None and any(writes_directory(s) for s in request.scope))
+
+
+def writes_directory(scope: str) -> bool:
+    """Whether a scope is a Graph permission that changes something."""
+    return "/" not in scope and (".ReadWrite." in scope or scope in ("User.Invite.All", "User.RevokeSessions.All"))
+
+
+def policy_view(view: View, request: AuthorizeRequest | None) -> PolicyView:
+    """The part of the view that the decision sees."""
+    home, trust = view.home, view.trust
+    if is_powerful(view, request):
+        trust = replace(trust, mfa_accepted=False, local_only=True)
+    return PolicyView(
+        policies=view.configuration.policies,
+        trust=trust,
+        vocabulary=home.vocabulary if home else Vocabulary(),
+        home_enabled=home is not None and home.enabled,
+    )
+
+
+def access_request(
+    view: View,
+    user: User | None,
+    request: AuthorizeRequest | None,
+    statement: HomeStatement | None,
+    began_at: datetime,
+    at: datetime,
+) -> AccessRequest:
+    """Who wants in where, as the decision sees it. Without an app (a link that leads to none) only user and home do."""
+    app = view.app
+    return AccessRequest(
+        user_id=user.id if user else "",
+        user_type=user.user_type if user else "Guest",
+        external=view.home is not None and not view.home.own,
+        group_ids=frozenset(view.groups),
+        role_ids=view.roles,
+        home_tenant_id=view.home.tenant_id if view.home else None,
+        home_subject=statement.subject if statement else None,
+        user_enabled=user is None or user.usable_at(at),
+        app_id=app.app_id if app else "",
+        app_enabled=app is None or app.enabled,
+        assignment_required=app is not None and app.assignment_required,
+        assigned=view.assigned,
+        client_type=client_type_of(app, request),
+        location_ids=view.locations,
+        contexts=contexts_of(view, request),
+        accepted_terms=view.accepted_terms,
+        max_age=request.max_age if request else None,
+        reauthenticate_after=began_at if request and "login" in request.prompt else None,
+        app_wants_mfa=(request is not None and wants(request, MFA)) or is_powerful(view, request),
+        app_wants_phishing_resistant=request is not None and wants(request, PHR),
+        at=at,
+        began=began_at,
+    )
+
+
+def client_type_of(app: App | None, request: AuthorizeRequest | None) -> str:
+    """Graph's clientAppTypes: a native app comes back by a redirect URI of its publicClient, all else by a browser."""
+    native = ((app.properties.get("publicClient") or {}) if app else {}).get("redirectUris") or ()
+    return "mobileAppsAndDesktopClients" if request is not None and request.redirect_uri in native else "browser"
+
+
+def contexts_of(view: View, request: AuthorizeRequest | None) -> frozenset[str]:
+    """The authentication contexts that the app asked for and that are there for apps."""
+    return available(view, request.contexts if request else ())
+
+
+def available(view: View, contexts: Iterable[str]) -> frozenset[str]:
+    """Those of the authentication contexts that are there for apps."""
+    known = view.configuration.named.contexts
+    return frozenset(c for c in contexts if c in known and known[c].available)
+
+
+def wants(request: AuthorizeRequest, level: str) -> bool:
+    """Whether every level the app would take is `level`, one of ours, or a higher one (RFC 9470 §4)."""
+    known = [a for a in request.acr_values if a in ACR_VALUES]
+    return bool(known) and all(acr_satisfies(level, a) for a in known)
+
+
+def evidence_of_session(evidence: Evidence, keep: int = 3) -> Evidence:
+    """What a session remembers: the newest statements and local factors."""
+    return Evidence(evidence.statements[-keep:], evidence.local[-keep:])
