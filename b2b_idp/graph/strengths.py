@@ -67,7 +67,8 @@ def _find(call: Call, id: str) -> dict[str, Any]:
     id = id.lower()
     if id in BUILT_IN:
         return _row(BUILT_IN[id])
-    return _row(call.w.configuration.named.strengths[id], _custom(call, id))
+    row = _custom(call, id)
+    return _row(call.w.configuration.named.strengths[row.id], row)
 
 
 def _custom(call: Call, id: str) -> PolicyRow:

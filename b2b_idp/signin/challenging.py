@@ -61,11 +61,10 @@ def ask_here(known: Known, view: View, user: User, decision: AskHere, evaluation
     challenge = _challenge(known, view, proof.methods) if isinstance(proof, AskHere) else None
     if challenge is not None:
         return challenge
-    if _primary(view.registered):
-        return Stop(registration_needs_proof(), evaluation=_with(evaluation, Reason.REGISTRATION_NEEDS_PROOF))
     home_failed = any(r.code is Reason.HOME_COULD_NOT for r in decision.reasons)
     mail_may_prove = user.proved_mail is not None and not (user.home_mfa_seen_at is not None and home_failed)
-    mail_may_prove = mail_may_prove and _may_register_by_mail(known, view, at)
+    # beside a factor that does not do here, only somebody else's word makes another one
+    mail_may_prove = mail_may_prove and not _primary(view.registered) and _may_register_by_mail(known, view, at)
     proved_by_mail = known.mail_proved_at is not None and at - known.mail_proved_at <= MAIL_PROOF_HOLDS
     if known.pass_id is None and not (mail_may_prove and proved_by_mail):
         if known.with_pass:

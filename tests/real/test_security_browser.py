@@ -45,8 +45,9 @@ class World:
         self.register(browser)
 
     def register(self, browser: Browser) -> None:
-        """At the page that sets up an authenticator, to wherever the sign-in goes."""
-        assert browser.where()["page"] == "register-totp"
+        """From the page of choices, over the one that sets up an authenticator, to wherever the sign-in goes."""
+        assert browser.where()["page"] == "challenge-choose"
+        assert browser.click("button:has-text('Authenticator app')")["page"] == "register-totp"
         link = browser.ask("evaluate", script="document.querySelector('a[href^=otpauth]').href")["value"]
         secret = parse_qs(urlsplit(link).query)["secret"][0]
         browser.fill("#code", pyotp.TOTP(secret).at(datetime.now(UTC)))
@@ -111,7 +112,8 @@ def test_all_of_it_can_be_done_without_javascript(world) -> None:
     with Browser(javascript=False) as browser:
         world.enter(browser)
         browser.click("button:has-text('Set up')")
-        assert browser.where()["page"] == "register-totp"
+        assert browser.where()["page"] == "challenge-choose"
+        assert browser.click("button:has-text('Authenticator app')")["page"] == "register-totp"
         assert browser.complaints() == []
 
 
@@ -139,5 +141,5 @@ def test_a_pass_is_given_by_the_sponsor_and_typed_by_the_guest(browser, world) -
         assert elsewhere.click("button:has-text('one-time pass')")["page"] == "access-pass"
         sound(elsewhere)
         elsewhere.fill("#code", code)
-        assert elsewhere.click("button:has-text('Continue')")["page"] == "register-totp"
+        assert elsewhere.click("button:has-text('Continue')")["page"] == "challenge-choose"
         world.register(elsewhere)
