@@ -73,7 +73,7 @@ def _save_context(call: Call, id: str, body: dict[str, Any], before: PolicyRow |
 def _add_context(call: Call) -> Answer:
     body = call.body()
     id = body.get("id")
-    if not isinstance(id, str):
+    if not isinstance(id, str) or not CONTEXT_ID.fullmatch(id):
         raise bad("id is c1 to c99.")
     if call.w.documents.policy(AUTHENTICATION_CONTEXT, id) is not None:
         raise bad(f"There is an authentication context {id[:10]} already.")
@@ -121,9 +121,12 @@ def _agreement(row: PolicyRow) -> dict[str, Any]:
 
 def _new_version(before: dict[str, Any], merged: dict[str, Any]) -> dict[str, Any]:
     """Who accepted an earlier version accepts again once a text of a major version replaces it."""
-    texts = merged["file"].get("localizations", []) if isinstance(merged.get("file"), dict) else []
-    major = merged.get("file") != before["file"] and any(
-        isinstance(text, dict) and text.get("isMajorVersion") is True for text in texts
+    file = merged.get("file")
+    texts = file.get("localizations") if isinstance(file, dict) else None
+    major = (
+        file != before["file"]
+        and isinstance(texts, list)
+        and any(isinstance(text, dict) and text.get("isMajorVersion") is True for text in texts)
     )
     return merged | {"version": before.get("version", 1) + (1 if major else 0)}
 

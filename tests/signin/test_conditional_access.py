@@ -409,3 +409,16 @@ def test_evaluate_answers_for_a_place_a_context_and_terms(
     assert asked(ipAddress="198.51.100.7")["outcome"] == "refused"
     assert (asked()["outcome"], asked()["termsOfUse"]) == ("askHere", [rules])
     assert asked(authenticationContexts=["c1"])["reasons"][0]["code"] == "home_step_up"
+
+
+@pytest.mark.parametrize("file", [5, [], {"localizations": 5}, {"localizations": [5]}, {}, None])
+def test_terms_are_not_changed_into_what_is_none(b2b_idp: Kit, file: Any) -> None:
+    rules = agreement(b2b_idp)
+    with pytest.raises(AssertionError, match=": 400 "):
+        b2b_idp.graph("PATCH", f"{TERMS}/{rules}", {"file": file})
+
+
+@pytest.mark.parametrize("id", ["c0", "c100", "C1", "c1 ", "c\x00", 1, None, ["c1"]])
+def test_a_context_has_one_of_its_names(b2b_idp: Kit, id: Any) -> None:
+    with pytest.raises(AssertionError, match=": 400 "):
+        b2b_idp.graph("POST", f"{ACCESS}/authenticationContextClassReferences", {"id": id, "displayName": "X"})
