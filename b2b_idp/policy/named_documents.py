@@ -185,7 +185,7 @@ class AgreementDocument(Typed):
     termsExpiration: None = None
     createdDateTime: str | None = None
     file: _AgreementFile
-    version: Annotated[int, Field(ge=1)] = 1
+    version: Annotated[int, Field(ge=1, le=1_000_000)] = 1
 
 
 def agreement_of(id: str, document: Mapping[str, Any]) -> Agreement:

@@ -28,8 +28,8 @@ def learn(w: Writer, known: Known, home: Home, answer: HomeAnswer, signed: str |
     """The facts with what the home said; the guest's own attributes follow it. `signed`: what it signed, sealed."""
     identity = HomeIdentity(answer.statement.issuer, answer.statement.subject)
     other = known.identity is not None and known.identity != identity
-    # another person at the home than the session's: nothing that was known of the first one holds
-    evidence = Evidence() if other else known.evidence
+    if other:
+        known = _of_nobody(known)
     p = answer.profile
     trust = w.configuration.trust(home)
     said = {name: value for name, value in p.attributes.items() if name in may_follow(trust)}
@@ -44,11 +44,34 @@ def learn(w: Writer, known: Known, home: Home, answer: HomeAnswer, signed: str |
         profile=HomeProfile(p.email, p.email_verified, said),
         pending=None,
         asked_home=known.asked_home or was_asked(known),
-        session_id=None if other else known.session_id,
         # a link proves the mailbox of whom it was sent to
         mail_proved_at=None if others_link else known.mail_proved_at,
-        evidence=replace(evidence, statements=(*evidence.statements, answer.statement)),
-        signed=(*(() if other else known.signed), *((signed,) if signed else ()))[-_SIGNED_KEPT:],
+        evidence=replace(known.evidence, statements=(*known.evidence.statements, answer.statement)),
+        signed=(*known.signed, *((signed,) if signed else ()))[-_SIGNED_KEPT:],
+    )
+
+
+def _of_nobody(known: Known) -> Known:
+    """The facts without all that was known of a person: another one came back from home than the session's. No proof,
+    answer or choice of the first is the second's."""
+    return replace(
+        known,
+        session_id=None,
+        evidence=Evidence(),
+        signed=(),
+        mail_proved_at=None,
+        redeemed_at=None,
+        address_proved=None,
+        mailed_code=None,
+        pass_id=None,
+        with_pass=False,
+        method=None,
+        choosing=False,
+        totp_secret=None,
+        passkey_challenge=None,
+        recovery_codes=(),
+        accepted=False,
+        consent_given=False,
     )
 
 
@@ -62,6 +85,8 @@ def learn_mailed_code(known: Known, home: Home, address: str, fresh: bool, momen
     """The facts once a code mailed to the address was typed: this server's own word for one factor, done now.
     `fresh`: an earlier sign-in was too old for what is asked."""
     identity = mailed_identity(address)
+    if known.identity not in (None, identity):
+        known = _of_nobody(known)
     statement = HomeStatement(
         tenant_id=home.tenant_id,
         issuer=identity.issuer,

@@ -105,7 +105,7 @@ def _remove(w: Writer, vault: Vault, user: User, factor: Registered, session_id:
 
 def _end_others(w: Writer, user: User, session_id: str, moment: Moment) -> None:
     w.signins.end_other_sessions(user.id, session_id, moment.at)
-    w.grants.revoke_other_sessions(user.id, session_id, moment.at)
+    w.grants.revoke_other_sessions(user.id, session_id, moment)
 
 
 def _tell(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from b2b_idp.model.moment import Moment
@@ -122,10 +122,11 @@ class GrantsWriter(GrantsReader):
             .values(revoked_at=moment.at)
         )
 
-    def revoke_other_sessions(self, user_id: str, kept: str, at: datetime) -> None:
-        """Ends the user's grants but those of the session that is kept."""
+    def revoke_other_sessions(self, user_id: str, kept: str, moment: Moment) -> None:
+        """Ends the user's grants but those of the session that is kept, and tells their apps."""
+        NoticesWriter(self._c).tell(and_(grants.c.user_id == user_id, grants.c.session_id != kept), "user", moment)
         others = (grants.c.user_id == user_id, grants.c.session_id != kept, grants.c.revoked_at.is_(None))
-        self._c.execute(update(grants).where(*others).values(revoked_at=at))
+        self._c.execute(update(grants).where(*others).values(revoked_at=moment.at))
 
     def revoke_token(self, jti: str, expires_at: datetime) -> None:
         if not self.is_revoked(jti):
