@@ -11,7 +11,7 @@ from flask import Blueprint, Response, request
 from b2b_idp.model.directory import User
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.pages.forms import check_origin, check_token, see_other
-from b2b_idp.signin import account
+from b2b_idp.signin import account, security
 from b2b_idp.signin.values import Browser
 from b2b_idp.store import Writer
 from b2b_idp.store.signins import SessionRow
@@ -105,7 +105,10 @@ class _Page(PersonPages):
 
     def give_pass(self) -> Response:
         moment = self._parts.moment()
+        browser = self._parts.browser()
         with self._form() as (w, user):
+            session, _ = account.signed_in(w, browser, moment.at)
+            security.check_confirmed(w, session, user, browser.ip_address, moment)
             guest, until, code = account.give_pass(w, self._parts.vault, user, request.form.get("guest", ""), moment)
         html = self._parts.pages.page(
             "me-pass", me=self._me, guest=guest, until=until, code=code, correlation_id=moment.new_id()

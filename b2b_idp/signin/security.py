@@ -6,14 +6,19 @@ from dataclasses import dataclass
 
 from b2b_idp.factors import challenge, letters
 from b2b_idp.keys.vault import Vault
+from b2b_idp.model.access import Allow
 from b2b_idp.model.directory import User
 from b2b_idp.model.evidence import LocalMethod
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
+from b2b_idp.signin.beginnings import facts_of_task
 from b2b_idp.signin.facts import Task, TaskKind
+from b2b_idp.signin.judging import judge
 from b2b_idp.signin.log import guest_audit
+from b2b_idp.signin.view import load_view
 from b2b_idp.store import Reader, Writer
 from b2b_idp.store.factors import Registered
+from b2b_idp.store.signins import SessionRow
 
 _LONGEST_NAME = 64
 _KINDS = {LocalMethod.TOTP: "An authenticator app", LocalMethod.PASSKEY: "A passkey"}
@@ -57,6 +62,20 @@ def check(r: Reader, user: User, task: Task) -> None:
         case TaskKind.CODES:
             if not r.factors.registered(user.id):
                 raise Problem(Code.CONFLICT, "Recovery codes stand in for a lost phone or passkey: set one up first.")
+
+
+def check_confirmed(r: Reader, session: SessionRow, user: User, address: str, moment: Moment) -> None:
+    """Raises Problem(FORBIDDEN) unless the session holds a second factor young enough for a change. `address`: the
+    browser's."""
+    known = facts_of_task(session, user, Task(TaskKind.SESSIONS, user.id, "", ""), moment)
+    view = load_view(r, known, moment.at, address)
+    if not isinstance(judge(known, view, user, moment.at).decision, Allow):
+        raise Problem(
+            Code.FORBIDDEN,
+            "Confirm first that it is you: on your security page choose to end all other sessions, which asks you for "
+            "your second factor. Then give the pass within 15 minutes.",
+            "the session holds no second factor of the last 15 minutes",
+        )
 
 
 def draw_codes(w: Writer, vault: Vault, user: User, moment: Moment) -> tuple[str, ...]:

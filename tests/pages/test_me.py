@@ -442,6 +442,22 @@ def pass_of(kit, id):
         return r.passes.of(id)
 
 
+@pytest.fixture
+def confirmed(ada, b2b_idp, crm):
+    """Ada has just shown a second factor, at her trusted home."""
+    b2b_idp.sign_in(ada.guest, crm, amr=["pwd", "mfa"], prompt="login")
+
+
+def test_n_097_who_holds_only_the_first_factor_gives_no_pass(ada, b2b_idp, ben):
+    sponsor(b2b_idp, ben, ada.id)
+    page = ada.look()
+    refused = ada.walker.submit(page, ada.form(page, "/me/passes", guest=ben.id))
+    assert refused.error == "forbidden"
+    assert "Confirm first that it is you" in refused.text
+    assert pass_of(b2b_idp, ben.id) is None
+
+
+@pytest.mark.usefixtures("confirmed")
 def test_a_sponsor_gives_a_one_time_pass_and_sees_it_once(ada, b2b_idp, ben):
     sponsor(b2b_idp, ben, ada.id)
     page = ada.look()
@@ -457,6 +473,7 @@ def test_a_sponsor_gives_a_one_time_pass_and_sees_it_once(ada, b2b_idp, ben):
     assert code not in str(entry) + ada.look().text
 
 
+@pytest.mark.usefixtures("confirmed")
 def test_the_guest_is_mailed_that_a_pass_was_given(ada, b2b_idp, ben, crm):
     Person(b2b_idp, ben, crm)
     sponsor(b2b_idp, ben, ada.id)
@@ -464,6 +481,7 @@ def test_the_guest_is_mailed_that_a_pass_was_given(ada, b2b_idp, ben, crm):
     assert "one-time pass" in mails(b2b_idp, "ben@fabrikam.example")[0]
 
 
+@pytest.mark.usefixtures("confirmed")
 def test_a_sponsor_cannot_have_a_guest_mailed_without_end(ada, b2b_idp, ben):
     sponsor(b2b_idp, ben, ada.id)
     answers = [give_pass(ada, ben.id) for _ in range(3)]
@@ -471,6 +489,7 @@ def test_a_sponsor_cannot_have_a_guest_mailed_without_end(ada, b2b_idp, ben):
     assert 0 < int(answers[1].headers["Retry-After"]) <= 300
 
 
+@pytest.mark.usefixtures("confirmed")
 @pytest.mark.parametrize("whose", ["another's", "own", "unknown", "nonsense"])
 def test_nobody_gives_a_pass_to_other_guests_or_themselves(ada, b2b_idp, ben, whose):
     sponsor(b2b_idp, ada, ada.id)
@@ -482,6 +501,7 @@ def test_nobody_gives_a_pass_to_other_guests_or_themselves(ada, b2b_idp, ben, wh
     assert pass_of(b2b_idp, ada.id) is None
 
 
+@pytest.mark.usefixtures("confirmed")
 def test_a_sponsor_gives_none_to_an_administrator_and_none_for_an_account_that_is_off(ada, b2b_idp, ben):
     sponsor(b2b_idp, ben, ada.id)
     save(b2b_idp, ben.id, account_enabled=False)
