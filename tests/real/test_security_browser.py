@@ -128,6 +128,12 @@ def test_a_pass_is_given_by_the_sponsor_and_typed_by_the_guest(browser, world) -
     with Browser() as at_sam:
         at_sam.goto(link)
         at_sam.click("text=Accept and continue")
+        # a pass is given by who has just shown a second factor
+        at_sam.goto(f"{kit.issuer}/me/security")
+        at_sam.click("button:has-text('Set up')")
+        world.register(at_sam)
+        assert at_sam.click("button[type=submit]")["page"] == "me-security"
+        at_sam.goto(f"{kit.issuer}/me")
         sound(at_sam)
         assert at_sam.click("button:has-text('Give a one-time pass')")["page"] == "me"
         sound(at_sam)
