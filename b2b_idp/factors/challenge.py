@@ -34,22 +34,14 @@ class Failed:
 def answer_totp(w: Writer, vault: Vault, user_id: str, browser: bytes, typed: str, moment: Moment) -> Passed | Failed:
     """A TOTP code of one of the user's authenticators; each code is good once (RFC 6238 §5.2)."""
 
-    def right() -> bool:
+    def proven() -> LocalFactor | Failed:
         for factor in w.factors.totp(user_id):
             step = totp.matching_step(factor.secret, typed, moment.at)
             if step is not None and w.factors.use_step(factor.id, step, moment.at):
-                return True
-        return False
+                return LocalFactor(LocalMethod.TOTP, moment.at)
+        return _wrong("That code is not right, or was used before. Please type the one your authenticator shows now.")
 
-    return _judge(
-        w,
-        user_id,
-        browser,
-        moment,
-        right,
-        LocalMethod.TOTP,
-        "That code is not right, or was used before. Please type the one your authenticator shows now.",
-    )
+    return _guess(w, user_id, browser, moment, proven)
 
 
 def answer_recovery(
@@ -57,21 +49,13 @@ def answer_recovery(
 ) -> Passed | Failed:
     """One of the user's recovery codes, good once."""
 
-    def right() -> bool:
+    def proven() -> LocalFactor | Failed:
         code = recovery.normalised(typed)
-        return code is not None and w.factors.use_recovery_code(
-            user_id, recovery.digest(vault, user_id, code), moment.at
-        )
+        if code is not None and w.factors.use_recovery_code(user_id, recovery.digest(vault, user_id, code), moment.at):
+            return LocalFactor(LocalMethod.RECOVERY_CODE, moment.at)
+        return _wrong("That is not one of your recovery codes, or it was used before.")
 
-    return _judge(
-        w,
-        user_id,
-        browser,
-        moment,
-        right,
-        LocalMethod.RECOVERY_CODE,
-        "That is not one of your recovery codes, or it was used before.",
-    )
+    return _guess(w, user_id, browser, moment, proven)
 
 
 def answer_passkey(
@@ -88,42 +72,41 @@ def answer_passkey(
 
     A sign count that does not go on is refused: a copy of the authenticator is in use (WebAuthn §7.2 step 22).
     """
-    try:
-        guessing.take(w, user_id, browser, moment.at)
-    except Problem as problem:
-        return Failed(problem)
     say = "That passkey could not be accepted. Please try again, with one that you set up here."
-    try:
-        id = passkeys.credential_id_of(answer)
-        held = next((p for p in w.factors.passkeys(user_id) if p.credential_id == id), None)
-        if held is None:
-            raise passkeys.RefusedAnswer("no passkey of this person")
-        told = passkeys.verify_assertion(party, challenge, passkeys.user_handle(vault, user_id), held, answer)
-    except passkeys.RefusedAnswer as refused:
-        return Failed(Problem(Code.WRONG_CODE, say, str(refused)))
-    if not w.factors.use_passkey(held.id, told.sign_count, told.backed_up, moment.at):
-        return Failed(Problem(Code.WRONG_CODE, say, "the sign count went backwards"), copied=held)
-    guessing.passed(w, user_id, browser, moment.at)
-    return Passed(LocalFactor(LocalMethod.PASSKEY, moment.at, held.aaguid))
+
+    def proven() -> LocalFactor | Failed:
+        try:
+            id = passkeys.credential_id_of(answer)
+            held = next((p for p in w.factors.passkeys(user_id) if p.credential_id == id), None)
+            if held is None:
+                raise passkeys.RefusedAnswer("no passkey of this person")
+            told = passkeys.verify_assertion(party, challenge, passkeys.user_handle(vault, user_id), held, answer)
+        except passkeys.RefusedAnswer as refused:
+            return _wrong(say, str(refused))
+        if not w.factors.use_passkey(held.id, told.sign_count, told.backed_up, moment.at):
+            return _wrong(say, "the sign count went backwards", copied=held)
+        return LocalFactor(LocalMethod.PASSKEY, moment.at, held.aaguid)
+
+    return _guess(w, user_id, browser, moment, proven)
 
 
-def _judge(
-    w: Writer,
-    user_id: str,
-    browser: bytes,
-    moment: Moment,
-    right: Callable[[], bool],
-    method: LocalMethod,
-    say: str,
+def _guess(
+    w: Writer, user_id: str, browser: bytes, moment: Moment, proven: Callable[[], LocalFactor | Failed]
 ) -> Passed | Failed:
+    """What an answer proves, once the guess is counted."""
     try:
         guessing.take(w, user_id, browser, moment.at)
     except Problem as problem:
         return Failed(problem)
-    if not right():
-        return Failed(Problem(Code.WRONG_CODE, say))
+    result = proven()
+    if isinstance(result, Failed):
+        return result
     guessing.passed(w, user_id, browser, moment.at)
-    return Passed(LocalFactor(method, moment.at))
+    return Passed(result)
+
+
+def _wrong(say: str, why: str = "", copied: Passkey | None = None) -> Failed:
+    return Failed(Problem(Code.WRONG_CODE, say, why), copied)
 
 
 def register_totp(
@@ -132,11 +115,8 @@ def register_totp(
     """Registers an authenticator that shows the right code."""
     step = totp.matching_step(secret, typed, moment.at)
     if step is None:
-        return Failed(
-            Problem(
-                Code.WRONG_CODE,
-                "That code does not fit. Check that your phone's clock is right, then type the code it shows now.",
-            )
+        return _wrong(
+            "That code does not fit. Check that your phone's clock is right, then type the code it shows now."
         )
     factor = TotpFactor(moment.new_id(), user_id, secret, step, moment.at)
     w.factors.add_totp(factor)
@@ -160,10 +140,10 @@ def register_passkey(
     try:
         made = passkeys.verify_registration(party, challenge, answer)
     except passkeys.RefusedAnswer as refused:
-        return Failed(Problem(Code.WRONG_CODE, "That passkey could not be set up. Please try again.", str(refused)))
+        return _wrong("That passkey could not be set up. Please try again.", str(refused))
     if aaguids is not None and made.aaguid not in aaguids:
         say = "This app takes passkeys of certain makes only, and that one is of another. Please use another one."
-        return Failed(Problem(Code.WRONG_CODE, say, f"the authenticator's AAGUID is {made.aaguid}"))
+        return _wrong(say, f"the authenticator's AAGUID is {made.aaguid}")
     held = w.factors.passkeys(user_id)
     if len(held) >= passkeys.MOST:
         return Failed(

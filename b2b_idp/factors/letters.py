@@ -17,7 +17,8 @@ from b2b_idp.net.mail import MailFailed
 from b2b_idp.store import Reader, Writer
 from b2b_idp.store.outbox import AN_HOUR, MAILS_AN_HOUR, Letter
 
-_REGISTERED = {LocalMethod.TOTP: "An authenticator app", LocalMethod.PASSKEY: "A passkey"}
+CALLED = {LocalMethod.TOTP: "An authenticator app", LocalMethod.PASSKEY: "A passkey"}
+"""What mails call the factors that are registered here."""
 
 
 def may_mail(r: Reader, vault: Vault, address: str, at: datetime) -> None:
@@ -60,15 +61,15 @@ def factor_registered_letter(
     organisation: str,
     factor_id: str,
     moment: Moment,
-    method: LocalMethod = LocalMethod.TOTP,
+    method: LocalMethod,
 ) -> Letter:
-    """Tells that an authenticator was registered."""
+    """Tells that a factor was registered."""
     body = (
-        f"{_REGISTERED[method]} was just set up for your guest account at {organisation}.\n\n"
+        f"{CALLED[method]} was just set up for your guest account at {organisation}.\n\n"
         "If that was you, all is well. If it was not, answer the person who invited you at once: "
         "they can remove it and end all sessions.\n"
     )
-    subject = f"{_REGISTERED[method]} was set up for your account at {organisation}"
+    subject = f"{CALLED[method]} was set up for your account at {organisation}"
     return _letter(vault, f"factor:{factor_id}", address, subject, body, moment)
 
 

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
+from b2b_idp.graph.api import Answer, Call, Route
 from b2b_idp.graph.body import bad
-from b2b_idp.graph.policies import dated, named_by, policy_routes
+from b2b_idp.graph.policies import (
+    add_document,
+    dated,
+    delete_document,
+    find_document,
+    named_by,
+    policy_routes,
+    save_document,
+)
 from b2b_idp.guests.policy_documents import checked_policy
 from b2b_idp.model.moment import iso
 from b2b_idp.policy.named_documents import CONTEXT_ID, AgreementDocument, ContextDocument, IpNamedLocation
@@ -45,15 +53,8 @@ def _contexts(call: Call) -> Answer:
     return call.collection(_CONTEXTS, rows, call.query(_CONTEXT_PROPERTIES))
 
 
-def _find_context(call: Call, id: str) -> PolicyRow:
-    row: PolicyRow | None = call.w.documents.policy(AUTHENTICATION_CONTEXT, id)
-    if row is None:
-        raise not_found(id)
-    return row
-
-
 def _context(call: Call, id: str) -> Answer:
-    row = _find_context(call, id)
+    row = find_document(call, AUTHENTICATION_CONTEXT, id)
     return call.entity(_CONTEXTS, _context_row(row.id, row.document), call.query(_CONTEXT_PROPERTIES).select)
 
 
@@ -63,10 +64,9 @@ def _save_context(call: Call, id: str, body: dict[str, Any], before: PolicyRow |
     merged = (dict(before.document) if before else {}) | {k: v for k, v in body.items() if k != "id"}
     document = checked_policy(AUTHENTICATION_CONTEXT, merged, call.w.configuration.named)
     if before is None:
-        writer(call).documents.add_policy(PolicyRow(id, AUTHENTICATION_CONTEXT, call.moment.at, None, document))
+        add_document(call, AUTHENTICATION_CONTEXT, id, document)
     else:
-        writer(call).documents.save_policy(id, document, call.moment.at)
-    call.target("Policy", id, document["displayName"], before.document if before else {}, document)
+        save_document(call, before, document)
     return document
 
 
@@ -90,12 +90,8 @@ def _change_context(call: Call, id: str) -> Answer:
 
 
 def _delete_context(call: Call, id: str) -> Answer:
-    row = _find_context(call, id)
-    where = named_by(call, id, lambda p: p.include_contexts)
-    if where is not None:
-        raise bad(f"It is in use by {where[:300]}. Take it off there first.")
-    writer(call).documents.delete_policy(id)
-    call.target("Policy", id, row.document["displayName"], row.document, {})
+    row = find_document(call, AUTHENTICATION_CONTEXT, id)
+    delete_document(call, row, named_by(call, id, lambda p: p.include_contexts))
     return None
 
 
@@ -156,8 +152,7 @@ _ACCEPTANCE_PROPERTIES = frozenset(
 
 
 def _acceptances(call: Call, id: str) -> Answer:
-    if call.w.documents.policy(AGREEMENT, id.lower()) is None:
-        raise not_found(id)
+    find_document(call, AGREEMENT, id.lower())
     rows = [_acceptance(call, found) for found in call.w.agreements.acceptances(id.lower())]
     return call.collection(f"{_AGREEMENTS}('{id}')/acceptances", rows, call.query(_ACCEPTANCE_PROPERTIES))
 

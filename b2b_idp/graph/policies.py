@@ -57,6 +57,36 @@ def named_by(call: Call, id: str, names: Callable[[AccessPolicy], Iterable[str]]
     return None if found is None else f"the conditional access policy {found.display_name}"
 
 
+def find_document(call: Call, kind: str, id: str) -> PolicyRow:
+    """Raises Problem(NOT_FOUND)."""
+    row: PolicyRow | None = call.w.documents.policy(kind, id)
+    if row is None:
+        raise not_found(id)
+    return row
+
+
+def add_document(call: Call, kind: str, id: str, document: dict[str, Any]) -> PolicyRow:
+    """Keeps a checked document, and names it for the audit log."""
+    row = PolicyRow(id, kind, call.moment.at, None, document)
+    writer(call).documents.add_policy(row)
+    call.target("Policy", id, document["displayName"], {}, document)
+    return row
+
+
+def save_document(call: Call, row: PolicyRow, document: dict[str, Any]) -> None:
+    """Keeps a checked document in place of the row's."""
+    writer(call).documents.save_policy(row.id, document, call.moment.at)
+    call.target("Policy", row.id, document["displayName"], row.document, document)
+
+
+def delete_document(call: Call, row: PolicyRow, where: str | None) -> None:
+    """`where` it is in use. Raises Problem(BAD_REQUEST) if it is."""
+    if where is not None:
+        raise bad(f"It is in use by {where[:300]}. Take it off there first.")
+    writer(call).documents.delete_policy(row.id)
+    call.target("Policy", row.id, row.document["displayName"], row.document, {})
+
+
 def _merged_policy(document: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
     """The document as changed: what `conditions` names is replaced part by part, all else as a whole."""
     merged = document | change
@@ -87,43 +117,28 @@ def policy_routes(
     """List, add, get, change, delete: the same for every kind of policy document. `changed` has the last word on what a
     PATCH makes of the document that is kept."""
 
-    def find(call: Call, id: str) -> PolicyRow:
-        row: PolicyRow | None = call.w.documents.policy(kind, id.lower())
-        if row is None:
-            raise not_found(id)
-        return row
-
     def list_(call: Call) -> Answer:
         rows = [shape(r) for r in call.w.documents.policies(kind)]
         return call.collection(entity, rows, call.query(properties))
 
     def get(call: Call, id: str) -> Answer:
-        return call.entity(entity, shape(find(call, id)), call.query(properties).select)
+        return call.entity(entity, shape(find_document(call, kind, id.lower())), call.query(properties).select)
 
     def add(call: Call) -> Answer:
         document = checked_policy(kind, call.body(), call.w.configuration.named)
-        row = PolicyRow(call.moment.new_id(), kind, call.moment.at, None, document)
-        writer(call).documents.add_policy(row)
-        call.target("Policy", row.id, document["displayName"], {}, document)
-        return call.entity(entity, shape(row)), 201
+        return call.entity(entity, shape(add_document(call, kind, call.moment.new_id(), document))), 201
 
     def change(call: Call, id: str) -> Answer:
-        row = find(call, id)
+        row = find_document(call, kind, id.lower())
         for sp_id in call.w.documents.policy_apps(row.id):
             guard(call, find_app(call, sp_id, sp=True))
         merged = changed(dict(row.document), _merged_policy(dict(row.document), call.body()))
-        merged = checked_policy(kind, merged, call.w.configuration.named)
-        writer(call).documents.save_policy(row.id, merged, call.moment.at)
-        call.target("Policy", row.id, merged["displayName"], row.document, merged)
+        save_document(call, row, checked_policy(kind, merged, call.w.configuration.named))
         return None
 
     def delete(call: Call, id: str) -> Answer:
-        row = find(call, id)
-        where = used(call, row)
-        if where is not None:
-            raise bad(f"It is in use by {where[:300]}. Take it off there first.")
-        writer(call).documents.delete_policy(row.id)
-        call.target("Policy", row.id, row.document["displayName"], row.document, {})
+        row = find_document(call, kind, id.lower())
+        delete_document(call, row, used(call, row))
         return None
 
     return [

@@ -7,9 +7,16 @@ from uuid import UUID, uuid5
 
 from pydantic import Field, StringConstraints
 
-from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
+from b2b_idp.graph.api import Answer, Call, Route, not_found
 from b2b_idp.graph.body import bad
-from b2b_idp.graph.policies import access_row, named_by
+from b2b_idp.graph.policies import (
+    access_row,
+    add_document,
+    delete_document,
+    find_document,
+    named_by,
+    save_document,
+)
 from b2b_idp.guests.policy_documents import checked_policy
 from b2b_idp.model.access import Strength
 from b2b_idp.model.moment import iso
@@ -72,12 +79,9 @@ def _find(call: Call, id: str) -> dict[str, Any]:
 
 
 def _custom(call: Call, id: str) -> PolicyRow:
-    row: PolicyRow | None = call.w.documents.policy(STRENGTH, id.lower())
-    if row is None:
-        if id.lower() in BUILT_IN:
-            raise bad("A built-in strength cannot be changed.")
-        raise not_found(id)
-    return row
+    if id.lower() in BUILT_IN:
+        raise bad("A built-in strength cannot be changed.")
+    return find_document(call, STRENGTH, id.lower())
 
 
 def _get(call: Call, id: str) -> Answer:
@@ -89,9 +93,7 @@ def _add(call: Call) -> Answer:
         raise bad(f"There are {MOST_CUSTOM} custom strengths; more are not kept.")
     document = _kept(call, call.body())
     _check_name(call, document["displayName"])
-    row = PolicyRow(call.moment.new_id(), STRENGTH, call.moment.at, None, document)
-    writer(call).documents.add_policy(row)
-    call.target("Policy", row.id, document["displayName"], {}, document)
+    row = add_document(call, STRENGTH, call.moment.new_id(), document)
     return call.entity(_ENTITY, _row(strength_of(row.id, document), row)), 201
 
 
@@ -106,9 +108,7 @@ def _check_name(call: Call, name: str, but: str = "") -> None:
 
 
 def _save(call: Call, row: PolicyRow, document: dict[str, Any]) -> None:
-    kept = _kept(call, document)
-    writer(call).documents.save_policy(row.id, kept, call.moment.at)
-    call.target("Policy", row.id, kept["displayName"], row.document, kept)
+    save_document(call, row, _kept(call, document))
 
 
 def _change(call: Call, id: str) -> Answer:
@@ -123,11 +123,7 @@ def _change(call: Call, id: str) -> Answer:
 
 def _delete(call: Call, id: str) -> Answer:
     row = _custom(call, id)
-    where = named_by(call, row.id, lambda p: (p.strength.id,) if p.strength else ())
-    if where is not None:
-        raise bad(f"It is in use by {where[:300]}. Take it off there first.")
-    writer(call).documents.delete_policy(row.id)
-    call.target("Policy", row.id, row.document["displayName"], row.document, {})
+    delete_document(call, row, named_by(call, row.id, lambda p: (p.strength.id,) if p.strength else ()))
     return None
 
 
@@ -135,14 +131,13 @@ def _combinations(call: Call, id: str) -> Answer:
     row = _custom(call, id)
     asked = parse(_Combinations, call.body())
     before = strength_of(row.id, row.document)
-    changed = dict(row.document) | {"allowedCombinations": asked.allowedCombinations}
-    now = strength_of(row.id, _without_stray(changed))
-    _save(call, row, _without_stray(changed))
-    uses = [p for p in call.w.configuration.policies.all if p.strength is not None and p.strength.id == row.id]
+    changed = _without_stray(dict(row.document) | {"allowedCombinations": asked.allowedCombinations})
+    now = strength_of(row.id, changed)
+    _save(call, row, changed)
     return {
         "@odata.context": call.context("microsoft.graph.updateAllowedCombinationsResult"),
         "additionalInformation": None,
-        "conditionalAccessReferences": [p.id for p in uses],
+        "conditionalAccessReferences": _users_of(call, row.id),
         "currentCombinations": sorted(written(c) for c in now.combinations),
         "previousCombinations": sorted(written(c) for c in before.combinations),
     }
@@ -158,11 +153,15 @@ def _without_stray(document: dict[str, Any]) -> dict[str, Any]:
     return document | {"combinationConfigurations": kept}
 
 
+def _users_of(call: Call, id: str) -> list[str]:
+    """Ids of the conditional access policies that ask for a strength."""
+    return [p.id for p in call.w.configuration.policies.all if p.strength is not None and p.strength.id == id]
+
+
 def _usage(call: Call, id: str) -> Answer:
     shown = _find(call, id)
     rows = {r.id: r for r in call.w.documents.policies(CONDITIONAL_ACCESS)}
-    uses = [p for p in call.w.configuration.policies.all if p.strength is not None and p.strength.id == shown["id"]]
-    found = [access_row(rows[p.id]) for p in uses]
+    found = [access_row(rows[policy_id]) for policy_id in _users_of(call, shown["id"])]
     mfa = shown["requirementsSatisfied"] == "mfa"
     context = call.context("microsoft.graph.authenticationStrengthUsage")
     return {"@odata.context": context, "mfa": found if mfa else [], "none": [] if mfa else found}

@@ -44,87 +44,42 @@ MAPPING_PROPERTIES = frozenset(ClaimsMappingDocument.model_fields)
 
 def checked_policy(kind: str, document: Mapping[str, Any], named: Named) -> dict[str, Any]:
     """The policy as it is kept; what it names is among `named`. Raises Problem(BAD_REQUEST)."""
-    return _CHECKS[kind](document, named)
+    if kind in _DATED:
+        kept = _without_read_only(document)
+        _DATED[kind](kept, named)
+    else:
+        kept = {k: v for k, v in document.items() if "@odata." not in k}
+        _SIMPLE[kind](kept)
+    if kind == STRENGTH and "combinationConfigurations" in kept:
+        kept["combinationConfigurations"] = [_without_read_only(c) for c in kept["combinationConfigurations"]]
+    if kind == CLAIMS_MAPPING:
+        kept.pop("id", None)
+    return kept
 
 
 _READ_ONLY = frozenset({"id", "createdDateTime", "modifiedDateTime", "requirementsSatisfied", "policyType"})
 
 
-def _writable(document: Mapping[str, Any]) -> dict[str, Any]:
+def _without_read_only(document: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in document.items() if k not in _READ_ONLY}
 
 
-def _access(document: Mapping[str, Any], named: Named) -> dict[str, Any]:
-    kept = _writable(document)
-    access_policy_of("", kept, named)
-    return kept
-
-
-def _strength(document: Mapping[str, Any], named: Named) -> dict[str, Any]:
-    kept = _writable(document)
-    strength_of("", kept)
-    if "combinationConfigurations" in kept:
-        kept["combinationConfigurations"] = [_writable(c) for c in kept["combinationConfigurations"]]
-    return kept
-
-
-def _location(document: Mapping[str, Any], named: Named) -> dict[str, Any]:
-    kept = _writable(document)
-    location_of("", kept)
-    return kept
-
-
-def _agreement(document: Mapping[str, Any], named: Named) -> dict[str, Any]:
-    kept = _writable(document)
-    agreement_of("", kept)
-    return kept
-
-
-def _context(document: Mapping[str, Any], named: Named) -> dict[str, Any]:
-    kept = _writable(document)
-    context_of("c1", kept)
-    return kept
-
-
-def _mapping(document: Mapping[str, Any], named: Named) -> dict[str, Any]:
-    kept = _without_annotations(document)
-    compile_mapping(parse(ClaimsMappingDocument, kept).definition)
-    kept.pop("id", None)
-    return kept
-
-
-def _authorization(document: Mapping[str, Any], named: Named) -> dict[str, Any]:
-    kept = _without_annotations(document)
-    authorization_policy_of(kept)
-    return kept
-
-
-def _domains(document: Mapping[str, Any], named: Named) -> dict[str, Any]:
-    kept = _without_annotations(document)
-    domain_policy_of(kept, a_label)
-    return kept
-
-
-def _email(document: Mapping[str, Any], named: Named) -> dict[str, Any]:
-    kept = _without_annotations(document)
-    email_method_of(kept)
-    return kept
-
-
-def _without_annotations(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in document.items() if "@odata." not in k}
-
-
-_CHECKS: Mapping[str, Callable[[Mapping[str, Any], Named], dict[str, Any]]] = MappingProxyType(
+_DATED: Mapping[str, Callable[[Mapping[str, Any], Named], object]] = MappingProxyType(
     {
-        CONDITIONAL_ACCESS: _access,
-        STRENGTH: _strength,
-        NAMED_LOCATION: _location,
-        AGREEMENT: _agreement,
-        AUTHENTICATION_CONTEXT: _context,
-        CLAIMS_MAPPING: _mapping,
-        AUTHORIZATION: _authorization,
-        B2B_MANAGEMENT: _domains,
-        EMAIL_METHOD: _email,
+        CONDITIONAL_ACCESS: lambda document, named: access_policy_of("", document, named),
+        STRENGTH: lambda document, _: strength_of("", document),
+        NAMED_LOCATION: lambda document, _: location_of("", document),
+        AGREEMENT: lambda document, _: agreement_of("", document),
+        AUTHENTICATION_CONTEXT: lambda document, _: context_of("c1", document),
     }
 )
+"""Kinds that are shown with when they were made and changed: what reads one, and raises Problem for a bad one."""
+_SIMPLE: Mapping[str, Callable[[dict[str, Any]], object]] = MappingProxyType(
+    {
+        CLAIMS_MAPPING: lambda document: compile_mapping(parse(ClaimsMappingDocument, document).definition),
+        AUTHORIZATION: authorization_policy_of,
+        B2B_MANAGEMENT: lambda document: domain_policy_of(document, a_label),
+        EMAIL_METHOD: email_method_of,
+    }
+)
+"""The others, which have no OData control information of their own."""

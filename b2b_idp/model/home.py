@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -114,6 +114,10 @@ class Trust:
     trusted_attributes: frozenset[str] = frozenset()
     local_only: bool = False
     """The home's MFA does not count for this sign-in, however trusted: a factor registered here is needed."""
+
+    def for_power(self) -> Trust:
+        """What is left of it for somebody with power over the directory."""
+        return replace(self, mfa_accepted=False, local_only=True)
 
 
 def mailed_trust(default: Partner) -> Trust:

@@ -132,7 +132,7 @@ def _met(requirement: Requirement, one: Judged, local: Sequence[LocalFactor]) ->
             return None
     for strength in requirement.strengths:
         first = one.first_counts and frozenset({one.shows.first_mode}) in strength.combinations
-        if first or (one.mfa_counts and _at_home(strength, one.shows.accounts)):
+        if first or (one.mfa_counts and at_home(strength, one.shows.accounts)):
             reasons.append(Reason.HOME_STRENGTH_ACCEPTED)
         elif any(_combined(strength, one, f) for f in local):
             reasons.append(Reason.COMBINED_STRENGTH_ACCEPTED)
@@ -149,8 +149,9 @@ def _second_factor(one: Judged, factor: LocalFactor) -> bool:
     return bool(words.kinds) and one.first_counts and words.kinds.isdisjoint(one.shows.first_kinds)
 
 
-def _at_home(strength: Strength, accounts: Iterable[frozenset[str]]) -> bool:
-    """A home does not tell the make of a passkey, so a combination that is limited to some is not met there."""
+def at_home(strength: Strength, accounts: Iterable[frozenset[str]]) -> bool:
+    """Whether one account of a home's methods has all of a combination. A home does not tell the make of a passkey, so
+    a combination that is limited to some is not met there."""
     return any(
         combination <= account
         for account in accounts
@@ -223,7 +224,7 @@ def _could_show(requirement: Requirement, vocabulary: Vocabulary) -> bool:
     kinds = {VALUE_KINDS[value] for value in vocabulary.amr if value in VALUE_KINDS}
     if len(kinds) > 1 or not MULTI_FACTOR_MODES.isdisjoint(says):
         says |= {"federatedMultiFactor"}
-    return all(_at_home(strength, (says,)) for strength in requirement.strengths)
+    return all(at_home(strength, (says,)) for strength in requirement.strengths)
 
 
 def _accepted(requirement: Requirement, met: Sequence[Reason], path: _Path, asked_home: bool) -> tuple[Because, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
 from types import MappingProxyType
 
-from b2b_idp.model.access import Requirement, Strength
+from b2b_idp.model.access import Requirement
 from b2b_idp.model.evidence import HomeStatement, LocalMethod
+from b2b_idp.policy.decide import at_home
 from b2b_idp.policy.evaluate import PolicyView
 from b2b_idp.policy.factors import LOCAL
 from b2b_idp.policy.judgement import judge
@@ -61,17 +62,13 @@ def gaps(recorded: Recorded, view: PolicyView) -> list[tuple[Gap, str | None]]:
     return found + [
         (Gap.STRENGTH_NOT_NAMED, strength.display_name)
         for strength in wanted.strengths
-        if not _named(strength, one.shows.accounts)
+        if not at_home(strength, one.shows.accounts)
     ]
 
 
 def _unknown(statement: HomeStatement, view: PolicyView) -> list[str]:
     said = [v for v in statement.amr or () if v not in view.vocabulary.amr]
     return said + ([statement.acr] if statement.acr is not None and statement.acr not in view.vocabulary.acr else [])
-
-
-def _named(strength: Strength, accounts: Iterable[frozenset[str]]) -> bool:
-    return any(c <= account for account in accounts for c in strength.combinations if c not in strength.aaguids)
 
 
 def spared_by_trust(recorded: Recorded, view: PolicyView) -> bool:

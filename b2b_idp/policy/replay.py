@@ -50,7 +50,7 @@ class World:
 
     def view(self, home_tenant_id: str | None, *, local_only: bool) -> PolicyView:
         view = self.views.get(home_tenant_id or "", self.gone)
-        return replace(view, trust=replace(view.trust, mfa_accepted=False, local_only=True)) if local_only else view
+        return replace(view, trust=view.trust.for_power()) if local_only else view
 
 
 def _enforcing(view: PolicyView) -> PolicyView:

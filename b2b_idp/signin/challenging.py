@@ -15,9 +15,7 @@ from b2b_idp.policy.reasons import sentence
 from b2b_idp.signin.facts import Known, Waiting
 from b2b_idp.signin.judging import LOCAL_METHODS, policy_view
 from b2b_idp.signin.moves import Ask, CodeFor, Step, Stop
-from b2b_idp.signin.refusals import (
-    registration_needs_proof,
-)
+from b2b_idp.signin.refusals import registration_needs_proof
 from b2b_idp.signin.view import View
 from b2b_idp.store.factors import Passkey
 
@@ -45,6 +43,7 @@ def _may_register_by_mail(known: Known, view: View, at: datetime) -> bool:
 
 
 def ask_here(known: Known, view: View, user: User, decision: AskHere, evaluation: Evaluation, at: datetime) -> Step:
+    """What is asked here: terms, a challenge by something registered, or that something be registered, on proof."""
     if decision.terms:
         return Ask(Waiting.TERMS, terms=decision.terms)
     by_mail = _by_mail(known, view, user, decision)

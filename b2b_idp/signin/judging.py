@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 
 from b2b_idp.model.directory import App, User
 from b2b_idp.model.evidence import Evidence, HomeStatement, LocalMethod, Vocabulary
-from b2b_idp.model.home import Targets
+from b2b_idp.model.home import Home, Targets, Trust
 from b2b_idp.model.request import AuthorizeRequest
 from b2b_idp.policy.decide import ACR_VALUES, MFA, PHR, History, acr_satisfies
 from b2b_idp.policy.evaluate import Evaluation, PolicyView, evaluate
 from b2b_idp.policy.requirement import AccessRequest
 from b2b_idp.signin.facts import Known
 from b2b_idp.signin.view import View
+from b2b_idp.store import Configuration
 
 LOCAL_METHODS = frozenset({LocalMethod.PASSKEY, LocalMethod.TOTP, LocalMethod.RECOVERY_CODE, LocalMethod.EMAIL})
 """Challenges that this server offers."""
@@ -65,11 +66,14 @@ def writes_directory(scope: str) -> bool:
 
 def policy_view(view: View, request: AuthorizeRequest | None) -> PolicyView:
     """The part of the view that the decision sees."""
-    home, trust = view.home, view.trust
-    if is_powerful(view, request):
-        trust = replace(trust, mfa_accepted=False, local_only=True)
+    trust = view.trust.for_power() if is_powerful(view, request) else view.trust
+    return view_of(view.configuration, view.home, trust)
+
+
+def view_of(configuration: Configuration, home: Home | None, trust: Trust) -> PolicyView:
+    """A home as policies see it; None: one that is not chosen yet, or not there any more."""
     return PolicyView(
-        policies=view.configuration.policies,
+        policies=configuration.policies,
         trust=trust,
         vocabulary=home.vocabulary if home else Vocabulary(),
         home_enabled=home is not None and home.enabled,

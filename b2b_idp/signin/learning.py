@@ -27,8 +27,7 @@ _SIGNED_KEPT = 3
 def learn(w: Writer, known: Known, home: Home, answer: HomeAnswer, signed: str | None, moment: Moment) -> Known:
     """The facts with what the home said; the guest's own attributes follow it. `signed`: what it signed, sealed."""
     identity = HomeIdentity(answer.statement.issuer, answer.statement.subject)
-    other = known.identity is not None and known.identity != identity
-    if other:
+    if known.identity not in (None, identity):
         known = _of_nobody(known)
     p = answer.profile
     trust = w.configuration.trust(home)

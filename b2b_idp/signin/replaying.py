@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from b2b_idp.model.evidence import Vocabulary
 from b2b_idp.model.home import Trust
 from b2b_idp.model.moment import iso
-from b2b_idp.policy.evaluate import PolicyView
 from b2b_idp.policy.recorded import instant
 from b2b_idp.policy.replay import Both, Course, Effect, Replay, World
+from b2b_idp.signin.judging import view_of
 from b2b_idp.signin.log import reasons_of
 from b2b_idp.store import Configuration, Reader
 
@@ -32,17 +31,8 @@ _STEP = 1000
 
 def world_of(configuration: Configuration) -> World:
     """What sign-ins are decided by under this configuration."""
-    views = {
-        home.tenant_id: PolicyView(
-            policies=configuration.policies,
-            trust=configuration.trust(home),
-            vocabulary=home.vocabulary,
-            home_enabled=home.enabled,
-        )
-        for home in configuration.homes.values()
-    }
-    gone = PolicyView(policies=configuration.policies, trust=Trust(), vocabulary=Vocabulary(), home_enabled=False)
-    return World.of(views, gone)
+    views = {id: view_of(configuration, home, configuration.trust(home)) for id, home in configuration.homes.items()}
+    return World.of(views, gone=view_of(configuration, None, Trust()))
 
 
 @dataclass(slots=True)

@@ -8,7 +8,6 @@ from b2b_idp.factors import challenge, letters
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.access import Allow
 from b2b_idp.model.directory import User
-from b2b_idp.model.evidence import LocalMethod
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.signin.beginnings import facts_of_task
@@ -21,7 +20,6 @@ from b2b_idp.store.factors import Registered
 from b2b_idp.store.signins import SessionRow
 
 _LONGEST_NAME = 64
-_KINDS = {LocalMethod.TOTP: "An authenticator app", LocalMethod.PASSKEY: "A passkey"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +111,7 @@ def _rename(w: Writer, vault: Vault, user: User, factor: Registered, name: str, 
 
 def _remove(w: Writer, vault: Vault, user: User, factor: Registered, session_id: str, moment: Moment) -> None:
     w.factors.remove(user.id, factor.id)
-    what = f"{_KINDS[factor.method]} was removed from your account at {{organisation}}."
+    what = f"{letters.CALLED[factor.method]} was removed from your account at {{organisation}}."
     if not w.factors.registered(user.id):
         # no code outlives what it stands in for, and no session that which it was opened with
         w.factors.forget(user.id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from b2b_idp.model.moment import Moment
@@ -101,32 +101,23 @@ class GrantsWriter(GrantsReader):
 
     def revoke_session(self, session_id: str, moment: Moment, by: By) -> None:
         """Ends the grants that a session made, and tells their apps."""
-        NoticesWriter(self._c).tell(grants.c.session_id == session_id, by, moment)
-        self._c.execute(
-            update(grants)
-            .where(grants.c.session_id == session_id, grants.c.revoked_at.is_(None))
-            .values(revoked_at=moment.at)
-        )
+        self._end(grants.c.session_id == session_id, moment, by)
 
     def revoke_standing(self, id: str, moment: Moment) -> None:
         """Ends a grant that the policies of now would not give, and tells its app."""
-        NoticesWriter(self._c).tell(grants.c.id == id, "policy", moment)
-        self.revoke(id, moment.at)
+        self._end(grants.c.id == id, moment, "policy")
 
     def revoke_user(self, user_id: str, moment: Moment, by: By) -> None:
         """Ends all grants of a person, and tells their apps."""
-        NoticesWriter(self._c).tell(grants.c.user_id == user_id, by, moment)
-        self._c.execute(
-            update(grants)
-            .where(grants.c.user_id == user_id, grants.c.revoked_at.is_(None))
-            .values(revoked_at=moment.at)
-        )
+        self._end(grants.c.user_id == user_id, moment, by)
 
     def revoke_other_sessions(self, user_id: str, kept: str, moment: Moment) -> None:
         """Ends the user's grants but those of the session that is kept, and tells their apps."""
-        NoticesWriter(self._c).tell(and_(grants.c.user_id == user_id, grants.c.session_id != kept), "user", moment)
-        others = (grants.c.user_id == user_id, grants.c.session_id != kept, grants.c.revoked_at.is_(None))
-        self._c.execute(update(grants).where(*others).values(revoked_at=moment.at))
+        self._end(and_(grants.c.user_id == user_id, grants.c.session_id != kept), moment, "user")
+
+    def _end(self, which: ColumnElement[bool], moment: Moment, by: By) -> None:
+        NoticesWriter(self._c).tell(which, by, moment)
+        self._c.execute(update(grants).where(which, grants.c.revoked_at.is_(None)).values(revoked_at=moment.at))
 
     def revoke_token(self, jti: str, expires_at: datetime) -> None:
         if not self.is_revoked(jti):

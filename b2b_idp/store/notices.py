@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
 
 from b2b_idp.model.moment import Moment
 from b2b_idp.store.tables import apps, grants, notices
@@ -49,18 +49,18 @@ class NoticesReader:
     def __init__(self, connection: Connection) -> None:
         self._c = connection
 
-    def listeners(self) -> dict[str, str]:
-        """appId → address, of the apps that want to hear of it."""
+    def listeners(self, among: Collection[str] | None = None) -> dict[str, str]:
+        """appId → address, of the apps (`among` these) that want to hear of it."""
         found = {}
-        for row in self._c.execute(_LISTENING):
+        for row in self._c.execute(_LISTENING if among is None else _LISTENING.where(apps.c.app_id.in_(among))):
             address = (row.application.get("b2bIdp") or {}).get("backchannelLogoutUri")
             if address:
                 found[row.app_id] = address
         return found
 
-    def live_grants(self, app_ids: Iterable[str], at: datetime, after: str = "", most: int = 500) -> list[str]:
+    def live_grants(self, app_ids: Collection[str], at: datetime, after: str = "", most: int = 500) -> list[str]:
         """Ids of grants that stand, of these apps, in order of id and beyond `after`."""
-        statement = _LIVE.where(grants.c.app_id.in_(list(app_ids)), grants.c.id > after).limit(most)
+        statement = _LIVE.where(grants.c.app_id.in_(app_ids), grants.c.id > after).limit(most)
         return [row.id for row in self._c.execute(statement, {"now": at})]
 
     def due(self, at: datetime) -> list[Notice]:
@@ -68,12 +68,12 @@ class NoticesReader:
 
 
 class NoticesWriter(NoticesReader):
-    def tell(self, where: Any, by: By, moment: Moment) -> None:
+    def tell(self, where: ColumnElement[bool], by: By, moment: Moment) -> None:
         """One notice for each app and session among the standing grants that `where` selects. Call it before they are
         revoked."""
         at = moment.at
         live = self._c.execute(_LIVE.where(where), {"now": at}).all()
-        listeners = self.listeners() if live else {}
+        listeners = self.listeners({g.app_id for g in live}) if live else {}
         told = {(g.app_id, g.session_id): g.user_id for g in live if g.app_id in listeners}
         if not told:
             return

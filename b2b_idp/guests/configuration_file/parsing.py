@@ -82,13 +82,11 @@ def parse_file(
     after = State({s: {**kept[s], **raw[s]} for s in SECTIONS})
     wanted: dict[str, dict[str, Document]] = {s: {} for s in found}
     for section, documents in found.items():
+        named = State({s: {**kept[s], **wanted.get(s, {})} for s in NAMED}).named if section == ACCESS else Named()
         for id, document in documents.items():
             if id in store[section]:
                 wanted[section][id] = store[section][id]  # until it is known to be right
             with reading.about(section, document):
-                named = (
-                    State({s: {**kept[s], **wanted.get(s, {})} for s in NAMED}).named if section == ACCESS else Named()
-                )
                 checked = _checked(section, id, lookup.resolved(section, document), named)
                 _check_present(section, checked, after)
                 wanted[section][id] = checked

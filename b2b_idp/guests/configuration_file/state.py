@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any
 
@@ -58,13 +58,13 @@ SECTIONS = (HOMES, PARTNERS, AUTHORIZATION_POLICY, DOMAIN_POLICY, EMAIL, *NAMED,
 """In the file's order."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class State:
     """Section → id → document. Homes and partners go by tenantId, apps by appId."""
 
     sections: Mapping[str, Mapping[str, Document]]
 
-    @property
+    @cached_property
     def named(self) -> Named:
         """What conditional access policies can name, compiled. Raises Problem for a document that says nothing."""
         return named_of({KINDS[section]: self[section] for section in NAMED})
