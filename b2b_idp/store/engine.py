@@ -2,49 +2,53 @@
 
 from __future__ import annotations
 
-import sqlite3
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.pool import StaticPool
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError, TimeoutError
 
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.store.functions import add_functions
+from b2b_idp.store import postgres, sqlite
 
-_BUSY_SECONDS = 3
+
+class Conflict(Exception):
+    """Two transactions were in each other's way, and this one was undone: run again, it will see what the other did."""
+
+
+class Kind(Protocol):
+    """What differs from one database to the next."""
+
+    def open(self, url: str, **options: Any) -> Engine:
+        """An engine whose transactions are serializable when they carry the execution option `b2b_write`."""
+
+    def conflict(self, e: DBAPIError) -> bool:
+        """Whether the transaction failed for another's sake alone."""
+
+    def unavailable(self, e: DBAPIError) -> str | None:
+        """Why the database cannot be used now, None when the failure is a defect of ours."""
+
+
+_KINDS: dict[str, Kind] = {"sqlite": sqlite, "postgresql": postgres}
 
 
 class Database:
-    """One database: `sqlite:///file` (WAL, synchronous=FULL) or `sqlite://` in memory."""
+    """One database: `sqlite:///file`, `sqlite://` in memory, or `postgresql://…`. Raises Problem(BAD_SETTING)."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
+        scheme = url.partition(":")[0]
+        if scheme not in _KINDS:
+            raise Problem(Code.BAD_SETTING, "DATABASE_URL is a sqlite:/// or a postgresql:// address.")
         self.in_memory = url in ("sqlite://", "sqlite:///:memory:")
         self._one_at_a_time = threading.RLock() if self.in_memory else None
-        self._engine = self._open()
-        self._writer = self._engine.execution_options(b2b_write=True)
-
-    def _open(self) -> Engine:
-        if not self.url.startswith("sqlite:"):
-            raise Problem(
-                Code.BAD_SETTING,
-                "DATABASE_URL must be a sqlite:/// address; PostgreSQL is not supported by this version.",
-            )
-        options: dict[str, Any] = {"connect_args": {"check_same_thread": False, "timeout": _BUSY_SECONDS}}
-        if self.in_memory:
-            options["poolclass"] = StaticPool
-        else:
-            options |= {"pool_size": 16, "max_overflow": 48, "pool_timeout": 5}
+        self._kind = _KINDS[scheme]
         # parameters are sealed letters, evidence, addresses: an error's text is logged
-        engine = create_engine(self.url, hide_parameters=True, **options)
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-        return engine
+        self._engine = self._kind.open(url, hide_parameters=True, json_serializer=_json)
+        self._writer = self._engine.execution_options(b2b_write=True)
 
     @property
     def engine(self) -> Engine:
@@ -53,50 +57,47 @@ class Database:
 
     @contextmanager
     def transaction(self, *, write: bool) -> Iterator[Connection]:
-        """One transaction: committed on exit, rolled back on any exception. A busy, full or missing database is
-        Problem(UNAVAILABLE)."""
+        """One transaction: committed on exit, rolled back on any exception. Raises Problem(UNAVAILABLE) for a busy,
+        full or missing database, Conflict when it lost against another."""
         with self._one_at_a_time or nullcontext():
             try:
                 with (self._writer if write else self._engine).connect() as connection, connection.begin():
                     yield connection
+            except TimeoutError as e:
+                raise _unavailable("no connection of the pool became free") from e
             except DBAPIError as e:
-                raise _problem(e) from e
+                if self._kind.conflict(e):
+                    raise Conflict from e
+                why = self._kind.unavailable(e)
+                if why is None:
+                    raise
+                raise _unavailable(why) from e
 
     def close(self) -> None:
         self._engine.dispose()
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    # transactions are begun by us: the driver's own BEGIN would be deferred and could deadlock on upgrade
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in (
-        f"busy_timeout={_BUSY_SECONDS * 1000}",
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-    ):
-        cursor.execute("PRAGMA " + pragma)
-    cursor.close()
-    add_functions(connection)
+def _unavailable(why: str) -> Problem:
+    return Problem(Code.UNAVAILABLE, "The service is busy. Please try again in a moment.", why, timedelta(seconds=2))
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    write = connection.get_execution_options().get("b2b_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+def _json(document: object) -> str:
+    """JSON that every database can keep and look into: PostgreSQL has no NUL in its texts."""
+    kept = json.dumps(document)
+    if "\\u0000" in kept and _has_nul(document):
+        raise Problem(Code.BAD_REQUEST, "A text holds the character NUL, which cannot be kept.")
+    return kept
 
 
-def _problem(e: DBAPIError) -> Exception:
-    """What a driver's failure means: unavailable is an honest 503, anything else is a defect of ours."""
-    said = str(e.orig).lower()
-    if isinstance(e, OperationalError) and any(
-        word in said for word in ("locked", "busy", "full", "unable to open", "i/o error", "readonly", "no such table")
-    ):
-        why = "the database has no schema: run `b2b-idp migrate`" if "no such table" in said else f"database: {said}"
-        return Problem(
-            Code.UNAVAILABLE, "The service is busy. Please try again in a moment.", why, timedelta(seconds=2)
-        )
-    return e
+def _has_nul(value: object) -> bool:
+    match value:
+        case str():
+            return "\0" in value
+        case dict():
+            return any(_has_nul(k) or _has_nul(v) for k, v in value.items())
+        case list() | tuple():
+            return any(_has_nul(v) for v in value)
+    return False
 
 
 def ping(connection: Connection) -> None:

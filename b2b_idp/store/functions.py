@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from sqlalchemy import String
+from sqlalchemy import JSON, String
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -20,7 +20,7 @@ class fold(FunctionElement[str]):  # noqa: N801 - named as in SQL
 
 @compiles(fold, "postgresql")
 def _fold_postgresql(element: fold, compiler: Any, **more: Any) -> str:
-    return f"lower({compiler.process(element.clauses, **more)})"
+    return f'(fold({compiler.process(element.clauses, **more)}) COLLATE "C")'
 
 
 @compiles(fold)
@@ -31,6 +31,38 @@ def _fold(element: fold, compiler: Any, **more: Any) -> str:
 def add_functions(connection: sqlite3.Connection) -> None:
     """Teaches a new connection the functions that SQLite lacks."""
     connection.create_function("fold", 1, lambda t: t.casefold() if isinstance(t, str) else None, deterministic=True)
+
+
+def postgresql_fold() -> str:
+    """The statement that teaches PostgreSQL `fold`: lower case by ICU, then what case folding does beyond it."""
+    beyond = {c: c.casefold() for c in map(chr, range(0x110000)) if c.lower() == c != c.casefold()}
+    alone = {c: f for c, f in beyond.items() if len(f) == 1}
+    folded = f"translate(lower($1 COLLATE \"und-x-icu\"), '{''.join(alone)}', '{''.join(alone.values())}')"
+    for letter, letters in beyond.items():
+        if letter not in alone:
+            folded = f"replace({folded}, '{letter}', '{letters}')"
+    return (
+        "CREATE OR REPLACE FUNCTION fold(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE "
+        f"AS $fold$ SELECT {folded} $fold$"
+    )
+
+
+class parsed(FunctionElement[Any]):  # noqa: N801
+    """The JSON document that a text is."""
+
+    name = "parsed"
+    type = JSON()
+    inherit_cache = True
+
+
+@compiles(parsed, "postgresql")
+def _parsed_postgresql(element: parsed, compiler: Any, **more: Any) -> str:
+    return f"CAST({compiler.process(element.clauses, **more)} AS JSON)"
+
+
+@compiles(parsed)
+def _parsed(element: parsed, compiler: Any, **more: Any) -> str:
+    return str(compiler.process(element.clauses, **more))
 
 
 class elements(FunctionElement[str]):  # noqa: N801

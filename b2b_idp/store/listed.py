@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, func, select, type_coerce
+from sqlalchemy import func, select
 
 from b2b_idp.store.columns import Columns, Flag, Number, One, Text, Texts, Time, Word
+from b2b_idp.store.functions import parsed
 from b2b_idp.store.tables import audit_log, invitations, signin_log, tenant, users
 
 _IN_DOCUMENT = (
@@ -82,7 +83,7 @@ SIGNINS: Columns = {
     },
 }
 
-_audit = type_coerce(audit_log.c.document, JSON)
+_audit = parsed(audit_log.c.document)
 AUDITS: Columns = {
     "id": Text(audit_log.c.id, folded=True),
     "activityDateTime": Time(audit_log.c.at),

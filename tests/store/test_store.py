@@ -8,6 +8,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import inspect
 
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.directory import HomeIdentity, Tenant, User
@@ -21,16 +22,12 @@ AT = datetime(2026, 6, 1, 10, tzinfo=UTC)
 IDENTITY = HomeIdentity("https://home.example", "1001")
 
 
-@pytest.fixture(params=["memory", "file"])
-def store(request, tmp_path):
-    url = "sqlite://" if request.param == "memory" else f"sqlite:///{tmp_path / 'db.sqlite3'}"
-    store = Store(url, Vault(b"k" * 32))
-    if request.param == "file":
-        store.migrate()
+@pytest.fixture
+def store(url, open_store):
+    store = open_store(url)
     with store.write() as w:
         w.documents.create_tenant(Tenant("t", "Contoso", "contoso.example", AT))
-    yield store
-    store.close()
+    return store
 
 
 def guest(id="u1", mail="ada@fabrikam.example", **more):
@@ -178,18 +175,17 @@ def test_the_configuration_is_compiled_anew_only_after_a_change(store):
         assert r.configuration.partners["p"].mfa_accepted is True
 
 
-def test_migrations_make_the_schema_of_the_tables_and_take_it_away_again(tmp_path):
-    store = Store(f"sqlite:///{tmp_path / 'db.sqlite3'}", Vault(b"k" * 32))
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_migrations_make_the_schema_of_the_tables_and_take_it_away_again(kind, request, tmp_path, open_store):
+    sqlite = kind == "sqlite"
+    store = open_store(f"sqlite:///{tmp_path / 'db'}" if sqlite else request.getfixturevalue("postgres").database())
     store.migrate()
     engine = store._database.engine
     with engine.connect() as c:
         assert compare_metadata(MigrationContext.configure(c), metadata) == []
     downgrade(engine, "base")
     with engine.connect() as c:
-        assert {t for (t,) in c.exec_driver_sql("select name from sqlite_master where type='table'")} <= {
-            "alembic_version"
-        }
-    store.close()
+        assert inspect(c).get_table_names() == ["alembic_version"]
 
 
 def test_the_newest_revision_is_the_one_that_the_code_expects():
@@ -200,9 +196,9 @@ def test_n_162_a_lock_held_by_another_process_is_an_honest_refusal(tmp_path, mon
     import sqlite3
 
     from b2b_idp.model.problem import Code, Problem
-    from b2b_idp.store import engine
+    from b2b_idp.store import sqlite
 
-    monkeypatch.setattr(engine, "_BUSY_SECONDS", 0)
+    monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0)
     path = tmp_path / "db.sqlite3"
     store = Store(f"sqlite:///{path}", Vault(b"k" * 32))
     store.migrate()

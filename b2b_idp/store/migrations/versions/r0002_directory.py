@@ -110,7 +110,13 @@ def downgrade() -> None:
         audit_log.drop_constraint("uq_audit_log_seq", type_="unique")
         audit_log.drop_column("hash")
         audit_log.drop_column("seq")
-        audit_log.alter_column("document", type_=sa.JSON(), existing_type=sa.Text(), existing_nullable=False)
+        audit_log.alter_column(
+            "document",
+            type_=sa.JSON(),
+            existing_type=sa.Text(),
+            existing_nullable=False,
+            postgresql_using="document::json",
+        )
     with op.batch_alter_table("outbox") as outbox:
         outbox.drop_index("ix_outbox_related_id")
         for name in ("related_id", "kind", "language", "html"):

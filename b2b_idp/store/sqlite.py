@@ -1,0 +1,63 @@
+"""SQLite, in a file (WAL, synchronous=FULL) or in memory."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import StaticPool
+
+from b2b_idp.store.functions import add_functions
+
+_BUSY_SECONDS = 3
+_NOT_OURS = ("locked", "busy", "full", "unable to open", "i/o error", "readonly")
+
+
+def open(url: str, **options: Any) -> Engine:
+    """An engine whose writing transactions come one after another."""
+    options["connect_args"] = {"check_same_thread": False, "timeout": _BUSY_SECONDS}
+    if url in ("sqlite://", "sqlite:///:memory:"):
+        options["poolclass"] = StaticPool
+    else:
+        options |= {"pool_size": 16, "max_overflow": 48, "pool_timeout": 5}
+    engine = create_engine(url, **options)
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+    # transactions are begun by us: the driver's own BEGIN would be deferred and could deadlock on upgrade
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout={_BUSY_SECONDS * 1000}",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+    ):
+        cursor.execute("PRAGMA " + pragma)
+    cursor.close()
+    add_functions(connection)
+
+
+def _begin(connection: Connection) -> None:
+    write = connection.get_execution_options().get("b2b_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def conflict(e: DBAPIError) -> bool:
+    """Never: writers wait for one another."""
+    return False
+
+
+def unavailable(e: DBAPIError) -> str | None:
+    """Why SQLite cannot be used now: locked for long, full, gone, without a schema."""
+    said = str(e.orig).lower()
+    if not isinstance(e, OperationalError):
+        return None
+    if "no such table" in said:
+        return "the database has no schema: run `b2b-idp migrate`"
+    return f"database: {said}" if any(word in said for word in _NOT_OURS) else None
