@@ -16,10 +16,9 @@ from b2b_idp.store.factors import Passkey, TotpFactor
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """The factor now proven. `factor_id` and `codes` (recovery codes, shown once) come with a registration."""
+    """The factor now proven. `codes` (recovery codes, shown once) come with a first registration."""
 
     factor: LocalFactor
-    factor_id: str = ""
     codes: tuple[str, ...] = field(default=(), repr=False)
 
 
@@ -38,7 +37,7 @@ def answer_totp(w: Writer, vault: Vault, user_id: str, browser: bytes, typed: st
         for factor in w.factors.totp(user_id):
             step = totp.matching_step(factor.secret, typed, moment.at)
             if step is not None and w.factors.use_step(factor.id, step, moment.at):
-                return LocalFactor(LocalMethod.TOTP, moment.at)
+                return LocalFactor(LocalMethod.TOTP, moment.at, factor_id=factor.id)
         return _wrong("That code is not right, or was used before. Please type the one your authenticator shows now.")
 
     return _guess(w, user_id, browser, moment, proven)
@@ -85,7 +84,7 @@ def answer_passkey(
             return _wrong(say, str(refused))
         if not w.factors.use_passkey(held.id, told.sign_count, told.backed_up, moment.at):
             return _wrong(say, "the sign count went backwards", copied=held)
-        return LocalFactor(LocalMethod.PASSKEY, moment.at, held.aaguid)
+        return LocalFactor(LocalMethod.PASSKEY, moment.at, held.aaguid, held.id)
 
     return _guess(w, user_id, browser, moment, proven)
 
@@ -120,7 +119,8 @@ def register_totp(
         )
     factor = TotpFactor(moment.new_id(), user_id, secret, step, moment.at)
     w.factors.add_totp(factor)
-    return _registered(w, vault, user_id, browser, LocalFactor(LocalMethod.TOTP, moment.at), factor.id, moment)
+    proven = LocalFactor(LocalMethod.TOTP, moment.at, factor_id=factor.id)
+    return _registered(w, vault, user_id, browser, proven, moment)
 
 
 def register_passkey(
@@ -163,18 +163,16 @@ def register_passkey(
     )
     if not w.factors.add_passkey(passkey):
         return Failed(Problem(Code.CONFLICT, "That passkey is registered here already. Please use another one."))
-    factor = LocalFactor(LocalMethod.PASSKEY, moment.at, made.aaguid)
-    return _registered(w, vault, user_id, browser, factor, passkey.id, moment)
+    factor = LocalFactor(LocalMethod.PASSKEY, moment.at, made.aaguid, passkey.id)
+    return _registered(w, vault, user_id, browser, factor, moment)
 
 
-def _registered(
-    w: Writer, vault: Vault, user_id: str, browser: bytes, factor: LocalFactor, id: str, moment: Moment
-) -> Passed:
+def _registered(w: Writer, vault: Vault, user_id: str, browser: bytes, factor: LocalFactor, moment: Moment) -> Passed:
     """With the first factor of any kind comes a list of recovery codes; a further one leaves the list alone."""
     has_codes = LocalMethod.RECOVERY_CODE in w.factors.methods(user_id)
     codes = () if has_codes else draw_recovery_codes(w, vault, user_id, moment)
     guessing.passed(w, user_id, browser, moment.at)
-    return Passed(factor, id, codes)
+    return Passed(factor, codes)
 
 
 def draw_recovery_codes(w: Writer, vault: Vault, user_id: str, moment: Moment) -> tuple[str, ...]:

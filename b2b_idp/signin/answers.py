@@ -223,7 +223,7 @@ def _registration(a: Answer) -> Learned:
     if user.proved_mail:
         a.w.outbox.add(
             letters.factor_registered_letter(
-                a.vault, user.proved_mail, a.view.configuration.tenant.name, result.factor_id, a.moment, method
+                a.vault, user.proved_mail, a.view.configuration.tenant.name, result.factor, a.moment
             )
         )
     _audit(a, user, "User registered security info", "Add", reason=method.value)

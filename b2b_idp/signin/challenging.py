@@ -13,7 +13,7 @@ from b2b_idp.policy.decide import History, decide
 from b2b_idp.policy.evaluate import Evaluation
 from b2b_idp.policy.reasons import sentence
 from b2b_idp.signin.facts import Known, Waiting
-from b2b_idp.signin.judging import LOCAL_METHODS, policy_view
+from b2b_idp.signin.judging import LOCAL_METHODS, policy_view, standing
 from b2b_idp.signin.moves import Ask, CodeFor, Step, Stop
 from b2b_idp.signin.refusals import registration_needs_proof
 from b2b_idp.signin.view import View
@@ -117,7 +117,7 @@ def _second_factor_in(known: Known, view: View, evaluation: Evaluation, at: date
     seen = policy_view(view, known.request)
     wanted = replace(evaluation.requirement, mfa=True, strengths=())
     history = History(asked_home=True, home_can_ask=False, local_methods=LOCAL_METHODS & view.registered)
-    return decide(wanted, known.evidence, seen.trust, seen.vocabulary, history, at)
+    return decide(wanted, standing(known.evidence, view), seen.trust, seen.vocabulary, history, at)
 
 
 def _with(evaluation: Evaluation, reason: Reason) -> Evaluation:

@@ -51,6 +51,8 @@ class View:
     """Templates of the directory roles that the person holds."""
     consented: frozenset[str] = frozenset()
     registered: frozenset[LocalMethod] = frozenset()
+    factor_ids: frozenset[str] = frozenset()
+    """Ids of the person's authenticators and passkeys, loaded where the evidence has anything that was done here."""
     address: str = ""
     """The IP address that the browser has now."""
     locations: frozenset[str] = frozenset()
@@ -72,7 +74,7 @@ def load_view(r: Reader, known: Known, at: datetime, address: str) -> View:
     groups: list[str] = []
     roles = frozenset[str]()
     assigned, consented, registered = False, frozenset[str](), frozenset[LocalMethod]()
-    terms = frozenset[str]()
+    terms, factor_ids = frozenset[str](), frozenset[str]()
     passkeys: list[Passkey] = []
     person = user or (candidate.user if candidate else None)
     if person is not None:
@@ -81,6 +83,8 @@ def load_view(r: Reader, known: Known, at: datetime, address: str) -> View:
         registered = r.factors.methods(person.id)
         if configuration.named.agreements:
             terms = r.agreements.accepted(person.id, configuration.named.agreements, at)
+        if known.evidence.local:
+            factor_ids = frozenset(f.id for f in r.factors.registered(person.id))
         if LocalMethod.PASSKEY in registered:
             passkeys = r.factors.passkeys(person.id)
         if app is not None:
@@ -100,6 +104,7 @@ def load_view(r: Reader, known: Known, at: datetime, address: str) -> View:
         roles=roles,
         consented=consented,
         registered=registered,
+        factor_ids=factor_ids,
         address=address,
         locations=locations_of(address, configuration.named.locations),
         accepted_terms=terms,
