@@ -109,15 +109,15 @@ def _wrong(say: str, why: str = "", copied: Passkey | None = None) -> Failed:
 
 
 def register_totp(
-    w: Writer, vault: Vault, user_id: str, browser: bytes, secret: bytes, typed: str, moment: Moment
+    w: Writer, vault: Vault, user_id: str, browser: bytes, secret: bytes, typed: str, by_home: bool, moment: Moment
 ) -> Passed | Failed:
-    """Registers an authenticator that shows the right code."""
+    """Registers an authenticator that shows the right code. `by_home`: on the home tenant's word alone."""
     step = totp.matching_step(secret, typed, moment.at)
     if step is None:
         return _wrong(
             "That code does not fit. Check that your phone's clock is right, then type the code it shows now."
         )
-    factor = TotpFactor(moment.new_id(), user_id, secret, step, moment.at)
+    factor = TotpFactor(moment.new_id(), user_id, secret, step, moment.at, by_home)
     w.factors.add_totp(factor)
     proven = LocalFactor(LocalMethod.TOTP, moment.at, factor_id=factor.id)
     return _registered(w, vault, user_id, browser, proven, moment)
@@ -133,10 +133,11 @@ def register_passkey(
     answer: str,
     name: str,
     aaguids: frozenset[str] | None,
+    by_home: bool,
     moment: Moment,
 ) -> Passed | Failed:
     """Registers the passkey that an authenticator made over `challenge`, under the name its owner gave it. `aaguids`:
-    the makes that would do here; None: any."""
+    the makes that would do here; None: any. `by_home`: on the home tenant's word alone."""
     try:
         made = passkeys.verify_registration(party, challenge, answer)
     except passkeys.RefusedAnswer as refused:
@@ -160,6 +161,7 @@ def register_passkey(
         transports=made.transports,
         backed_up=made.backed_up,
         created_at=moment.at,
+        by_home=by_home,
     )
     if not w.factors.add_passkey(passkey):
         return Failed(Problem(Code.CONFLICT, "That passkey is registered here already. Please use another one."))

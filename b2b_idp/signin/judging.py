@@ -14,7 +14,7 @@ from b2b_idp.policy.decide import ACR_VALUES, MFA, PHR, History, acr_satisfies
 from b2b_idp.policy.evaluate import Evaluation, PolicyView, evaluate
 from b2b_idp.policy.requirement import AccessRequest
 from b2b_idp.signin.facts import Known
-from b2b_idp.signin.view import View
+from b2b_idp.signin.view import View, gives_power
 from b2b_idp.store import Configuration
 
 LOCAL_METHODS = frozenset({LocalMethod.PASSKEY, LocalMethod.TOTP, LocalMethod.RECOVERY_CODE, LocalMethod.EMAIL})
@@ -71,14 +71,7 @@ def offered(view: View) -> frozenset[LocalMethod]:
 def is_powerful(view: View, request: AuthorizeRequest | None) -> bool:
     """Whether somebody from another organisation holds a directory role, or lets the app write to the directory: they
     prove a second factor that is registered here (a shipped policy, `powersNeedLocalFactor`)."""
-    if view.home is None or view.home.own or not view.configuration.authorization.powers_need_local_factor:
-        return False
-    return bool(view.roles) or (request is not None and any(writes_directory(s) for s in request.scope))
-
-
-def writes_directory(scope: str) -> bool:
-    """Whether a scope is a Graph permission that changes something."""
-    return "/" not in scope and (".ReadWrite." in scope or scope in ("User.Invite.All", "User.RevokeSessions.All"))
+    return gives_power(view.configuration, view.home, view.roles, request)
 
 
 def policy_view(view: View, request: AuthorizeRequest | None) -> PolicyView:

@@ -11,6 +11,7 @@ from b2b_idp.model.directory import App, HomeIdentity, Invitation, User
 from b2b_idp.model.evidence import LocalMethod
 from b2b_idp.model.home import MAILED_ISSUER, Home, Trust
 from b2b_idp.model.problem import Problem
+from b2b_idp.model.request import AuthorizeRequest
 from b2b_idp.model.url import domain_of, origin_of
 from b2b_idp.signin.facts import Known
 from b2b_idp.store import Reader
@@ -51,8 +52,10 @@ class View:
     """Templates of the directory roles that the person holds."""
     consented: frozenset[str] = frozenset()
     registered: frozenset[LocalMethod] = frozenset()
+    """What counts here. For power neither a factor that nobody but the home vouched for, nor a recovery code, which may
+    be drawn on the home's word."""
     factor_ids: frozenset[str] = frozenset()
-    """Ids of the person's authenticators and passkeys, loaded where the evidence has anything that was done here."""
+    """Ids of the authenticators and passkeys that count, loaded where the evidence has anything that was done here."""
     address: str = ""
     """The IP address that the browser has now."""
     locations: frozenset[str] = frozenset()
@@ -81,12 +84,16 @@ def load_view(r: Reader, known: Known, at: datetime, address: str) -> View:
         groups = r.apps.groups_of(person.id)
         roles = r.directory.roles_of([person.id, *groups])
         registered = r.factors.methods(person.id)
+        powerful = gives_power(configuration, home, roles, known.request)
         if configuration.named.agreements:
             terms = r.agreements.accepted(person.id, configuration.named.agreements, at)
-        if known.evidence.local:
-            factor_ids = frozenset(f.id for f in r.factors.registered(person.id))
+        if registered and (powerful or known.evidence.local):
+            counting = [f for f in r.factors.registered(person.id) if not (powerful and f.by_home)]
+            factor_ids = frozenset(f.id for f in counting)
+            if powerful:
+                registered = frozenset(f.method for f in counting)
         if LocalMethod.PASSKEY in registered:
-            passkeys = r.factors.passkeys(person.id)
+            passkeys = [p for p in r.factors.passkeys(person.id) if not (powerful and p.by_home)]
         if app is not None:
             assigned = not app.assignment_required or bool(r.apps.role_ids(app.sp_id, [person.id, *groups]))
             consented = r.grants.consented(person.id, app.app_id)
@@ -110,6 +117,20 @@ def load_view(r: Reader, known: Known, at: datetime, address: str) -> View:
         accepted_terms=terms,
         passkeys=tuple(passkeys),
     )
+
+
+def gives_power(
+    configuration: Configuration, home: Home | None, roles: frozenset[str], request: AuthorizeRequest | None
+) -> bool:
+    """Whether somebody from another organisation holds a directory role, or lets the app write to the directory."""
+    if home is None or home.own or not configuration.authorization.powers_need_local_factor:
+        return False
+    return bool(roles) or (request is not None and any(_writes_directory(s) for s in request.scope))
+
+
+def _writes_directory(scope: str) -> bool:
+    """Whether a scope is a Graph permission that changes something."""
+    return "/" not in scope and (".ReadWrite." in scope or scope in ("User.Invite.All", "User.RevokeSessions.All"))
 
 
 def is_good(invitation: Invitation, at: datetime) -> bool:
