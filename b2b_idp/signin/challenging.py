@@ -64,7 +64,7 @@ def ask_here(known: Known, view: View, user: User, decision: AskHere, evaluation
     mail_may_prove = user.proved_mail is not None and not (user.home_mfa_seen_at is not None and home_failed)
     # beside a factor that does not do here, only somebody else's word makes another one
     mail_may_prove = mail_may_prove and not _primary(view.registered) and _may_register_by_mail(known, view, at)
-    if known.pass_id is None and not (mail_may_prove and _proved_by_mail(known, at)):
+    if not view.pass_stands and not (mail_may_prove and _proved_by_mail(known, at)):
         if known.with_pass:
             return Ask(Waiting.ACCESS_PASS, address=user.proved_mail if mail_may_prove else None)
         if mail_may_prove:
@@ -114,7 +114,7 @@ def on_home_word_alone(known: Known, view: View, registered: Iterable[Registered
     """Whether nobody but the home tenant vouches for who sets up a factor now: neither a pass nor the mailbox nor a
     factor that was vouched for itself. `registered`: what the person has, of any worth."""
     vouched = {f.id for f in registered if not f.by_home}
-    if known.pass_id is not None or any(f.factor_id in vouched for f in known.evidence.local):
+    if view.pass_stands or any(f.factor_id in vouched for f in known.evidence.local):
         return False
     if view.home is not None and view.home.own:
         return False

@@ -56,6 +56,8 @@ class View:
     be drawn on the home's word."""
     factor_ids: frozenset[str] = frozenset()
     """Ids of the authenticators and passkeys that count, loaded where the evidence has anything that was done here."""
+    pass_stands: bool = False
+    """The one-time pass that was used in this sign-in is still the person's: neither taken back nor replaced."""
     address: str = ""
     """The IP address that the browser has now."""
     locations: frozenset[str] = frozenset()
@@ -76,6 +78,7 @@ def load_view(r: Reader, known: Known, at: datetime, address: str) -> View:
     candidate = _candidate(r, known, home, invitation, invited, at) if known.identity and user is None else None
     groups: list[str] = []
     roles = frozenset[str]()
+    pass_stands = False
     assigned, consented, registered = False, frozenset[str](), frozenset[LocalMethod]()
     terms, factor_ids = frozenset[str](), frozenset[str]()
     passkeys: list[Passkey] = []
@@ -84,6 +87,8 @@ def load_view(r: Reader, known: Known, at: datetime, address: str) -> View:
         groups = r.apps.groups_of(person.id)
         roles = r.directory.roles_of([person.id, *groups])
         registered = r.factors.methods(person.id)
+        held = r.passes.of(person.id) if known.pass_id is not None else None
+        pass_stands = held is not None and held.id == known.pass_id
         powerful = gives_power(configuration, home, roles, known.request)
         if configuration.named.agreements:
             terms = r.agreements.accepted(person.id, configuration.named.agreements, at)
@@ -112,6 +117,7 @@ def load_view(r: Reader, known: Known, at: datetime, address: str) -> View:
         consented=consented,
         registered=registered,
         factor_ids=factor_ids,
+        pass_stands=pass_stands,
         address=address,
         locations=locations_of(address, configuration.named.locations),
         accepted_terms=terms,
