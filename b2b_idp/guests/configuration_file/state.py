@@ -66,8 +66,8 @@ class State:
 
     @cached_property
     def named(self) -> Named:
-        """What conditional access policies can name, compiled. Raises Problem for a document that says nothing."""
-        return named_of({KINDS[section]: self[section] for section in NAMED})
+        """What conditional access policies can name, compiled, without what cannot be read."""
+        return named_of({KINDS[section]: self[section] for section in NAMED}, {})
 
     def __getitem__(self, section: str) -> Mapping[str, Document]:
         return self.sections.get(section, {})
