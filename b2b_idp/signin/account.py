@@ -169,8 +169,8 @@ def unsent_address(r: Reader, user: User) -> str | None:
 
 
 def withdraw(w: Writer, user: User, app_id: str, moment: Moment) -> None:
-    """Takes back the person's consent to an app, whose grants for them end."""
-    if not _ID.fullmatch(app_id) or not w.grants.withdraw_consent(user.id, app_id, moment.at):
+    """Takes back the person's consent to an app, whose grants for them end; it is told."""
+    if not _ID.fullmatch(app_id) or not w.grants.withdraw_consent(user.id, app_id, moment):
         return
     row = w.apps.row(app_id)
     name = app_of(row).display_name if row else app_id

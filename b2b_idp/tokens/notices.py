@@ -30,7 +30,7 @@ _NOTICES_AT_ONCE = 5
 _CLAIM = timedelta(minutes=1)
 _SAYS = {
     "admin": "An administrator ended the session.",
-    "user": "The person signed out.",
+    "user": "The person ended the session.",
     "policy": "The session does not meet the policies any more.",
 }
 

@@ -151,6 +151,26 @@ def test_whatever_ends_a_guests_sessions_is_told(
     assert told["initiating_entity"] == "admin"
 
 
+def test_an_app_is_told_when_its_guest_withdraws_consent_and_no_other_is(
+    b2b_idp: Kit, crm: KitApp, maria: KitGuest, listener: Listener
+) -> None:
+    wiki = Listener()
+    signed_in = b2b_idp.sign_in(maria, crm, amr=["pwd", "mfa"])
+    b2b_idp.sign_in(maria, b2b_idp.app("Wiki", b2bIdp={"backchannelLogoutUri": wiki.uri}))
+    walker = maria.driver._walker
+    page = walker.get(f"{b2b_idp.issuer}/me")
+    withdraws = next(n for n, form in enumerate(page.forms) if form.fields.get("app") == crm.client_id)
+    walker.submit(page, withdraws)
+    follow(b2b_idp)
+    (token,) = listener.heard
+    claims = b2b_idp.verify(token, crm.client_id)
+    assert claims["sid"] == signed_in.id_token["sid"]
+    assert claims["events"][SESSION_REVOKED]["initiating_entity"] == "user"
+    assert wiki.heard == []
+    wiki.server.shutdown()
+    wiki.server.server_close()
+
+
 def test_an_unrelated_change_ends_nothing_however_old_the_factors_are(
     b2b_idp: Kit, crm: KitApp, maria: KitGuest, listener: Listener
 ) -> None:
