@@ -31,7 +31,7 @@ from b2b_idp.guests.configuration_file.state import (
     closed,
     references,
 )
-from b2b_idp.guests.group_documents import checked_group
+from b2b_idp.guests.group_documents import NO_NESTING, checked_group
 from b2b_idp.guests.homes import add_home, change_home
 from b2b_idp.guests.permissions import role_id
 from b2b_idp.model.audited import directory_audit
@@ -202,6 +202,8 @@ class Applying:
     def _link(self, change: Change) -> None:
         """Makes memberships and role assignments what the document says."""
         old, new = (set(d.get("members", ())) for d in (change.before, change.after))
+        if new - old and change.after.get("isAssignableToRole"):
+            raise bad(NO_NESTING)
         for member in sorted(new - old):
             self.w.apps.add_member(change.id, member)
         for member in sorted(old - new):
