@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -215,15 +216,17 @@ class B2BIdp:
 
     def _follow(self) -> None:
         while True:
-            try:
-                moment = self.moment()
-                self.continuity.follow(moment)
-                self.notifier.deliver(moment)
-            except Problem as p:
-                log.warning("continuity", why=p.why or p.say)
-            except Exception as e:
-                log.error("continuity", error=type(e).__name__, exception=traceback_of(e))
+            for work in (self.continuity.follow, self._tell_apps):
+                # what fails in one never keeps the other from its work
+                try:
+                    work(self.moment())
+                except Exception as e:
+                    _log_background("continuity", e)
             time.sleep(FOLLOW_SECONDS)
+
+    def _tell_apps(self, moment: Moment) -> None:
+        for told in self.notifier.begin(moment):
+            told.add_done_callback(_log_untold)
 
     def _sweep(self) -> None:
         while True:
@@ -393,6 +396,19 @@ def _check_url() -> None:
     """Refuses addresses longer than the published limit (414)."""
     if len(request.path) + len(request.query_string) > MAX_URL:
         raise RequestURITooLarge
+
+
+def _log_untold(told: Future[int]) -> None:
+    e = told.exception()
+    if e is not None:
+        _log_background("notices", e)
+
+
+def _log_background(what: str, e: BaseException) -> None:
+    if isinstance(e, Problem):
+        log.warning(what, why=e.why or e.say)
+    else:
+        log.error(what, error=type(e).__name__, exception=traceback_of(e))
 
 
 def _log_problem(problem: Problem, correlation_id: str) -> None:

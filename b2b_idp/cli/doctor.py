@@ -26,6 +26,7 @@ def doctor(data: Path, as_json: bool) -> None:
     checks.append(_check("database", lambda: _database(idp)))
     if checks[-1]["ok"]:
         checks.append(_check("audit log", lambda: _chain(idp)))
+        checks.append(_check("policies", lambda: _policies(idp)))
         checks.append(_check("outbox", lambda: _outbox(idp)))
         checks += _homes(idp)
         checks.append(
@@ -72,6 +73,18 @@ def _chain(idp: B2BIdp) -> str:
         )
     older = f", {chain.unchained} older than the chain" if chain.unchained else ""
     return f"{chain.entries} entries, each as it was written{older}"
+
+
+def _policies(idp: B2BIdp) -> str:
+    with idp.store.read() as r:
+        problems = r.configuration.problems
+    if problems:
+        raise Problem(
+            Code.INTERNAL,
+            "What these policies concern is closed until they are mended or deleted: "
+            + "; ".join(f"{id}: {why}" for id, why in sorted(problems.items())),
+        )
+    return "each can be enforced as it was written"
 
 
 def _outbox(idp: B2BIdp) -> str:

@@ -16,10 +16,9 @@ from b2b_idp.store.factors import Passkey, TotpFactor
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """The factor now proven. `factor_id` and `codes` (recovery codes, shown once) come with a registration."""
+    """The factor now proven. `codes` (recovery codes, shown once) come with a first registration."""
 
     factor: LocalFactor
-    factor_id: str = ""
     codes: tuple[str, ...] = field(default=(), repr=False)
 
 
@@ -38,7 +37,7 @@ def answer_totp(w: Writer, vault: Vault, user_id: str, browser: bytes, typed: st
         for factor in w.factors.totp(user_id):
             step = totp.matching_step(factor.secret, typed, moment.at)
             if step is not None and w.factors.use_step(factor.id, step, moment.at):
-                return LocalFactor(LocalMethod.TOTP, moment.at)
+                return LocalFactor(LocalMethod.TOTP, moment.at, factor_id=factor.id)
         return _wrong("That code is not right, or was used before. Please type the one your authenticator shows now.")
 
     return _guess(w, user_id, browser, moment, proven)
@@ -85,7 +84,7 @@ def answer_passkey(
             return _wrong(say, str(refused))
         if not w.factors.use_passkey(held.id, told.sign_count, told.backed_up, moment.at):
             return _wrong(say, "the sign count went backwards", copied=held)
-        return LocalFactor(LocalMethod.PASSKEY, moment.at, held.aaguid)
+        return LocalFactor(LocalMethod.PASSKEY, moment.at, held.aaguid, held.id)
 
     return _guess(w, user_id, browser, moment, proven)
 
@@ -110,17 +109,18 @@ def _wrong(say: str, why: str = "", copied: Passkey | None = None) -> Failed:
 
 
 def register_totp(
-    w: Writer, vault: Vault, user_id: str, browser: bytes, secret: bytes, typed: str, moment: Moment
+    w: Writer, vault: Vault, user_id: str, browser: bytes, secret: bytes, typed: str, by_home: bool, moment: Moment
 ) -> Passed | Failed:
-    """Registers an authenticator that shows the right code."""
+    """Registers an authenticator that shows the right code. `by_home`: on the home tenant's word alone."""
     step = totp.matching_step(secret, typed, moment.at)
     if step is None:
         return _wrong(
             "That code does not fit. Check that your phone's clock is right, then type the code it shows now."
         )
-    factor = TotpFactor(moment.new_id(), user_id, secret, step, moment.at)
+    factor = TotpFactor(moment.new_id(), user_id, secret, step, moment.at, by_home)
     w.factors.add_totp(factor)
-    return _registered(w, vault, user_id, browser, LocalFactor(LocalMethod.TOTP, moment.at), factor.id, moment)
+    proven = LocalFactor(LocalMethod.TOTP, moment.at, factor_id=factor.id)
+    return _registered(w, vault, user_id, browser, proven, moment)
 
 
 def register_passkey(
@@ -133,10 +133,11 @@ def register_passkey(
     answer: str,
     name: str,
     aaguids: frozenset[str] | None,
+    by_home: bool,
     moment: Moment,
 ) -> Passed | Failed:
     """Registers the passkey that an authenticator made over `challenge`, under the name its owner gave it. `aaguids`:
-    the makes that would do here; None: any."""
+    the makes that would do here; None: any. `by_home`: on the home tenant's word alone."""
     try:
         made = passkeys.verify_registration(party, challenge, answer)
     except passkeys.RefusedAnswer as refused:
@@ -160,21 +161,20 @@ def register_passkey(
         transports=made.transports,
         backed_up=made.backed_up,
         created_at=moment.at,
+        by_home=by_home,
     )
     if not w.factors.add_passkey(passkey):
         return Failed(Problem(Code.CONFLICT, "That passkey is registered here already. Please use another one."))
-    factor = LocalFactor(LocalMethod.PASSKEY, moment.at, made.aaguid)
-    return _registered(w, vault, user_id, browser, factor, passkey.id, moment)
+    factor = LocalFactor(LocalMethod.PASSKEY, moment.at, made.aaguid, passkey.id)
+    return _registered(w, vault, user_id, browser, factor, moment)
 
 
-def _registered(
-    w: Writer, vault: Vault, user_id: str, browser: bytes, factor: LocalFactor, id: str, moment: Moment
-) -> Passed:
+def _registered(w: Writer, vault: Vault, user_id: str, browser: bytes, factor: LocalFactor, moment: Moment) -> Passed:
     """With the first factor of any kind comes a list of recovery codes; a further one leaves the list alone."""
     has_codes = LocalMethod.RECOVERY_CODE in w.factors.methods(user_id)
     codes = () if has_codes else draw_recovery_codes(w, vault, user_id, moment)
     guessing.passed(w, user_id, browser, moment.at)
-    return Passed(factor, id, codes)
+    return Passed(factor, codes)
 
 
 def draw_recovery_codes(w: Writer, vault: Vault, user_id: str, moment: Moment) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from email.message import EmailMessage
 
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.directory import User
-from b2b_idp.model.evidence import LocalMethod
+from b2b_idp.model.evidence import LocalFactor, LocalMethod
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.net.mail import MailFailed
@@ -59,18 +59,17 @@ def factor_registered_letter(
     vault: Vault,
     address: str,
     organisation: str,
-    factor_id: str,
+    factor: LocalFactor,
     moment: Moment,
-    method: LocalMethod,
 ) -> Letter:
     """Tells that a factor was registered."""
     body = (
-        f"{CALLED[method]} was just set up for your guest account at {organisation}.\n\n"
+        f"{CALLED[factor.method]} was just set up for your guest account at {organisation}.\n\n"
         "If that was you, all is well. If it was not, answer the person who invited you at once: "
         "they can remove it and end all sessions.\n"
     )
-    subject = f"{CALLED[method]} was set up for your account at {organisation}"
-    return _letter(vault, f"factor:{factor_id}", address, subject, body, moment)
+    subject = f"{CALLED[factor.method]} was set up for your account at {organisation}"
+    return _letter(vault, f"factor:{factor.factor_id}", address, subject, body, moment)
 
 
 def tell(w: Writer, vault: Vault, user: User, what: str, moment: Moment) -> None:

@@ -15,7 +15,7 @@ from b2b_idp.graph.policies import (
     policy_routes,
     save_document,
 )
-from b2b_idp.guests.policy_documents import checked_policy
+from b2b_idp.guests.policy_documents import checked_policy, next_version
 from b2b_idp.model.moment import iso
 from b2b_idp.policy.named_documents import CONTEXT_ID, AgreementDocument, ContextDocument, IpNamedLocation
 from b2b_idp.store.agreements import Acceptance
@@ -115,18 +115,6 @@ def _agreement(row: PolicyRow) -> dict[str, Any]:
     return shown | dated(row)
 
 
-def _new_version(before: dict[str, Any], merged: dict[str, Any]) -> dict[str, Any]:
-    """Who accepted an earlier version accepts again once a text of a major version replaces it."""
-    file = merged.get("file")
-    texts = file.get("localizations") if isinstance(file, dict) else None
-    major = (
-        file != before["file"]
-        and isinstance(texts, list)
-        and any(isinstance(text, dict) and text.get("isMajorVersion") is True for text in texts)
-    )
-    return merged | {"version": before.get("version", 1) + (1 if major else 0)}
-
-
 def _agreement_used(call: Call, row: PolicyRow) -> str | None:
     return named_by(call, row.id, lambda p: p.terms)
 
@@ -206,7 +194,7 @@ ROUTES = [
         _agreement,
         _agreement_used,
         noun="terms of use",
-        changed=_new_version,
+        changed=next_version,
     ),
     Route(
         "GET",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from typing import Any
 from urllib.parse import quote
 
@@ -15,23 +16,32 @@ from b2b_idp.graph.user_documents import DEFAULT, PROPERTIES, user_row
 from b2b_idp.model.problem import Code, Problem
 
 PAGE = 200
+LIFETIME = 30 * 86_400
+"""Seconds that a token is good for; each answer gives a new one."""
 
 
 class _Token:
-    """Where a reader stands: `i.{position}.{id}` on the first way through, then `d.{position}`."""
+    """Where a reader stands: `i.{position}.{id}` on the first way through, then `d.{position}`; with it, when it was
+    given, as a NumericDate."""
 
     def __init__(self, call: Call, kind: str, select: str) -> None:
-        self._vault, self._scope = call.parts.vault, f"{kind}|{select}"
+        self._vault, self._scope, self._now = call.parts.vault, f"{kind}|{select}", call.moment.epoch
 
     def write(self, *parts: str) -> str:
-        text = ".".join(parts)
+        text = ".".join((*parts, str(self._now)))
         return f"{text}.{self._vault.token('delta', self._scope, text)}"
 
     def read(self, text: str) -> list[str]:
         body, _, mac = text.rpartition(".")
-        parts = body.split(".")
-        if mac != self._vault.token("delta", self._scope, body) or len(parts) not in (2, 3):
+        expected = self._vault.token("delta", self._scope, body)
+        if not hmac.compare_digest(mac.encode(), expected.encode()):
             raise bad("This token was not given for this query.")
+        *parts, given = body.split(".")
+        if not given.isdecimal() or self._now > int(given) + LIFETIME:
+            raise Problem(
+                Code.SYNC_STATE_NOT_FOUND,
+                "This token is older than 30 days. Begin again without one: everything comes once, then what changes.",
+            )
         return parts
 
 

@@ -21,6 +21,7 @@ GRAPH: Mapping[Code, tuple[int, str]] = dict.fromkeys(Code, (400, "Request_BadRe
     Code.UNKNOWN_VERSION: (404, "UnknownVersion"),
     Code.METHOD_NOT_ALLOWED: (405, "Request_BadRequest"),
     Code.CONFLICT: (409, "Request_MultipleObjectsWithSameKeyValue"),
+    Code.SYNC_STATE_NOT_FOUND: (410, "syncStateNotFound"),
     Code.PRECONDITION_FAILED: (412, "Request_PreconditionFailed"),
     Code.BODY_TOO_LARGE: (413, "Request_BadRequest"),
     Code.UNSUPPORTED_MEDIA_TYPE: (415, "Request_BadRequest"),

@@ -9,7 +9,7 @@ from b2b_idp.graph.body import bad, check_writable, without_annotations
 from b2b_idp.graph.group_documents import GROUP_PROPERTIES, group_row
 from b2b_idp.graph.objects import OBJECT_PROPERTIES, expanded, object_row, object_rows
 from b2b_idp.graph.odata.query import Query
-from b2b_idp.guests.group_documents import GroupDocument, checked_group
+from b2b_idp.guests.group_documents import NO_NESTING, GroupDocument, checked_group
 from b2b_idp.guests.lifecycle import administrators_stay
 from b2b_idp.model.directory import Group, RelationKind
 from b2b_idp.model.problem import Code, Problem
@@ -26,7 +26,8 @@ def find_group(call: Call, id: str) -> Group:
 
 
 def guard_membership(call: Call, group: Group) -> None:
-    """Whoever puts somebody into a group that holds directory roles gives them these roles."""
+    """Whoever puts somebody into a group that holds directory roles gives them these roles; whoever renames it has
+    others do so."""
     if not group.properties.get("isAssignableToRole"):
         return
     if not call.permits("RoleManagement.ReadWrite.Directory"):
@@ -114,6 +115,7 @@ _READ_ONLY = frozenset({"id", "createdDateTime", "mail"})
 
 def _change(call: Call, id: str) -> Answer:
     group = find_group(call, id)
+    guard_membership(call, group)
     body, members, owners = _bound(call)
     check_writable(body, _READ_ONLY)
     merged = checked_group(dict(group.properties) | body)
@@ -153,6 +155,8 @@ def _join(call: Call, group: Group, member: str) -> None:
     guard_membership(call, group)
     if member == group.id:
         raise bad("A group is no member of itself.")
+    if group.properties.get("isAssignableToRole") and call.w.apps.group(member) is not None:
+        raise bad(NO_NESTING)
     if call.w.apps.is_member(group.id, member):
         raise bad("One or more added object references already exist for the following modified properties: 'members'.")
     writer(call).apps.add_member(group.id, member)

@@ -32,6 +32,7 @@ _FAILURES = {
     404: "There is no such resource.",
     405: "The resource does not take this method; Allow names those that it takes.",
     409: "It exists, or differs from what exists.",
+    410: "The delta token is too old: begin again without one.",
     412: "The resource was changed since it was read (If-Match).",
     413: "The body is larger than 1 MB.",
     415: "The body is not application/json.",
@@ -251,6 +252,8 @@ def _responses(route: Route, routes: Sequence[Route]) -> dict[str, Any]:
         failures.add(409)
     if route.body is not None:
         failures |= {413, 415}
+    if route.path.endswith(("/delta", "/delta()")):
+        failures.add(410)
     if _guarded(route, routes):
         failures.add(412)
     found = _success(route, routes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -112,7 +112,7 @@ def policy_routes(
     used: Use,
     *,
     noun: str = "policy",
-    changed: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]] = lambda _, merged: merged,
+    changed: Callable[[Mapping[str, Any], dict[str, Any]], dict[str, Any]] = lambda _, merged: merged,
 ) -> list[Route]:
     """List, add, get, change, delete: the same for every kind of policy document. `changed` has the last word on what a
     PATCH makes of the document that is kept."""
@@ -132,8 +132,8 @@ def policy_routes(
         row = find_document(call, kind, id.lower())
         for sp_id in call.w.documents.policy_apps(row.id):
             guard(call, find_app(call, sp_id, sp=True))
-        merged = changed(dict(row.document), _merged_policy(dict(row.document), call.body()))
-        save_document(call, row, checked_policy(kind, merged, call.w.configuration.named))
+        merged = _merged_policy(dict(row.document), call.body())
+        save_document(call, row, changed(row.document, checked_policy(kind, merged, call.w.configuration.named)))
         return None
 
     def delete(call: Call, id: str) -> Answer:

@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.policy.documents import parse
 
+NO_NESTING = "Groups that can hold directory roles have no groups as members: add people and apps one by one."
+"""Else whoever keeps the group within gives its members the roles."""
+
 
 class GroupDocument(BaseModel):
     """Graph's group, as far as callers write it."""

@@ -43,8 +43,14 @@ PERMISSIONS: Mapping[str, str] = MappingProxyType(
 )
 """Name → app role id, the same in every tenant."""
 
-TIER_ZERO = frozenset({"IdentityProvider.ReadWrite.All", "Policy.ReadWrite.CrossTenantAccess"})
-"""Whoever holds one of these decides whom the tenant believes."""
+TIER_ZERO = frozenset(
+    {
+        "IdentityProvider.ReadWrite.All",
+        "Policy.ReadWrite.CrossTenantAccess",
+        "RoleManagement.ReadWrite.Directory",
+    }
+)
+"""Whoever holds one of these decides whom the tenant believes, or who its administrators are."""
 
 
 def role_id(permission: str) -> str:

@@ -57,11 +57,20 @@ def checked_policy(kind: str, document: Mapping[str, Any], named: Named) -> dict
     return kept
 
 
-_READ_ONLY = frozenset({"id", "createdDateTime", "modifiedDateTime", "requirementsSatisfied", "policyType"})
+_READ_ONLY = frozenset({"id", "createdDateTime", "modifiedDateTime", "requirementsSatisfied", "policyType", "version"})
 
 
 def _without_read_only(document: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in document.items() if k not in _READ_ONLY}
+
+
+def next_version(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """Changed terms of use with their version, which we alone count: whoever accepted an earlier one accepts again once
+    a text of a major version replaces it."""
+    raised = after["file"] != before["file"] and any(
+        text.get("isMajorVersion") is True for text in after["file"]["localizations"]
+    )
+    return dict(after) | {"version": before.get("version", 1) + raised}
 
 
 _DATED: Mapping[str, Callable[[Mapping[str, Any], Named], object]] = MappingProxyType(

@@ -120,6 +120,8 @@ class AccessPolicy:
     frequency_covers_first_factor: bool = True
     persistent_browser: bool | None = None
     """Whether the session outlives the browser's window; None: as the browser's cookie does."""
+    problem: str | None = None
+    """Why a stored policy cannot be enforced as it was written: it blocks instead."""
     properties: Mapping[str, Any] = field(default_factory=dict)
     """The policy as it was written, in Graph's shape."""
 

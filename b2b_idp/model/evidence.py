@@ -48,11 +48,15 @@ class HomeStatement:
 
 @dataclass(frozen=True, slots=True)
 class LocalFactor:
-    """A challenge that this guest passed here, in this session; `aaguid` tells the make of a passkey."""
+    """A challenge that this guest passed here, in this session; `aaguid` tells the make of a passkey.
+
+    `factor_id` is the authenticator or passkey that answered: what it proved counts as long as it is registered.
+    """
 
     method: LocalMethod
     at: datetime
     aaguid: str | None = None
+    factor_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ class Code(StrEnum):
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     BODY_TOO_LARGE = "body_too_large"
     UNKNOWN_VERSION = "unknown_version"
+    SYNC_STATE_NOT_FOUND = "sync_state_not_found"
     PRECONDITION_FAILED = "precondition_failed"
     FAILED_DEPENDENCY = "failed_dependency"
     TOO_MANY_REQUESTS = "too_many_requests"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, StringConstraints
 
@@ -15,6 +15,8 @@ from b2b_idp.model.access import ALL_TRUSTED, AccessPolicy, GuestKinds, Strength
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.policy.documents import Guid, Target, Text, Typed, parse
 from b2b_idp.policy.named_documents import Named
+
+_D = TypeVar("_D", bound=Typed)
 
 
 class _ExternalTenants(Typed):
@@ -223,17 +225,8 @@ def access_policy_of(id: str, document: Mapping[str, Any], known: Named) -> Acce
         id=id,
         display_name=policy.displayName,
         state=policy.state,
-        include_users=frozenset(users.includeUsers),
-        exclude_users=frozenset(users.excludeUsers),
-        include_groups=frozenset(users.includeGroups),
-        exclude_groups=frozenset(users.excludeGroups),
-        include_roles=frozenset(users.includeRoles),
-        exclude_roles=frozenset(users.excludeRoles),
-        include_guests=_guest_kinds(users.includeGuestsOrExternalUsers),
-        exclude_guests=_guest_kinds(users.excludeGuestsOrExternalUsers),
-        include_apps=frozenset(applications.includeApplications),
-        exclude_apps=frozenset(applications.excludeApplications),
-        include_contexts=frozenset(applications.includeAuthenticationContextClassReferences),
+        **_people(users),
+        **_doors(applications),
         client_types=frozenset(policy.conditions.clientAppTypes),
         include_locations=included,
         exclude_locations=excluded,
@@ -248,3 +241,66 @@ def access_policy_of(id: str, document: Mapping[str, Any], known: Named) -> Acce
         persistent_browser=persistent,
         properties=document,
     )
+
+
+def _people(users: _Users) -> dict[str, Any]:
+    return {
+        "include_users": frozenset(users.includeUsers),
+        "exclude_users": frozenset(users.excludeUsers),
+        "include_groups": frozenset(users.includeGroups),
+        "exclude_groups": frozenset(users.excludeGroups),
+        "include_roles": frozenset(users.includeRoles),
+        "exclude_roles": frozenset(users.excludeRoles),
+        "include_guests": _guest_kinds(users.includeGuestsOrExternalUsers),
+        "exclude_guests": _guest_kinds(users.excludeGuestsOrExternalUsers),
+    }
+
+
+def _doors(applications: _Applications) -> dict[str, Any]:
+    return {
+        "include_apps": frozenset(applications.includeApplications),
+        "exclude_apps": frozenset(applications.excludeApplications),
+        "include_contexts": frozenset(applications.includeAuthenticationContextClassReferences),
+    }
+
+
+def closed_policy_of(id: str, document: Mapping[str, Any], known: Named, problem: str) -> AccessPolicy:
+    """A stored policy that is not enforceable, as one that blocks. A condition that cannot be read holds for all: it
+    reaches at least as far as it was meant to. Never raises."""
+    written = document.get("conditions")
+    conditions = written if isinstance(written, Mapping) else {}
+    applications = _or_none(_Applications, conditions.get("applications"))
+    places = _or_none(_Locations, conditions.get("locations"))
+    included, excluded = frozenset({"All"}), frozenset[str]()
+    if places is not None:
+        there = frozenset({"All", ALL_TRUSTED, *known.locations})
+        excluded = there & frozenset(places.excludeLocations)
+        if places.includeLocations and there.issuperset(places.includeLocations):
+            included = frozenset(places.includeLocations)
+    state = document.get("state")
+    return AccessPolicy(
+        id=id,
+        display_name=str(document.get("displayName") or id),
+        state=state if state in ("disabled", "enabledForReportingButNotEnforced") else "enabled",
+        **_people_or_all(conditions.get("users")),
+        **(_doors(applications) if applications is not None else {"include_apps": frozenset({"All"})}),
+        include_locations=included,
+        exclude_locations=excluded,
+        block=True,
+        problem=problem,
+        properties=document,
+    )
+
+
+def _people_or_all(document: object) -> dict[str, Any]:
+    try:
+        return _people(parse(_Users, document))
+    except Problem:
+        return {"include_users": frozenset({"All"})}
+
+
+def _or_none(kind: type[_D], document: object) -> _D | None:
+    try:
+        return None if document is None else parse(kind, document)
+    except Problem:
+        return None

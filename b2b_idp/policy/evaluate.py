@@ -56,10 +56,10 @@ def evaluate(ask: AccessRequest, view: PolicyView, evidence: Evidence, history: 
 
     refusal = _closed_door(ask, view)
     if refusal is None and evidence.statements:
-        refusal = _unwelcome(ask, required)
+        refusal = _unwelcome(ask, view, required)
     decision = refusal or decided(required.requirement, required.instead)
     would: dict[str, Decision] = {
-        w.policy_id: _blocked(w.policy_id) if w.block else decided(w.requirement, w.instead)
+        w.policy_id: _blocked(view, w.policy_id) if w.block else decided(w.requirement, w.instead)
         for w in required.report_only
     }
 
@@ -110,18 +110,21 @@ def _let_in(ask: AccessRequest, trust: Trust) -> bool:
     return users.access == "allowed" or "AllUsers" not in users.targets
 
 
-def _unwelcome(ask: AccessRequest, required: Required) -> Refuse | None:
+def _unwelcome(ask: AccessRequest, view: PolicyView, required: Required) -> Refuse | None:
     if not ask.user_enabled:
         return _refuse(Reason.GUEST_DISABLED, "Ask the administrator or your sponsor to enable your account.")
     if required.blocks:
-        return _blocked(required.blocks[0])
+        return _blocked(view, required.blocks[0])
     if ask.assignment_required and not ask.assigned:
         return _refuse(Reason.NOT_ASSIGNED, "Ask the administrator of this app to assign you to it.")
     return None
 
 
-def _blocked(policy_id: str) -> Refuse:
-    return _refuse(Reason.BLOCKED_BY_POLICY, "Ask the administrator why this app is closed to you.", policy_id)
+def _blocked(view: PolicyView, policy_id: str) -> Refuse:
+    policy = next(p for p in view.policies.all if p.id == policy_id)
+    why = {} if policy.problem is None else {"problem": policy.problem}
+    because = Because(Reason.BLOCKED_BY_POLICY, policy.id, why)
+    return Refuse((because,), "Ask the administrator why this app is closed to you.")
 
 
 def _refuse(code: Reason, way_forward: str, policy_id: str | None = None) -> Refuse:

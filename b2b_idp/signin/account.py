@@ -169,8 +169,8 @@ def unsent_address(r: Reader, user: User) -> str | None:
 
 
 def withdraw(w: Writer, user: User, app_id: str, moment: Moment) -> None:
-    """Takes back the person's consent to an app, whose grants for them end."""
-    if not _ID.fullmatch(app_id) or not w.grants.withdraw_consent(user.id, app_id, moment.at):
+    """Takes back the person's consent to an app, whose grants for them end; it is told."""
+    if not _ID.fullmatch(app_id) or not w.grants.withdraw_consent(user.id, app_id, moment):
         return
     row = w.apps.row(app_id)
     name = app_of(row).display_name if row else app_id
@@ -261,8 +261,9 @@ def not_needed(w: Writer, user: User, guest_id: str, moment: Moment) -> None:
 def give_pass(w: Writer, vault: Vault, user: User, guest_id: str, moment: Moment) -> tuple[User, datetime, str]:
     """A one-time pass for a guest whom the person answers for: the guest, until when, and the code, told this once.
 
-    Raises Problem(FORBIDDEN), also for guests with a directory role, Problem(CONFLICT) for accounts that are off, and
-    Problem(TOO_MANY_ATTEMPTS) so soon after the guest's last pass: each is mailed about.
+    Raises Problem(FORBIDDEN), also for guests with a directory role, Problem(CONFLICT) for accounts that are off and
+    while a pass stands that somebody else gave, and Problem(TOO_MANY_ATTEMPTS) so soon after the guest's last pass:
+    each is mailed about.
     """
     guest = _answers_for(w, user, guest_id)
     if w.directory.roles_of(_circle(w, guest)):
@@ -276,6 +277,12 @@ def give_pass(w: Writer, vault: Vault, user: User, guest_id: str, moment: Moment
             "This guest was given a one-time pass a moment ago. Please wait five minutes for another.",
             "a sponsor gives passes too fast",
             retry_after=held.created_at + PASS_PAUSE - moment.at,
+        )
+    if held is not None and held.created_by != user.id and passes.stands(held, moment.at):
+        raise Problem(
+            Code.CONFLICT,
+            "This guest has a one-time pass that somebody else gave. If it is lost, ask an administrator for another.",
+            "a sponsor would have replaced a pass that stands",
         )
     given, code = passes.give(w, vault, guest, user.id, moment)
     _audit(w, guest, moment, "Create Temporary Access Pass", by=user, operation="Add", reason=f"pass {given.id}")

@@ -20,6 +20,7 @@ from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.url import domain_of
 from b2b_idp.signin import security
+from b2b_idp.signin.challenging import on_home_word_alone
 from b2b_idp.signin.facts import Known, TaskKind, Waiting
 from b2b_idp.signin.learning import learn_mailed_code
 from b2b_idp.signin.log import guest_audit
@@ -203,6 +204,7 @@ def _registration(a: Answer) -> Learned:
     if a.form.get("other"):
         return Learned(replace(a.known, method=None))
     known = a.known
+    by_home = on_home_word_alone(known, a.view, a.w.factors.registered(user.id), a.moment.at)
     if method is LocalMethod.PASSKEY:
         answer = a.form.get("credential", "")
         if known.passkey_challenge is None or not answer:
@@ -210,20 +212,20 @@ def _registration(a: Answer) -> Learned:
         over, known = known.passkey_challenge, replace(known, passkey_challenge=passkeys.new_challenge(a.moment))
         name = a.form.get("name", "")
         result = challenge.register_passkey(
-            a.w, a.vault, a.party, user.id, a.browser.key, over, answer, name, step.aaguids, a.moment
+            a.w, a.vault, a.party, user.id, a.browser.key, over, answer, name, step.aaguids, by_home, a.moment
         )
     elif known.totp_secret is None:
         return Learned(known)
     else:
         secret = a.vault.open(b64decode(known.totp_secret), "signins:" + a.signin_id)
         code = a.form.get("code", "")
-        result = challenge.register_totp(a.w, a.vault, user.id, a.browser.key, secret, code, a.moment)
+        result = challenge.register_totp(a.w, a.vault, user.id, a.browser.key, secret, code, by_home, a.moment)
     if isinstance(result, challenge.Failed):
         return Learned(known, result.problem)
     if user.proved_mail:
         a.w.outbox.add(
             letters.factor_registered_letter(
-                a.vault, user.proved_mail, a.view.configuration.tenant.name, result.factor_id, a.moment, method
+                a.vault, user.proved_mail, a.view.configuration.tenant.name, result.factor, a.moment
             )
         )
     _audit(a, user, "User registered security info", "Add", reason=method.value)

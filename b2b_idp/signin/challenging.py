@@ -13,11 +13,11 @@ from b2b_idp.policy.decide import History, decide
 from b2b_idp.policy.evaluate import Evaluation
 from b2b_idp.policy.reasons import sentence
 from b2b_idp.signin.facts import Known, Waiting
-from b2b_idp.signin.judging import LOCAL_METHODS, policy_view
+from b2b_idp.signin.judging import LOCAL_METHODS, policy_view, standing
 from b2b_idp.signin.moves import Ask, CodeFor, Step, Stop
 from b2b_idp.signin.refusals import registration_needs_proof
 from b2b_idp.signin.view import View
-from b2b_idp.store.factors import Passkey
+from b2b_idp.store.factors import Passkey, Registered
 
 MAIL_PROOF_HOLDS = timedelta(minutes=15)
 """How long a mailed link or code, once used in a browser, proves the address there."""
@@ -64,8 +64,7 @@ def ask_here(known: Known, view: View, user: User, decision: AskHere, evaluation
     mail_may_prove = user.proved_mail is not None and not (user.home_mfa_seen_at is not None and home_failed)
     # beside a factor that does not do here, only somebody else's word makes another one
     mail_may_prove = mail_may_prove and not _primary(view.registered) and _may_register_by_mail(known, view, at)
-    proved_by_mail = known.mail_proved_at is not None and at - known.mail_proved_at <= MAIL_PROOF_HOLDS
-    if known.pass_id is None and not (mail_may_prove and proved_by_mail):
+    if not view.pass_stands and not (mail_may_prove and _proved_by_mail(known, at)):
         if known.with_pass:
             return Ask(Waiting.ACCESS_PASS, address=user.proved_mail if mail_may_prove else None)
         if mail_may_prove:
@@ -111,13 +110,28 @@ def _first(chosen: LocalMethod | None, methods: tuple[LocalMethod, ...]) -> tupl
     return (first, *(m for m in methods if m is not first))
 
 
+def on_home_word_alone(known: Known, view: View, registered: Iterable[Registered], at: datetime) -> bool:
+    """Whether nobody but the home tenant vouches for who sets up a factor now: neither a pass nor the mailbox nor a
+    factor that was vouched for itself. `registered`: what the person has, of any worth."""
+    vouched = {f.id for f in registered if not f.by_home}
+    if view.pass_stands or any(f.factor_id in vouched for f in known.evidence.local):
+        return False
+    if view.home is not None and view.home.own:
+        return False
+    return bool(vouched) or not _proved_by_mail(known, at) or not _may_register_by_mail(known, view, at)
+
+
+def _proved_by_mail(known: Known, at: datetime) -> bool:
+    return known.mail_proved_at is not None and at - known.mail_proved_at <= MAIL_PROOF_HOLDS
+
+
 def _second_factor_in(known: Known, view: View, evaluation: Evaluation, at: datetime) -> Decision:
     """Whether this session holds accepted MFA, or which challenge here would make it so: what a factor of a further
     kind may be registered on."""
     seen = policy_view(view, known.request)
     wanted = replace(evaluation.requirement, mfa=True, strengths=())
     history = History(asked_home=True, home_can_ask=False, local_methods=LOCAL_METHODS & view.registered)
-    return decide(wanted, known.evidence, seen.trust, seen.vocabulary, history, at)
+    return decide(wanted, standing(known.evidence, view), seen.trust, seen.vocabulary, history, at)
 
 
 def _with(evaluation: Evaluation, reason: Reason) -> Evaluation:

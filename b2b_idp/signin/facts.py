@@ -200,7 +200,8 @@ def evidence_from_json(document: Mapping[str, Any]) -> Evidence:
             for s in document.get("statements", ())
         ),
         tuple(
-            LocalFactor(LocalMethod(f["method"]), _instant(f["at"]), f.get("aaguid")) for f in document.get("local", ())
+            LocalFactor(LocalMethod(f["method"]), _instant(f["at"]), f.get("aaguid"), f.get("factor_id"))
+            for f in document.get("local", ())
         ),
     )
 

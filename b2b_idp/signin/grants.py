@@ -15,7 +15,7 @@ from b2b_idp.model.request import AuthorizeRequest
 from b2b_idp.policy.decide import History
 from b2b_idp.policy.evaluate import evaluate
 from b2b_idp.signin.facts import Known, evidence_from_json, evidence_to_json
-from b2b_idp.signin.judging import access_request, evidence_of_session, offered, policy_view
+from b2b_idp.signin.judging import access_request, evidence_of_session, offered, policy_view, standing
 from b2b_idp.signin.moves import Issue
 from b2b_idp.signin.steps import needs_administrator
 from b2b_idp.signin.values import Standing
@@ -41,7 +41,7 @@ def write_grant(
     w: Writer, known: Known, step: Issue, view: View, moment: Moment, home_recheck: timedelta
 ) -> tuple[str, str | None]:
     """Writes the session (a new one after any visit at home) and, for an app's request, the grant. Their ids."""
-    evidence = evidence_of_session(known.evidence)
+    evidence = evidence_of_session(standing(known.evidence, view))
     longest = min(home_recheck, MAILED_RECHECK) if step.home.mailed else home_recheck
     ends = max(s.at for s in evidence.statements) + longest
     document = evidence_to_json(evidence)
@@ -134,7 +134,7 @@ def reconsider(r: Reader, grant: Grant, moment: Moment, *, refresh: bool = False
     evaluation = evaluate(
         access_request(view, user, judged, statement, moment.at if refresh else began_at, moment.at),
         policy_view(view, judged),
-        evidence,
+        standing(evidence, view),
         History(asked_home=known.asked_home, local_methods=offered(view)),
     )
     decision = evaluation.decision

@@ -7,14 +7,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from b2b_idp.model.directory import App, User
-from b2b_idp.model.evidence import Evidence, HomeStatement, LocalMethod, Vocabulary
+from b2b_idp.model.evidence import Evidence, HomeStatement, LocalFactor, LocalMethod, Vocabulary
 from b2b_idp.model.home import Home, Targets, Trust
 from b2b_idp.model.request import AuthorizeRequest
 from b2b_idp.policy.decide import ACR_VALUES, MFA, PHR, History, acr_satisfies
 from b2b_idp.policy.evaluate import Evaluation, PolicyView, evaluate
 from b2b_idp.policy.requirement import AccessRequest
 from b2b_idp.signin.facts import Known
-from b2b_idp.signin.view import View
+from b2b_idp.signin.view import View, gives_power
 from b2b_idp.store import Configuration
 
 LOCAL_METHODS = frozenset({LocalMethod.PASSKEY, LocalMethod.TOTP, LocalMethod.RECOVERY_CODE, LocalMethod.EMAIL})
@@ -27,12 +27,13 @@ TASK_MFA_AGE = timedelta(minutes=15)
 def judge(known: Known, view: View, user: User | None, at: datetime) -> Evaluation:
     """The decision for these facts: for the app asked for, for the one that the invitation's link leads to, or for a
     change of how one confirms who one is."""
-    ask, policies, history = question(known, view, user, at)
-    return evaluate(ask, policies, known.evidence, history)
+    return evaluate(*question(known, view, user, at))
 
 
-def question(known: Known, view: View, user: User | None, at: datetime) -> tuple[AccessRequest, PolicyView, History]:
-    """What these facts ask, and of which policies."""
+def question(
+    known: Known, view: View, user: User | None, at: datetime
+) -> tuple[AccessRequest, PolicyView, Evidence, History]:
+    """What these facts ask, of which policies, and on what evidence."""
     request = known.request
     statement = known.evidence.statements[-1] if known.evidence.statements else None
     ask = access_request(view, user, request, statement, known.began_at, at)
@@ -42,7 +43,23 @@ def question(known: Known, view: View, user: User | None, at: datetime) -> tuple
         # no app is entered: it does not matter which ones the partner's people may enter
         inbound = replace(policies.trust.inbound, applications=Targets())
         policies = replace(policies, trust=replace(policies.trust, inbound=inbound))
-    return ask, policies, History(asked_home=known.asked_home, local_methods=offered(view))
+    history = History(asked_home=known.asked_home, local_methods=offered(view))
+    return ask, policies, standing(known.evidence, view), history
+
+
+def standing(evidence: Evidence, view: View) -> Evidence:
+    """The evidence without what was done here with a factor that is gone: it counts nowhere any more."""
+    return replace(evidence, local=tuple(f for f in evidence.local if _still_here(f, view)))
+
+
+def _still_here(factor: LocalFactor, view: View) -> bool:
+    match factor.method:
+        case LocalMethod.EMAIL:
+            return True
+        case LocalMethod.RECOVERY_CODE:
+            return bool(view.factor_ids)  # it stood in for one of these
+        case _:
+            return factor.factor_id in view.factor_ids
 
 
 def offered(view: View) -> frozenset[LocalMethod]:
@@ -54,14 +71,7 @@ def offered(view: View) -> frozenset[LocalMethod]:
 def is_powerful(view: View, request: AuthorizeRequest | None) -> bool:
     """Whether somebody from another organisation holds a directory role, or lets the app write to the directory: they
     prove a second factor that is registered here (a shipped policy, `powersNeedLocalFactor`)."""
-    if view.home is None or view.home.own or not view.configuration.authorization.powers_need_local_factor:
-        return False
-    return bool(view.roles) or (request is not None and any(writes_directory(s) for s in request.scope))
-
-
-def writes_directory(scope: str) -> bool:
-    """Whether a scope is a Graph permission that changes something."""
-    return "/" not in scope and (".ReadWrite." in scope or scope in ("User.Invite.All", "User.RevokeSessions.All"))
+    return gives_power(view.configuration, view.home, view.roles, request)
 
 
 def policy_view(view: View, request: AuthorizeRequest | None) -> PolicyView:

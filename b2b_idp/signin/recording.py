@@ -37,12 +37,12 @@ def facts_of(
     outcome = problem.code.value if problem else "allowed"
     replay = None
     if user is not None and view.app is not None:
-        ask, policies, history = question(known, view, user, at)
+        ask, policies, evidence, history = question(known, view, user, at)
         reason = last_reason(evaluation)
         replay = to_text(
             Recorded(
                 ask=ask,
-                evidence=known.evidence,
+                evidence=evidence,
                 history=history,
                 local_only=policies.trust.local_only,
                 outcome=outcome,

@@ -11,6 +11,7 @@ from b2b_idp.model.directory import App, HomeIdentity, Invitation, User
 from b2b_idp.model.evidence import LocalMethod
 from b2b_idp.model.home import MAILED_ISSUER, Home, Trust
 from b2b_idp.model.problem import Problem
+from b2b_idp.model.request import AuthorizeRequest
 from b2b_idp.model.url import domain_of, origin_of
 from b2b_idp.signin.facts import Known
 from b2b_idp.store import Reader
@@ -51,6 +52,12 @@ class View:
     """Templates of the directory roles that the person holds."""
     consented: frozenset[str] = frozenset()
     registered: frozenset[LocalMethod] = frozenset()
+    """What counts here. For power neither a factor that nobody but the home vouched for, nor a recovery code, which may
+    be drawn on the home's word."""
+    factor_ids: frozenset[str] = frozenset()
+    """Ids of the authenticators and passkeys that count, loaded where the evidence has anything that was done here."""
+    pass_stands: bool = False
+    """The one-time pass that was used in this sign-in is still the person's: neither taken back nor replaced."""
     address: str = ""
     """The IP address that the browser has now."""
     locations: frozenset[str] = frozenset()
@@ -71,18 +78,27 @@ def load_view(r: Reader, known: Known, at: datetime, address: str) -> View:
     candidate = _candidate(r, known, home, invitation, invited, at) if known.identity and user is None else None
     groups: list[str] = []
     roles = frozenset[str]()
+    pass_stands = False
     assigned, consented, registered = False, frozenset[str](), frozenset[LocalMethod]()
-    terms = frozenset[str]()
+    terms, factor_ids = frozenset[str](), frozenset[str]()
     passkeys: list[Passkey] = []
     person = user or (candidate.user if candidate else None)
     if person is not None:
         groups = r.apps.groups_of(person.id)
         roles = r.directory.roles_of([person.id, *groups])
         registered = r.factors.methods(person.id)
+        held = r.passes.of(person.id) if known.pass_id is not None else None
+        pass_stands = held is not None and held.id == known.pass_id
+        powerful = gives_power(configuration, home, roles, known.request)
         if configuration.named.agreements:
             terms = r.agreements.accepted(person.id, configuration.named.agreements, at)
+        if registered and (powerful or known.evidence.local):
+            counting = [f for f in r.factors.registered(person.id) if not (powerful and f.by_home)]
+            factor_ids = frozenset(f.id for f in counting)
+            if powerful:
+                registered = frozenset(f.method for f in counting)
         if LocalMethod.PASSKEY in registered:
-            passkeys = r.factors.passkeys(person.id)
+            passkeys = [p for p in r.factors.passkeys(person.id) if not (powerful and p.by_home)]
         if app is not None:
             assigned = not app.assignment_required or bool(r.apps.role_ids(app.sp_id, [person.id, *groups]))
             consented = r.grants.consented(person.id, app.app_id)
@@ -100,11 +116,27 @@ def load_view(r: Reader, known: Known, at: datetime, address: str) -> View:
         roles=roles,
         consented=consented,
         registered=registered,
+        factor_ids=factor_ids,
+        pass_stands=pass_stands,
         address=address,
         locations=locations_of(address, configuration.named.locations),
         accepted_terms=terms,
         passkeys=tuple(passkeys),
     )
+
+
+def gives_power(
+    configuration: Configuration, home: Home | None, roles: frozenset[str], request: AuthorizeRequest | None
+) -> bool:
+    """Whether somebody from another organisation holds a directory role, or lets the app write to the directory."""
+    if home is None or home.own or not configuration.authorization.powers_need_local_factor:
+        return False
+    return bool(roles) or (request is not None and any(_writes_directory(s) for s in request.scope))
+
+
+def _writes_directory(scope: str) -> bool:
+    """Whether a scope is a Graph permission that changes something."""
+    return "/" not in scope and (".ReadWrite." in scope or scope in ("User.Invite.All", "User.RevokeSessions.All"))
 
 
 def is_good(invitation: Invitation, at: datetime) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -16,15 +17,17 @@ from b2b_idp.model.directory import Tenant
 from b2b_idp.model.home import MAILED_TENANT_ID, Home, Partner, Trust, effective_trust, mailed_home, mailed_trust
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.url import domain_of
-from b2b_idp.policy.access_documents import access_policy_of
 from b2b_idp.policy.authentication_methods import EmailMethod, email_method_of
 from b2b_idp.policy.authorization import authorization_policy_of, domain_policy_of
 from b2b_idp.policy.documents import home_of, partner_of
 from b2b_idp.policy.named_documents import Named, agreement_of, context_of, location_of, strength_of
 from b2b_idp.policy.requirement import Policies
+from b2b_idp.policy.stored import readable, stored_policy_of
 from b2b_idp.policy.strengths import BUILT_IN
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.tables import apps, home_domains, homes, partners, policies, tenant
+
+_log = logging.getLogger(__name__)
 
 DEFAULT = "default"
 """The key of the default configuration among the partners."""
@@ -60,6 +63,9 @@ class Configuration:
     authorization: AuthorizationPolicy
     domains: DomainPolicy | None
     email_method: EmailMethod = EmailMethod()
+    problems: Mapping[str, str] = field(default_factory=dict)
+    """Why stored policies, and what they name, cannot be enforced as they were written, by id. What they concern is
+    closed."""
 
     @property
     def connected(self) -> list[Home]:
@@ -100,6 +106,8 @@ class ConfigurationCache:
             return _load(connection, self._sealer)
         with self._lock:
             self._kept = _load(connection, self._sealer)
+            for id, why in self._kept.problems.items():
+                _log.error("policy %s cannot be enforced, what it concerns is closed: %s", id, why)
             return self._kept
 
 
@@ -116,7 +124,10 @@ def _load(c: Connection, sealer: Sealer) -> Configuration:
     entries = {r.tenant_id: partner_of(r.tenant_id, r.document) for r in c.execute(select(partners))}
     rows = c.execute(select(policies).order_by(policies.c.created_at, policies.c.id)).all()
     default = entries.get(DEFAULT, Partner(tenant_id=DEFAULT))
-    named = named_of({kind: {r.id: r.document for r in rows if r.kind == kind} for kind in NAMED})
+    problems: dict[str, str] = {}
+    named = named_of({kind: {r.id: r.document for r in rows if r.kind == kind} for kind in NAMED}, problems)
+    access = [stored_policy_of(r.id, r.document, named) for r in rows if r.kind == CONDITIONAL_ACCESS]
+    problems |= {p.id: p.problem for p in access if p.problem is not None}
     email_method = next((email_method_of(r.document) for r in rows if r.kind == EMAIL_METHOD), EmailMethod())
     found[MAILED_TENANT_ID] = mailed_home(email_method.signs_in)
     return Configuration(
@@ -127,7 +138,7 @@ def _load(c: Connection, sealer: Sealer) -> Configuration:
         default_partner=default,
         trusts={id: _trust(home, entries, default) for id, home in found.items()},
         partners={k: v for k, v in entries.items() if k != DEFAULT},
-        policies=Policies(access_policy_of(r.id, r.document, named) for r in rows if r.kind == CONDITIONAL_ACCESS),
+        policies=Policies(access),
         named=named,
         claims_mappings={r.id: compile_mapping(r.document["definition"]) for r in rows if r.kind == CLAIMS_MAPPING},
         authorization=next(
@@ -135,6 +146,7 @@ def _load(c: Connection, sealer: Sealer) -> Configuration:
         ),
         domains=next((domain_policy_of(r.document, _folded) for r in rows if r.kind == B2B_MANAGEMENT), None),
         email_method=email_method,
+        problems=problems,
     )
 
 
@@ -142,14 +154,14 @@ NAMED = (STRENGTH, NAMED_LOCATION, AGREEMENT, AUTHENTICATION_CONTEXT)
 """Kinds of documents that policies name."""
 
 
-def named_of(documents: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Named:
-    """Kind → id → document of what policies name, compiled; the built-in strengths beside the custom ones."""
-    strengths = {id: strength_of(id, document) for id, document in documents.get(STRENGTH, {}).items()}
+def named_of(documents: Mapping[str, Mapping[str, Mapping[str, Any]]], problems: dict[str, str]) -> Named:
+    """Kind → id → document of what policies name, compiled; the built-in strengths beside the custom ones. What cannot
+    be read is left out and told in `problems`, by id."""
     return Named(
-        strengths={**BUILT_IN, **strengths},
-        locations={id: location_of(id, document) for id, document in documents.get(NAMED_LOCATION, {}).items()},
-        agreements={id: agreement_of(id, document) for id, document in documents.get(AGREEMENT, {}).items()},
-        contexts={id: context_of(id, document) for id, document in documents.get(AUTHENTICATION_CONTEXT, {}).items()},
+        strengths={**BUILT_IN, **readable(documents.get(STRENGTH, {}), strength_of, problems)},
+        locations=readable(documents.get(NAMED_LOCATION, {}), location_of, problems),
+        agreements=readable(documents.get(AGREEMENT, {}), agreement_of, problems),
+        contexts=readable(documents.get(AUTHENTICATION_CONTEXT, {}), context_of, problems),
     )
 
 

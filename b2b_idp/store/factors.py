@@ -32,19 +32,22 @@ from b2b_idp.store.tables import access_passes, factors, guess_budgets, known_br
 
 @dataclass(frozen=True, slots=True)
 class TotpFactor:
-    """A registered TOTP factor; `last_step` is the last time step used (RFC 6238 §5.2: no code twice)."""
+    """A registered TOTP factor; `last_step` is the last time step used (RFC 6238 §5.2: no code twice). `by_home` as in
+    `Registered`."""
 
     id: str
     user_id: str
     secret: bytes
     last_step: int
     created_at: datetime
+    by_home: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passkey:
     """A registered passkey: `public_key` is a COSE_Key, `sign_count` the last one seen (WebAuthn §6.1.1), `aaguid` the
-    authenticator's make and model, `transports` how a browser reaches it, `backed_up` whether it is synced."""
+    authenticator's make and model, `transports` how a browser reaches it, `backed_up` whether it is synced; `by_home`
+    as in `Registered`."""
 
     id: str
     user_id: str
@@ -57,12 +60,14 @@ class Passkey:
     backed_up: bool
     created_at: datetime
     last_used_at: datetime | None = None
+    by_home: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
     """A factor of any kind, as its owner and administrators see it. `name` is its owner's, `aaguid` the make of its
-    authenticator; None: such have none."""
+    authenticator; None: such have none. `by_home`: nobody but the home tenant vouched for who set it up, so it gives no
+    power here."""
 
     id: str
     method: LocalMethod
@@ -70,6 +75,7 @@ class Registered:
     created_at: datetime
     last_used_at: datetime | None
     aaguid: str | None = None
+    by_home: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,7 @@ _OF = select(factors).where(factors.c.user_id == bindparam("user")).order_by(fac
 _PASSKEYS = select(passkeys).where(passkeys.c.user_id == bindparam("user")).order_by(passkeys.c.created_at)
 _REGISTERED = union_all(
     *(
-        select(table.c.id, method, name, table.c.created_at, table.c.last_used_at, aaguid).where(
+        select(table.c.id, method, name, table.c.created_at, table.c.last_used_at, aaguid, table.c.by_home).where(
             table.c.user_id == bindparam("user")
         )
         for table, method, name, aaguid in (
@@ -114,7 +120,9 @@ class FactorsReader:
 
     def totp(self, user_id: str) -> list[TotpFactor]:
         return [
-            TotpFactor(r.id, r.user_id, self._sealer.open(r.secret, "factors:" + r.id), r.last_step, r.created_at)
+            TotpFactor(
+                r.id, r.user_id, self._sealer.open(r.secret, "factors:" + r.id), r.last_step, r.created_at, r.by_home
+            )
             for r in self._c.execute(_OF, {"user": user_id})
             if r.method == LocalMethod.TOTP
         ]
@@ -129,7 +137,7 @@ class FactorsReader:
     def registered(self, user_id: str) -> list[Registered]:
         """Everything but recovery codes, the oldest first."""
         found = [
-            Registered(r.id, LocalMethod(r.method), r.name, r.created_at, r.last_used_at, r.aaguid)
+            Registered(r.id, LocalMethod(r.method), r.name, r.created_at, r.last_used_at, r.aaguid, r.by_home)
             for r in self._c.execute(_REGISTERED, {"user": user_id})
         ]
         return sorted(found, key=lambda f: (f.created_at, f.id))
@@ -166,6 +174,7 @@ class FactorsWriter(FactorsReader):
                 "secret": self._sealer.seal(factor.secret, "factors:" + factor.id),
                 "last_step": factor.last_step,
                 "created_at": factor.created_at,
+                "by_home": factor.by_home,
             },
         )
 

@@ -143,16 +143,13 @@ class GrantsWriter(GrantsReader):
         if done.rowcount == 0:
             self._c.execute(insert(consents), {"user_id": user_id, "app_id": app_id, "scopes": wanted, "at": at})
 
-    def withdraw_consent(self, user_id: str, app_id: str, at: datetime) -> bool:
-        """Takes back what this person let this app have, and ends its grants for them. False when it had nothing."""
+    def withdraw_consent(self, user_id: str, app_id: str, moment: Moment) -> bool:
+        """Takes back what this person let this app have, ends its grants for them, and tells it. False when it had
+        nothing."""
         done = self._c.execute(delete(consents).where(consents.c.user_id == user_id, consents.c.app_id == app_id))
         if done.rowcount == 0:
             return False
-        self._c.execute(
-            update(grants)
-            .where(grants.c.user_id == user_id, grants.c.app_id == app_id, grants.c.revoked_at.is_(None))
-            .values(revoked_at=at)
-        )
+        self._end(and_(grants.c.user_id == user_id, grants.c.app_id == app_id), moment, "user")
         return True
 
     def forget_consents(self, user_id: str) -> None:

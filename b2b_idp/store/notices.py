@@ -39,7 +39,11 @@ _LIVE = (
 )
 _DUE = (
     select(notices)
-    .where(notices.c.status == "waiting", notices.c.next_at <= bindparam("now"))
+    .where(
+        notices.c.status == "waiting",
+        notices.c.next_at <= bindparam("now"),
+        notices.c.app_id.not_in(bindparam("busy", expanding=True)),
+    )
     .order_by(notices.c.next_at)
     .limit(50)
 )
@@ -63,8 +67,9 @@ class NoticesReader:
         statement = _LIVE.where(grants.c.app_id.in_(app_ids), grants.c.id > after).limit(most)
         return [row.id for row in self._c.execute(statement, {"now": at})]
 
-    def due(self, at: datetime) -> list[Notice]:
-        return [Notice(**row) for row in self._c.execute(_DUE, {"now": at}).mappings()]
+    def due(self, at: datetime, busy: Collection[str] = ()) -> list[Notice]:
+        """The oldest that are due, but those of the apps that are `busy`."""
+        return [Notice(**row) for row in self._c.execute(_DUE, {"now": at, "busy": list(busy)}).mappings()]
 
 
 class NoticesWriter(NoticesReader):

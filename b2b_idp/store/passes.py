@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, delete, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from b2b_idp.store.tables import access_passes
 
@@ -40,9 +41,11 @@ class PassesReader:
 class PassesWriter(PassesReader):
     def give(self, new: AccessPass, code_hash: bytes) -> None:
         """In place of the user's pass before."""
-        self.take_back(new.user_id)
-        values = {name: getattr(new, name) for name in AccessPass.__slots__}
-        self._c.execute(insert(access_passes), values | {"code_hash": code_hash})
+        values = {name: getattr(new, name) for name in AccessPass.__slots__} | {"code_hash": code_hash}
+        upsert = (postgresql if self._c.dialect.name == "postgresql" else sqlite).insert(access_passes)
+        self._c.execute(
+            upsert.values(values).on_conflict_do_update(index_elements=[access_passes.c.user_id], set_=values)
+        )
 
     def take_back(self, user_id: str) -> None:
         self._c.execute(delete(access_passes).where(access_passes.c.user_id == user_id))

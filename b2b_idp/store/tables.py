@@ -22,6 +22,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     text,
+    true,
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -351,6 +352,7 @@ factors = Table(
     Column("last_step", BigInteger, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("last_used_at", Instant),
+    Column("by_home", Boolean, nullable=False, server_default=true()),
 )
 
 passkeys = Table(
@@ -367,13 +369,14 @@ passkeys = Table(
     Column("backed_up", Boolean, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("last_used_at", Instant),
+    Column("by_home", Boolean, nullable=False, server_default=true()),
 )
 
 access_passes = Table(
     "access_passes",
     metadata,
     _id(),
-    Column("user_id", String(36), ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("user_id", String(36), ForeignKey("users.id", ondelete="CASCADE"), nullable=False, unique=True),
     Column("code_hash", LargeBinary, nullable=False),
     Column("created_by", String(36), nullable=False),
     Column("created_at", Instant, nullable=False),

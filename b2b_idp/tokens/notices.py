@@ -3,6 +3,9 @@ CAEP's words beside it."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -21,10 +24,13 @@ SESSION_REVOKED = "https://schemas.openid.net/secevent/caep/event-type/session-r
 ATTEMPTS = 8
 """Tries over some four hours; then the notice is given up."""
 _LIFETIME = 120
+_APPS_AT_ONCE = 8
+_NOTICES_AT_ONCE = 5
+"""To one app, before the clock is read again: a token is never old when it is sent."""
 _CLAIM = timedelta(minutes=1)
 _SAYS = {
     "admin": "An administrator ended the session.",
-    "user": "The person signed out.",
+    "user": "The person ended the session.",
     "policy": "The session does not meet the policies any more.",
 }
 
@@ -52,16 +58,44 @@ def logout_token(notice: Notice, app: App, *, issuer: str, vault: Vault, moment:
 
 
 class Notifier:
-    """Delivers what is due. Several may run over one database: a notice is claimed by one conditional UPDATE."""
+    """Delivers what is due, at the same time to several apps and to each in order, so that one that is slow delays
+    nobody else. Several may run over one database: a notice is claimed by one conditional UPDATE."""
 
     def __init__(self, store: Store, vault: Vault, keys: KeyRing, http: Http, issuer: str) -> None:
         self._store, self._vault, self._keys, self._http, self._issuer = store, vault, keys, http, issuer
+        self._pool = ThreadPoolExecutor(_APPS_AT_ONCE, thread_name_prefix="b2b-idp-notices")
+        self._lock = threading.Lock()
+        self._busy: set[str] = set()
 
     def deliver(self, moment: Moment) -> int:
-        """Tries every notice that is due; how many apps were told."""
+        """Tries what is due, and waits for it; how many notices were delivered."""
+        return sum(told.result() for told in self.begin(moment))
+
+    def begin(self, moment: Moment) -> list[Future[int]]:
+        """Has what is due tried: how many notices each app was told. An app that is still being told is left out, and
+        so is what is too much at once: it stays due."""
+        with self._lock:
+            busy = frozenset(self._busy)
         with self._store.read() as r:
-            due = r.notices.due(moment.at)
-        return sum(self._try(notice, moment) for notice in due)
+            due = r.notices.due(moment.at, busy)
+        waiting: dict[str, list[Notice]] = {}
+        for notice in due:
+            waiting.setdefault(notice.app_id, []).append(notice)
+        begun = []
+        for app_id, notices in waiting.items():
+            with self._lock:
+                if app_id in self._busy or len(self._busy) >= _APPS_AT_ONCE:
+                    continue
+                self._busy.add(app_id)
+            begun.append(self._pool.submit(self._tell, app_id, notices[:_NOTICES_AT_ONCE], moment))
+        return begun
+
+    def _tell(self, app_id: str, notices: Sequence[Notice], moment: Moment) -> int:
+        try:
+            return sum(self._try(notice, moment) for notice in notices)
+        finally:
+            with self._lock:
+                self._busy.discard(app_id)
 
     def _try(self, notice: Notice, moment: Moment) -> bool:
         with self._store.write() as w:

@@ -88,3 +88,17 @@ def test_migrating_completes_the_graph_apis_permissions(data):
         assert c.execute("SELECT count(*) FROM role_assignments").fetchone() == (1,)
         (document,) = c.execute("SELECT application FROM apps WHERE app_id LIKE '00000003%'").fetchone()
     assert "User.Invite.All" in document
+
+
+def test_doctor_names_a_policy_that_cannot_be_enforced_and_goes_on(data):
+    assert "each can be enforced" in run("doctor", "--data", data)
+    with database(data) as c:
+        c.execute(
+            "INSERT INTO policies (id, kind, created_at, document) VALUES ('bad', 'conditionalAccess', 0, ?)",
+            [json.dumps({"displayName": "Keys", "state": "disabled"})],
+        )
+        c.execute("UPDATE tenant SET config_version = config_version + 1")
+    said = run("doctor", "--data", data, code=1)
+    assert "closed until they are mended" in said
+    assert "bad: Invalid value: conditions" in said
+    assert "outbox: no mail was given up" in said

@@ -61,7 +61,7 @@ class Tenancy:
     def register(self, typed=None, at=AT):
         typed = code_at(self.secret, at) if typed is None else typed
         with self.store.write() as w:
-            return challenge.register_totp(w, self.vault, GUEST, PHONE, self.secret, typed, moment(at))
+            return challenge.register_totp(w, self.vault, GUEST, PHONE, self.secret, typed, False, moment(at))
 
     def totp(self, typed, at, browser=PHONE):
         with self.store.write() as w:
@@ -85,7 +85,9 @@ class Tenancy:
 
     def register_passkey(self, over, answer, name=""):
         with self.store.write() as w:
-            return challenge.register_passkey(w, self.vault, PARTY, GUEST, PHONE, over, answer, name, None, moment())
+            return challenge.register_passkey(
+                w, self.vault, PARTY, GUEST, PHONE, over, answer, name, None, False, moment()
+            )
 
     def asserted(self, passkey, at=AT, browser=PHONE):
         """What came of an assertion by this passkey over a fresh challenge."""

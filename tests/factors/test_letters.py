@@ -9,7 +9,7 @@ from factors_world import AT, after, moment
 
 from b2b_idp.factors import letters
 from b2b_idp.keys.vault import Vault
-from b2b_idp.model.evidence import LocalMethod
+from b2b_idp.model.evidence import LocalFactor, LocalMethod
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.net.mail import MailFailed
 
@@ -31,7 +31,8 @@ def test_a_code_is_in_the_text_and_not_in_the_subject_that_a_locked_phone_shows(
 
 
 def test_a_registered_factor_is_told_with_what_to_do_if_it_was_somebody_else():
-    letter = letters.factor_registered_letter(VAULT, TO, "Contoso", "factor-1", moment(), LocalMethod.TOTP)
+    factor = LocalFactor(LocalMethod.TOTP, moment().at, factor_id="factor-1")
+    letter = letters.factor_registered_letter(VAULT, TO, "Contoso", factor, moment())
     assert (letter.recipient, letter.once) == (TO, "factor:factor-1")
     assert "If it was not" in letter.body
 

@@ -95,9 +95,9 @@ def test_a_browser_is_told_the_passkeys_that_are_registered_and_how_to_reach_the
 
 def test_registering_proves_the_factor_keeps_its_make_and_hands_out_recovery_codes(tenancy):
     passkey, result = tenancy.registered(aaguid=AAGUID, name=" Maria's\n laptop ")
-    assert result.factor == LocalFactor(LocalMethod.PASSKEY, AT, AAGUID)
     assert len(result.codes) == 10
     [held] = tenancy.held()
+    assert result.factor == LocalFactor(LocalMethod.PASSKEY, AT, AAGUID, held.id)
     assert (held.credential_id, held.aaguid, held.name) == (passkey.credential_id, AAGUID, "Maria's laptop")
     with tenancy.store.read() as r:
         assert r.factors.methods(GUEST) == {LocalMethod.PASSKEY, LocalMethod.RECOVERY_CODE}
@@ -169,8 +169,9 @@ def test_a_name_is_one_printable_line_of_at_most_64_characters(name):
 def test_an_assertion_is_a_factor_with_the_make_of_its_authenticator(tenancy):
     passkey, _ = tenancy.registered(aaguid=AAGUID)
     at = after(minutes=5)
-    assert tenancy.asserted(passkey, at) == Passed(LocalFactor(LocalMethod.PASSKEY, at, AAGUID))
+    passed = tenancy.asserted(passkey, at)
     [held] = tenancy.held()
+    assert passed == Passed(LocalFactor(LocalMethod.PASSKEY, at, AAGUID, held.id))
     assert (held.sign_count, held.last_used_at) == (1, at)
 
 

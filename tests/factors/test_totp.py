@@ -102,10 +102,11 @@ def test_a_qr_code_holds_the_longest_names(letter):
 def test_registering_proves_the_factor_and_hands_out_recovery_codes(tenancy):
     registered = tenancy.register()
     assert isinstance(registered, Passed)
-    assert registered.factor == LocalFactor(LocalMethod.TOTP, AT)
     assert len(registered.codes) == 10
     with tenancy.store.read() as r:
         assert r.factors.methods(GUEST) == {LocalMethod.TOTP, LocalMethod.RECOVERY_CODE}
+        [held] = r.factors.registered(GUEST)
+    assert registered.factor == LocalFactor(LocalMethod.TOTP, AT, factor_id=held.id)
 
 
 def test_an_authenticator_that_shows_another_code_is_not_registered(tenancy):
@@ -130,10 +131,10 @@ def test_n_091_the_code_that_registered_the_authenticator_does_not_sign_in(tenan
 
 
 def test_n_091_a_code_is_good_once_in_its_window(tenancy):
-    tenancy.register()
+    id = tenancy.register().factor.factor_id
     at = after(minutes=5)
     code = code_at(tenancy.secret, at)
-    assert tenancy.totp(code, at) == Passed(LocalFactor(LocalMethod.TOTP, at))
+    assert tenancy.totp(code, at) == Passed(LocalFactor(LocalMethod.TOTP, at, factor_id=id))
     again = tenancy.totp(code, at + timedelta(seconds=1), STRANGER)
     assert isinstance(again, Failed)
     assert again.problem.code is Code.WRONG_CODE

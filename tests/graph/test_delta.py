@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
@@ -70,6 +71,17 @@ def test_latest_gives_a_place_and_nothing_else(api):
 )
 def test_n_144_a_token_that_was_not_given_is_a_400(api, query):
     assert api.refused("GET", f"/users/delta?{query}")[0] == 400
+
+
+@pytest.mark.parametrize("kind", ["users", "groups"])
+def test_a_token_is_good_for_thirty_days_and_each_answer_gives_a_new_one(api, kind):
+    first = api.get(f"/{kind}/delta")
+    api.at += timedelta(days=29)
+    second = follow(api, first["@odata.deltaLink"])
+    api.at += timedelta(days=2)
+    link = urlsplit(first["@odata.deltaLink"])
+    assert api.refused("GET", f"/{kind}/delta?{link.query}") == (410, "syncStateNotFound")
+    assert follow(api, second["@odata.deltaLink"])["value"] == []
 
 
 def test_a_token_of_another_selection_is_a_400(api):

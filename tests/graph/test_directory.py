@@ -150,6 +150,31 @@ def test_a_role_is_held_by_a_group_only_if_it_was_made_for_that(api, group):
     assert api.refused("POST", members, reference(api.guest()), roles=without)[0] == 403
 
 
+WITHOUT_ROLES = {"Group.ReadWrite.All", "Directory.ReadWrite.All", "User.Read.All"}
+
+
+@pytest.mark.parametrize(
+    "change", [{"displayName": "Readers"}, {"description": "x"}, {"owners@odata.bind": []}], ids=lambda c: next(iter(c))
+)
+def test_a_group_that_can_hold_roles_is_changed_only_by_who_manages_roles(api, change):
+    made = api.made("/groups", {"displayName": "Admins", "isAssignableToRole": True})
+    path = f"/groups/{made['id']}"
+    assert api.refused("PATCH", path, change, roles=WITHOUT_ROLES)[0] == 403
+    assert api.get(path)["displayName"] == "Admins"
+    assert api.call("PATCH", path, change).status_code == 204
+
+
+def test_no_group_is_within_one_that_can_hold_roles(api, group):
+    made = api.made("/groups", {"displayName": "Admins", "isAssignableToRole": True})["id"]
+    assert api.refused("POST", f"/groups/{made}/members/$ref", reference(group))[0] == 400
+    bound = {"members@odata.bind": [reference(group)["@odata.id"]]}
+    assert api.refused("PATCH", f"/groups/{made}", bound)[0] == 400
+    new = {"displayName": "More", "isAssignableToRole": True} | bound
+    assert api.refused("POST", "/groups", new)[0] == 400
+    assert api.get(f"/groups/{made}/members")["value"] == []
+    assert api.call("POST", f"/groups/{group}/members/$ref", reference(made)).status_code == 204
+
+
 # --- users ----------------------------------------------------------------------------------------------------------
 
 

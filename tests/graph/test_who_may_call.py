@@ -9,7 +9,7 @@ import pytest
 from graph_world import NOBODY
 
 from b2b_idp.graph import apps, assignments, cross_tenant, groups, homes, policies, reports, users
-from b2b_idp.guests.permissions import PERMISSIONS
+from b2b_idp.guests.permissions import PERMISSIONS, TIER_ZERO
 from b2b_idp.guests.roles import implied
 
 TABLES = (users, groups, apps, assignments, homes, cross_tenant, policies, reports)
@@ -110,3 +110,13 @@ def test_nobody_grants_a_permission_that_it_does_not_hold(api):
     }
     path = f"/servicePrincipals/{api.graph.sp_id}/appRoleAssignedTo"
     assert api.refused("POST", path, body, roles=["AppRoleAssignment.ReadWrite.All"])[0] == 403
+
+
+@pytest.mark.parametrize("permission", sorted(TIER_ZERO))
+def test_an_app_asks_people_for_what_is_tier_0_only_by_a_holders_grant(api, permission):
+    """Whoever may consent for everybody makes nobody an administrator, and no partner trusted."""
+    application, _ = api.app()
+    path, change = f"/applications/{application['id']}", {"b2bIdp": {"adminConsent": [permission]}}
+    consents = ["Application.ReadWrite.All", "DelegatedPermissionGrant.ReadWrite.All"]
+    assert api.refused("PATCH", path, change, roles=consents)[0] == 403
+    assert api.call("PATCH", path, change, roles=[*consents, permission]).status_code == 204

@@ -203,6 +203,26 @@ def file(full):
     return json.loads(exported(full))
 
 
+def terms_version(directory):
+    with directory.store.read() as r:
+        [rules] = r.configuration.named.agreements.values()
+    return rules.version
+
+
+def test_a_file_does_not_say_the_version_of_terms_and_new_terms_raise_it(full, file):
+    [rules] = file["termsOfUse"]
+    assert "version" not in rules
+    rules["version"] = 5
+    assert bring(full, file, accept=True).changes == ()
+    [text] = rules["file"]["localizations"]
+    text |= {"fileData": {"data": "QmUga2luZGVyLg=="}, "isMajorVersion": True}
+    assert bring(full, file, accept=True).applied
+    assert terms_version(full) == 2
+    rules["isViewingBeforeAcceptanceRequired"] = False
+    assert bring(full, file, accept=True).applied
+    assert (terms_version(full), "version" in json.loads(exported(full))["termsOfUse"][0]) == (2, False)
+
+
 def part(file, section, name):
     return next(
         i

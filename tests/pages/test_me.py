@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from urllib.parse import urlencode
 
 import pytest
+from freezegun import freeze_time
 from person import Person, audits, mails, save, sponsor, token_of, user_of
 
 from b2b_idp.guests.roles import GLOBAL_ADMINISTRATOR
@@ -487,6 +488,21 @@ def test_a_sponsor_cannot_have_a_guest_mailed_without_end(ada, b2b_idp, ben):
     answers = [give_pass(ada, ben.id) for _ in range(3)]
     assert [a.status_code for a in answers] == [200, 429, 429]
     assert 0 < int(answers[1].headers["Retry-After"]) <= 300
+
+
+@pytest.mark.usefixtures("confirmed")
+@pytest.mark.parametrize("begins", ["now", "later"])
+def test_a_pass_that_somebody_else_gave_is_not_replaced_while_it_stands(ada, b2b_idp, ben, begins):
+    sponsor(b2b_idp, ben, ada.id)
+    now = datetime.now(UTC)
+    starts = {} if begins == "now" else {"startDateTime": (now + timedelta(days=1)).isoformat()}
+    path = f"/users/{ben.id}/authentication/temporaryAccessPassMethods"
+    given = b2b_idp.graph("POST", path, {"isUsableOnce": True} | starts)["id"]
+    with freeze_time(now + timedelta(minutes=6), tick=True):
+        refused = give_pass(ada, ben.id)
+    assert refused.status_code == 400
+    assert "somebody else" in refused.text
+    assert pass_of(b2b_idp, ben.id).id == given
 
 
 @pytest.mark.usefixtures("confirmed")

@@ -194,6 +194,19 @@ def test_terms_are_accepted_once_and_again_when_they_change_in_earnest(
     ]
 
 
+def test_the_version_of_terms_is_counted_and_never_written(b2b_idp: Kit) -> None:
+    """Else whoever writes an old number has old acceptances stand for new terms."""
+    rules = agreement(b2b_idp, version=7)
+    assert b2b_idp.graph("GET", f"{TERMS}/{rules}")["version"] == 1
+    for change, version in (
+        ({"version": 9, "displayName": "Rules"}, 1),
+        ({"version": 1, "file": file_of("Be kind.", major=True)}, 2),
+        ({"version": 1}, 2),
+    ):
+        b2b_idp.graph("PATCH", f"{TERMS}/{rules}", change)
+        assert b2b_idp.graph("GET", f"{TERMS}/{rules}")["version"] == version
+
+
 def test_a_grant_from_before_the_terms_is_not_renewed(b2b_idp: Kit, crm: KitApp, maria: KitGuest) -> None:
     tokens = b2b_idp.sign_in(maria, crm).tokens
     rules = agreement(b2b_idp)

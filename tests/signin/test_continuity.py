@@ -24,12 +24,16 @@ class Listener:
     def __init__(self) -> None:
         self.heard: list[str] = []
         self.answers = 200
+        self.told, self.ready = threading.Event(), threading.Event()
+        self.ready.set()
         listener = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 listener.heard.append(parse_qs(body)["logout_token"][0])
+                listener.told.set()
+                listener.ready.wait(20)
                 self.send_response(listener.answers)
                 self.end_headers()
 
@@ -147,6 +151,26 @@ def test_whatever_ends_a_guests_sessions_is_told(
     assert told["initiating_entity"] == "admin"
 
 
+def test_an_app_is_told_when_its_guest_withdraws_consent_and_no_other_is(
+    b2b_idp: Kit, crm: KitApp, maria: KitGuest, listener: Listener
+) -> None:
+    wiki = Listener()
+    signed_in = b2b_idp.sign_in(maria, crm, amr=["pwd", "mfa"])
+    b2b_idp.sign_in(maria, b2b_idp.app("Wiki", b2bIdp={"backchannelLogoutUri": wiki.uri}))
+    walker = maria.driver._walker
+    page = walker.get(f"{b2b_idp.issuer}/me")
+    withdraws = next(n for n, form in enumerate(page.forms) if form.fields.get("app") == crm.client_id)
+    walker.submit(page, withdraws)
+    follow(b2b_idp)
+    (token,) = listener.heard
+    claims = b2b_idp.verify(token, crm.client_id)
+    assert claims["sid"] == signed_in.id_token["sid"]
+    assert claims["events"][SESSION_REVOKED]["initiating_entity"] == "user"
+    assert wiki.heard == []
+    wiki.server.shutdown()
+    wiki.server.server_close()
+
+
 def test_an_unrelated_change_ends_nothing_however_old_the_factors_are(
     b2b_idp: Kit, crm: KitApp, maria: KitGuest, listener: Listener
 ) -> None:
@@ -189,6 +213,23 @@ def test_a_notice_is_for_the_apps_of_the_session_that_want_it(
     b2b_idp.graph("POST", f"/users/{maria.id}/revokeSignInSessions")
     follow(b2b_idp)
     assert listener.heard == []
+
+
+def test_an_app_that_is_slow_delays_no_other(b2b_idp: Kit, maria: KitGuest, listener: Listener) -> None:
+    """The slow one answers only when the other has been told."""
+    slow = Listener()
+    slow.ready.clear()
+    for name, ear in (("Slow", slow), ("Quick", listener)):
+        b2b_idp.sign_in(maria, b2b_idp.app(name, b2bIdp={"backchannelLogoutUri": ear.uri}))
+    b2b_idp.graph("POST", f"/users/{maria.id}/revokeSignInSessions")
+    told = b2b_idp.idp.notifier.begin(b2b_idp.idp.moment())
+    assert listener.told.wait(20)
+    assert not all(t.done() for t in told)
+    assert b2b_idp.idp.notifier.begin(b2b_idp.idp.moment()) == []
+    slow.ready.set()
+    assert sum(t.result() for t in told) == 2
+    slow.server.shutdown()
+    slow.server.server_close()
 
 
 @pytest.mark.parametrize("uri", ["http://app.example/logout", "https://app.example/#x", "javascript:alert(1)", ""])

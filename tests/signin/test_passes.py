@@ -134,6 +134,21 @@ def test_a_pass_is_good_once(ada):
     assert ada.walker.submit(ada.page(), code=code).name == "access-pass"
 
 
+@pytest.mark.parametrize("how", ["taken back", "replaced"])
+def test_a_pass_that_is_gone_after_it_was_typed_proves_nothing(ada, how):
+    path = f"/users/{ada.guest.id}/authentication/temporaryAccessPassMethods"
+    page = ada.walker.submit(ada.page(), code=ada.give())
+    assert page.name == "challenge-choose"
+    [given] = ada.kit.graph("GET", path)["value"]
+    if how == "replaced":
+        ada.give()
+    else:
+        ada.kit.graph("DELETE", f"{path}/{given['id']}")
+    assert ada.walker.get(page.url).error == "registration_needs_proof"
+    assert ada.walker.get(page.url).name == "access-pass"
+    assert ada.registered() == []
+
+
 def test_a_pass_for_several_uses_is_good_for_its_lifetime(ada):
     code = ada.give(isUsableOnce=False)
     ada.walker.submit(ada.page(), code=code)

@@ -28,12 +28,14 @@ from b2b_idp.guests.configuration_file.state import (
     TERMS,
     Document,
     State,
+    clean,
     closed,
     references,
 )
-from b2b_idp.guests.group_documents import checked_group
+from b2b_idp.guests.group_documents import NO_NESTING, checked_group
 from b2b_idp.guests.homes import add_home, change_home
 from b2b_idp.guests.permissions import role_id
+from b2b_idp.guests.policy_documents import next_version
 from b2b_idp.model.audited import directory_audit
 from b2b_idp.model.directory import DEFAULT_APP_ROLE, GRAPH_APP_ID, RoleAssignment
 from b2b_idp.model.moment import Moment
@@ -150,7 +152,11 @@ class Applying:
         elif change.section == PARTNERS:
             w.documents.set_partner(id, document if id == DEFAULT else {"tenantId": id} | document)
         elif change.section in KINDS and change.operation == "change":
-            w.documents.save_policy(self._policy_id(change), closed(document), self.moment.at)
+            kept, new_document = self._policy_id(change), closed(document)
+            if change.section == TERMS:
+                row = w.documents.policy(KINDS[TERMS], kept)
+                new_document = new_document if row is None else next_version(clean(row.document), new_document)
+            w.documents.save_policy(kept, new_document, self.moment.at)
         elif change.section in KINDS:
             new = self.moment.new_id() if change.section in SINGLE else id
             kind = KINDS[change.section]
@@ -202,6 +208,8 @@ class Applying:
     def _link(self, change: Change) -> None:
         """Makes memberships and role assignments what the document says."""
         old, new = (set(d.get("members", ())) for d in (change.before, change.after))
+        if new - old and change.after.get("isAssignableToRole"):
+            raise bad(NO_NESTING)
         for member in sorted(new - old):
             self.w.apps.add_member(change.id, member)
         for member in sorted(old - new):

@@ -66,8 +66,8 @@ class State:
 
     @cached_property
     def named(self) -> Named:
-        """What conditional access policies can name, compiled. Raises Problem for a document that says nothing."""
-        return named_of({KINDS[section]: self[section] for section in NAMED})
+        """What conditional access policies can name, compiled, without what cannot be read."""
+        return named_of({KINDS[section]: self[section] for section in NAMED}, {})
 
     def __getitem__(self, section: str) -> Mapping[str, Document]:
         return self.sections.get(section, {})
@@ -83,7 +83,7 @@ def state_of(r: Reader) -> State:
     if configuration.default_partner.properties:
         partners[DEFAULT] = configuration.default_partner.properties
     policies = {
-        section: {section if section in SINGLE else row.id: opened(clean(row.document)) for row in rows}
+        section: {section if section in SINGLE else row.id: opened(_written(row.document)) for row in rows}
         for section, rows in ((s, r.documents.policies(kind)) for s, kind in KINDS.items())
     }
     return State(
@@ -132,6 +132,11 @@ def _filled(**members: Any) -> Document:
 
 
 # --- one shape --------------------------------------------------------------------------------------------------------
+
+
+def _written(document: Mapping[str, Any]) -> Document:
+    """A policy without the version of its texts, which is counted and not written."""
+    return {k: v for k, v in clean(document).items() if k != "version"}
 
 
 def clean(document: Mapping[str, Any]) -> Document:

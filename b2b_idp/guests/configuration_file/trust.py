@@ -29,6 +29,7 @@ from b2b_idp.policy.access_documents import access_policy_of
 from b2b_idp.policy.authentication_methods import email_method_of
 from b2b_idp.policy.authorization import authorization_policy_of, domain_policy_of
 from b2b_idp.policy.documents import home_of, partner_of
+from b2b_idp.policy.stored import stored_policy_of
 from b2b_idp.store.configuration import DEFAULT
 
 Path = tuple[str, ...]
@@ -127,7 +128,7 @@ def _access(id: str, before: State, after: State) -> Iterator[Path]:
     old, new = before[ACCESS].get(id), after[ACCESS].get(id)
     if old is None:
         return
-    was = access_policy_of(id, old, before.named)
+    was = stored_policy_of(id, old, before.named)
     if was.state != "enabled":
         return
     if new is None:
