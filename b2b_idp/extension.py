@@ -43,7 +43,7 @@ from b2b_idp.settings import Settings
 from b2b_idp.signin import SignIn, SignInSettings
 from b2b_idp.signin.continuity import Continuity
 from b2b_idp.signin.whatif import WhatIf
-from b2b_idp.store import Store
+from b2b_idp.store import Store, Writer
 from b2b_idp.tokens.notices import Notifier
 
 MAX_URL = 16 * 1024
@@ -231,15 +231,17 @@ class B2BIdp:
     def _sweep(self) -> None:
         while True:
             try:
-                with self.store.write() as w:
-                    before = self.moment().at - KEPT_AFTERWARDS
-                    w.signins.sweep(before)
-                    w.grants.sweep(before)
-                    w.directory.sweep_answers(before)
-                    w.notices.sweep(before)
+                self.store.transact(self._sweep_once)
             except Problem as p:
                 log.warning("sweep", why=p.why or p.say)
             time.sleep(SWEEP_SECONDS)
+
+    def _sweep_once(self, w: Writer) -> None:
+        before = self.moment().at - KEPT_AFTERWARDS
+        w.signins.sweep(before)
+        w.grants.sweep(before)
+        w.directory.sweep_answers(before)
+        w.notices.sweep(before)
 
     # --- mounting ----------------------------------------------------------------------------------------------------
 

@@ -61,11 +61,13 @@ class OutboxRunner:
 
     def _try(self, letter: Letter) -> bool:
         """Whether the letter was sent. A runner that dies in here leaves it claimed, or `sending`."""
-        with self._store.write() as w:
-            # the clock is read again: slow letters before this one must not eat up its claim
-            if not w.outbox.claim(letter.id, letter.attempts, self._moment().at + _CLAIM):
-                return False
-        letter = replace(letter, attempts=letter.attempts + 1)
+        # the clock is read again: slow letters before this one must not eat up its claim
+        until = self._moment().at + _CLAIM
+        if not self._store.transact(lambda w: w.outbox.claim(letter.id, letter.attempts, until)):
+            return False
+        return self._send(replace(letter, attempts=letter.attempts + 1))
+
+    def _send(self, letter: Letter) -> bool:
         try:
             self._mailer.send(message(letter, self._sender), before_text=lambda: self._note_sending(letter))
         except _Overtaken:
@@ -73,14 +75,14 @@ class OutboxRunner:
         except MailFailed as e:
             self._note_failure(letter, e)
             return False
-        with self._store.write() as w:
-            w.outbox.sent(letter.id, self._moment().at)
+        sent_at = self._moment().at
+        self._store.transact(lambda w: w.outbox.sent(letter.id, sent_at))
         return True
 
     def _note_sending(self, letter: Letter) -> None:
-        with self._store.write() as w:
-            if not w.outbox.sending(letter.id, letter.attempts, self._moment().at + _CLAIM):
-                raise _Overtaken
+        until = self._moment().at + _CLAIM
+        if not self._store.transact(lambda w: w.outbox.sending(letter.id, letter.attempts, until)):
+            raise _Overtaken
 
     def _settle_interrupted(self) -> None:
         """Letters that a runner died over when the mail server may have had the text."""
@@ -94,8 +96,8 @@ class OutboxRunner:
         last = e.permanent or letter.attempts >= ATTEMPTS or (e.perhaps_taken and letter.kind in NEVER_TWICE)
         error = f"{e}; the mail may have arrived" if e.perhaps_taken else str(e)
         wait = min(_LONGEST_WAIT, timedelta(minutes=1) * 2 ** (letter.attempts - 1))
-        with self._store.write() as w:
-            noted = w.outbox.failed(letter.id, letter.attempts, error, None if last else self._moment().at + wait)
+        again = None if last else self._moment().at + wait
+        noted = self._store.transact(lambda w: w.outbox.failed(letter.id, letter.attempts, error, again))
         if noted:
             said = "mail given up" if last else "mail not sent"
             log.warning(said, letter=letter.id, kind=letter.kind, attempts=letter.attempts, error=error)

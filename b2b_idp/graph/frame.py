@@ -24,7 +24,7 @@ from b2b_idp.logs import log, traceback_of
 from b2b_idp.model.authorization import GUEST_RESTRICTED
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.store import Reader
+from b2b_idp.store import Reader, Writer
 from b2b_idp.tokens.bearer import Caller, read_bearer
 
 View = Callable[..., Response]
@@ -150,24 +150,27 @@ def _view(parts: GraphParts, throttle: Throttle, route: Route, getter: Route | N
             with parts.store.read() as r:
                 call = _authorise(parts, throttle, route, r, moment, ids)
                 return _answered(call, route.handler(call, **ids))
+
+        def write(w: Writer) -> Response:
+            call = _authorise(parts, throttle, route, w, moment, ids)
+            key = _answer_key(call, route)
+            earlier = w.directory.answer(key, moment.at - REPEATED_WITHIN) if key else None
+            if earlier is not None:
+                return _again(parts, *earlier)
+            _check_precondition(call, getter, ids)
+            answer = route.handler(call, **ids)
+            w.logs.add_audit(entry(call, route, None), moment.at)
+            response = _answered(call, answer)
+            if key and response.status_code == 201:
+                sealed = parts.vault.seal(response.get_data(), "answers")
+                w.directory.keep_answer(key, response.status_code, sealed, moment.at)
+            return response
+
         try:
-            with parts.store.write() as w:
-                call = _authorise(parts, throttle, route, w, moment, ids)
-                key = _answer_key(call, route)
-                earlier = w.directory.answer(key, moment.at - REPEATED_WITHIN) if key else None
-                if earlier is not None:
-                    return _again(parts, *earlier)
-                _check_precondition(call, getter, ids)
-                answer = route.handler(call, **ids)
-                w.logs.add_audit(entry(call, route, None), moment.at)
-                response = _answered(call, answer)
-                if key and response.status_code == 201:
-                    sealed = parts.vault.seal(response.get_data(), "answers")
-                    w.directory.keep_answer(key, response.status_code, sealed, moment.at)
+            return parts.store.transact(write)
         except Problem as problem:
             _audit_refusal(parts, route, moment, problem)
             raise
-        return response
 
     return view
 
@@ -287,9 +290,7 @@ def _audit_refusal(parts: GraphParts, route: Route, moment: Moment, problem: Pro
     """A refused attempt of an authenticated caller is in the audit log; of anybody else it is not."""
     if problem.code in _NOT_AUDITED:
         return
-    with parts.store.write() as w:
-        call = called(parts, w, moment)
-        w.logs.add_audit(entry(call, route, problem), moment.at)
+    parts.store.transact(lambda w: w.logs.add_audit(entry(called(parts, w, moment), route, problem), moment.at))
 
 
 def _failed(parts: GraphParts, e: Exception) -> Response:

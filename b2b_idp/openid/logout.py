@@ -12,7 +12,7 @@ from flask import Blueprint, Response, redirect, request
 from b2b_idp.model.directory import App
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.openid.parts import OpenIdParts, form_pairs, once, repeated
-from b2b_idp.store import Reader
+from b2b_idp.store import Reader, Writer
 from b2b_idp.store.signins import SessionRow
 from b2b_idp.tokens.claims import sid_of
 from b2b_idp.tokens.hint import read_hint
@@ -46,9 +46,13 @@ def logout_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
             name = app.display_name if app else None
             return parts.pages.logout(action, _csrf(parts), name, moment.new_id())
         if session is not None:
-            with parts.store.write() as w:
-                w.signins.end_session(session.id, moment.at)
-                w.grants.revoke_session(session.id, moment, "user")
+            over = session.id
+
+            def end(w: Writer) -> None:
+                w.signins.end_session(over, moment.at)
+                w.grants.revoke_session(over, moment, "user")
+
+            parts.store.transact(end)
         response = _answer(parts, back, given)
         parts.set_session(response, None)
         return response

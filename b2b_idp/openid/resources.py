@@ -86,7 +86,8 @@ def _client(w: Writer, parts: OpenIdParts, form: dict[str, str], endpoint: str) 
 def _introspect(parts: OpenIdParts) -> dict[str, Any]:
     """Only the client a token was issued to, or the API it is for, learns anything of it."""
     form, moment = form_of(request), parts.moment()
-    with parts.store.write() as w:
+
+    def look(w: Writer) -> dict[str, Any]:
         client = _client(w, parts, form, "introspect")
         if client.method == "none":
             raise Problem(Code.INVALID_CLIENT, "Introspection needs a client that authenticates.")
@@ -105,6 +106,8 @@ def _introspect(parts: OpenIdParts) -> dict[str, Any]:
         if claims.get("iss") != parts.issuer or not (mine or for_me):
             return {"active": False}
         return {"active": True, "token_type": "Bearer"} | claims
+
+    return parts.store.transact(look)
 
 
 def _refresh_state(
@@ -133,7 +136,8 @@ def _revoke(parts: OpenIdParts) -> None:
     form, moment = form_of(request), parts.moment()
     if "token" not in form:
         raise Problem(Code.INVALID_REQUEST, "token is missing.")
-    with parts.store.write() as w:
+
+    def revoke(w: Writer) -> None:
         client = _client(w, parts, form, "revoke")
         handle = parts.vault.read_handle("refresh", form["token"])
         if handle is not None:
@@ -147,3 +151,5 @@ def _revoke(parts: OpenIdParts) -> None:
             return
         if claims.get("client_id") == client.app.app_id:
             w.grants.revoke_token(claims["jti"], datetime.fromtimestamp(claims["exp"], UTC))
+
+    parts.store.transact(revoke)

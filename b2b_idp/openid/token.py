@@ -54,15 +54,21 @@ def token_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
             form, moment = form_of(request), parts.moment()
             # an app's own token by its secret is read and signed: nothing is written, so no writer waits for it
             only_reads = form.get("grant_type") == "client_credentials" and "client_assertion" not in form
-            with parts.store.read() if only_reads else parts.store.write() as w:
-                client = authenticate(w, parts.vault, request, form, (parts.issuer, endpoint), moment)
+
+            def grant(r: Reader) -> Response:
+                client = authenticate(r, parts.vault, request, form, (parts.issuer, endpoint), moment)
                 try:
-                    answer = _grant(parts, w, client, form, moment)
+                    return json_response(_grant(parts, r, client, form, moment))
                 except Problem as refused:
+                    # what it wrote stays: a code used twice ends its family
                     if refused.code in _OUR_FAULT:
                         raise
-                    return cors(token_error(refused))
-            return cors(json_response(answer))
+                    return token_error(refused)
+
+            if not only_reads:
+                return cors(parts.store.transact(grant))
+            with parts.store.read() as r:
+                return cors(grant(r))
         except Problem as problem:
             return cors(token_error(problem))
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
 
 from flask import Blueprint, Response, request
 
@@ -32,6 +32,9 @@ def me_routes(blueprint: Blueprint, parts: PagesParts, renderer: Renderer) -> No
     blueprint.post("/me/passes")(page.give_pass)
 
 
+T = TypeVar("T")
+
+
 class PersonPages:
     """What the pages of the signed-in person have in common."""
 
@@ -39,15 +42,17 @@ class PersonPages:
         self._parts, self._renderer = parts, renderer
         self._me = f"{parts.issuer}/me"
 
-    @contextmanager
-    def _form(self) -> Iterator[tuple[Writer, User]]:
-        """The writing transaction of a form that the signed-in person sent from one of these pages."""
+    def _form(self, do: Callable[[Writer, User], T]) -> T:
+        """Does what a form asks that the signed-in person sent from one of these pages, in one writing transaction."""
         check_origin(self._parts.issuer)
         browser = self._parts.browser()
-        with self._parts.store.write() as w:
+
+        def step(w: Writer) -> T:
             session, user = account.signed_in(w, browser, self._parts.moment().at)
             check_token(self._token(session, browser))
-            yield w, user
+            return do(w, user)
+
+        return self._parts.store.transact(step)
 
     def _token(self, session: SessionRow, browser: Browser) -> str:
         return self._parts.vault.token("csrf-me", session.id, browser.key.hex())
@@ -84,32 +89,38 @@ class _Page(PersonPages):
 
     def leave(self) -> Response:
         moment = self._parts.moment()
-        with self._form() as (w, user):
-            until = account.leave(w, user, moment)
+        until = self._form(lambda w, user: account.leave(w, user, moment))
         response = self._renderer.signed_out(None, moment.new_id(), restorable_until=until)
         self._parts.set_session(response, None)
         return response
 
     def withdraw(self) -> Response:
-        with self._form() as (w, user):
-            account.withdraw(w, user, request.form.get("app", ""), self._parts.moment())
+        app, moment = request.form.get("app", ""), self._parts.moment()
+        self._form(lambda w, user: account.withdraw(w, user, app, moment))
         return see_other(f"{self._me}?done=withdrawn")
 
     def answer_for(self) -> Response:
         given = request.form.get("answer", "")
-        with self._form() as (w, user):
+        guest, moment = request.form.get("guest", ""), self._parts.moment()
+
+        def answer(w: Writer, user: User) -> None:
             if given not in _ANSWERS:
                 raise Problem(Code.INVALID_REQUEST, "Say whether the guest is still needed.")
-            _ANSWERS[given](w, user, request.form.get("guest", ""), self._parts.moment())
+            _ANSWERS[given](w, user, guest, moment)
+
+        self._form(answer)
         return see_other(f"{self._me}?done={given}")
 
     def give_pass(self) -> Response:
         moment = self._parts.moment()
         browser = self._parts.browser()
-        with self._form() as (w, user):
+
+        def give(w: Writer, user: User) -> tuple[User, datetime, str]:
             session, _ = account.signed_in(w, browser, moment.at)
             security.check_confirmed(w, session, user, browser.ip_address, moment)
-            guest, until, code = account.give_pass(w, self._parts.vault, user, request.form.get("guest", ""), moment)
+            return account.give_pass(w, self._parts.vault, user, request.form.get("guest", ""), moment)
+
+        guest, until, code = self._form(give)
         html = self._parts.pages.page(
             "me-pass", me=self._me, guest=guest, until=until, code=code, correlation_id=moment.new_id()
         )

@@ -6,11 +6,12 @@ Sessions and refresh tokens themselves are judged at each use; this is for apps 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.signin.grants import reconsider
-from b2b_idp.store import Reader, Store
+from b2b_idp.store import Reader, Store, Writer
 from b2b_idp.store.grants import Grant
 
 
@@ -36,15 +37,20 @@ class Continuity:
                 ids = r.notices.live_grants(app_ids, moment.at, after)
                 fallen = [id for id in ids if not _stands(r, r.grants.by_id(id), moment)]
             for id in fallen:
-                with self._store.write() as w:
-                    if not _stands(w, w.grants.by_id(id), moment):
-                        w.grants.revoke_standing(id, moment)
-                        ended += 1
+                ended += self._store.transact(partial(_end, id=id, moment=moment))
             if not ids:
                 break
             after = ids[-1]
         self._seen = version
         return ended
+
+
+def _end(w: Writer, *, id: str, moment: Moment) -> bool:
+    """Whether the grant still had to be ended."""
+    if _stands(w, w.grants.by_id(id), moment):
+        return False
+    w.grants.revoke_standing(id, moment)
+    return True
 
 
 def _stands(r: Reader, grant: Grant | None, moment: Moment) -> bool:

@@ -15,6 +15,7 @@ from b2b_idp.factors.passkeys import RelyingParty
 from b2b_idp.homes.oidc import OidcHomes, Pending
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.directory import User
+from b2b_idp.model.home import Home
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.request import AuthorizeRequest
@@ -83,14 +84,22 @@ class SignIn:
     def begin(self, request: AuthorizeRequest, browser: Browser, moment: Moment) -> Show | Granted | Landed:
         """A sign-in for an app's checked request. With a live session it may be granted at once."""
         id, correlation_id = moment.new_id(), moment.new_id()
-        # with a session it is most likely granted at once: read where it can be written
-        with self._store.write() if browser.session_id else self._store.read() as r:
+
+        def look(r: Reader) -> Granted | Landed | tuple[Known, View, Step]:
             known = facts_of_request(r, request, browser, moment)
             view = load_view(r, known, moment.at, browser.ip_address)
             step = next_step(known, view, moment.at)
             if isinstance(step, Issue):
                 return self._issue(r.writing(), id, correlation_id, known, view, step, browser, moment)
-        return self._start(id, correlation_id, known, view, step, browser, moment)
+            return known, view, step
+
+        # with a session it is most likely granted at once: read where it can be written
+        if browser.session_id:
+            found = self._store.transact(look)
+        else:
+            with self._store.read() as r:
+                found = look(r)
+        return self._start(id, correlation_id, *found, browser, moment) if isinstance(found, tuple) else found
 
     def begin_redemption(self, ticket: str, browser: Browser, moment: Moment) -> Show:
         """A sign-in from an invitation's link. Raises Problem(INVITATION_INVALID), the same for every bad link."""
@@ -107,7 +116,8 @@ class SignIn:
         Raises Problem as `account.signed_in`, and Problem(NOT_FOUND | CONFLICT | INVALID_REQUEST).
         """
         id, correlation_id = moment.new_id(), moment.new_id()
-        with self._store.write() as w:
+
+        def begin(w: Writer) -> Landed | tuple[Known, View, Step]:
             session, user = account.signed_in(w, browser, moment.at)
             security.check(w, user, task)
             known = facts_of_task(session, user, task, moment)
@@ -117,7 +127,10 @@ class SignIn:
                 done = self._issue(w, id, correlation_id, known, view, step, browser, moment)
                 assert isinstance(done, Landed)
                 return done
-        return self._start(id, correlation_id, known, view, step, browser, moment)
+            return known, view, step
+
+        begun = self._store.transact(begin)
+        return self._start(id, correlation_id, *begun, browser, moment) if isinstance(begun, tuple) else begun
 
     def _start(
         self,
@@ -136,26 +149,30 @@ class SignIn:
                 known, url = self._departure(id, known, step, moment)
             except Problem as problem:
                 step = Stop(problem)
-        with self._store.write() as w:
-            if isinstance(step, Stop) and (step.tell_app or step.problem.code is not Code.REGISTRATION_NEEDS_PROOF):
-                return self._refuse(w, None, correlation_id, known, view, step, browser, moment)
-            waiting = Waiting.ACCESS_PASS
-            if not isinstance(step, Stop):
-                waiting, known = self._settle(w, id, known, view, step, browser, moment)
+        begun, first = known, step
+
+        def start(w: Writer) -> Show:
+            if isinstance(first, Stop) and (first.tell_app or first.problem.code is not Code.REGISTRATION_NEEDS_PROOF):
+                return self._refuse(w, None, correlation_id, begun, view, first, browser, moment)
+            waiting, settled = Waiting.ACCESS_PASS, begun
+            if not isinstance(first, Stop):
+                waiting, settled = self._settle(w, id, begun, view, first, browser, moment)
             row = SigninRow(
                 id=id,
                 browser=browser.key,
                 version=0,
                 waiting=waiting.value,
-                known=known.to_json(),
+                known=settled.to_json(),
                 correlation_id=correlation_id,
                 created_at=moment.at,
                 expires_at=moment.at + SIGNIN_LIFETIME,
             )
             w.signins.add(row)
-            if isinstance(step, Stop):
-                return self._refuse(w, row, correlation_id, known, view, step, browser, moment)
-        return GoTo(url) if url else _next_place(id, waiting)
+            if isinstance(first, Stop):
+                return self._refuse(w, row, correlation_id, settled, view, first, browser, moment)
+            return GoTo(url) if url else _next_place(id, waiting)
+
+        return self._store.transact(start)
 
     # --- steps -------------------------------------------------------------------------------------------------------
 
@@ -172,8 +189,8 @@ class SignIn:
             except Problem as problem:
                 step = Stop(problem)
             else:
-                with self._store.write() as w:
-                    self._move(w, row, Waiting.HOME, known)
+                departed = known
+                self._store.transact(lambda w: self._move(w, row, Waiting.HOME, departed))
                 return GoTo(url)
         needs_write = isinstance(step, Bind | Stop) or (
             isinstance(step, Ask) and (step.waiting != row.waiting or _unprepared(known, step))
@@ -187,7 +204,8 @@ class SignIn:
 
     def answer(self, id: str, version: int, form: Mapping[str, str], browser: Browser, moment: Moment) -> Show:
         """A form post of the present page; `version` is what the page carried, so each step is taken once."""
-        with self._store.write() as w:
+
+        def take(w: Writer) -> Show:
             row = self._row(w, id, browser, moment)
             if row.version != version:
                 return AtStep(id)
@@ -224,12 +242,15 @@ class SignIn:
                     return self._page(row, row.version, learned.known, view, step, learned.error)
             return self._proceed(w, row, learned.known, browser, moment)
 
+        return self._store.transact(take)
+
     def home_answered(self, tenant_id: str, query: Mapping[str, str], browser: Browser, moment: Moment) -> Show:
         """The home's answer at the redirect URI of home `tenant_id`. The code is sent upstream once, whatever comes."""
         handle = self._vault.read_handle("state", query.get("state", ""))
         if handle is None:
             raise stranger("callback without a state of ours")
-        with self._store.write() as w:
+
+        def come_back(w: Writer) -> Refused | tuple[SigninRow, Known, Home | None]:
             row = self._row(w, handle.id, browser, moment)
             known = Known.from_json(row.known)
             if known.tenant_id != tenant_id or known.departures != handle.generation or known.pending is None:
@@ -239,7 +260,13 @@ class SignIn:
                 return Refused(used("the home's answer was already taken"), row.correlation_id, None, row.id)
             home = w.configuration.homes.get(tenant_id)
             self._move(w, row, Waiting.EXCHANGE, known)
-        row = replace(row, version=row.version + 1, waiting=Waiting.EXCHANGE.value)
+            return replace(row, version=row.version + 1, waiting=Waiting.EXCHANGE.value), known, home
+
+        back = self._store.transact(come_back)
+        if isinstance(back, Refused):
+            return back
+        row, known, home = back
+        assert known.pending is not None
         try:
             if home is None or not home.enabled:
                 raise Problem(
@@ -250,26 +277,29 @@ class SignIn:
             answer = self._homes.finish(home, Pending.from_json(known.pending), query, moment)
         except Problem as problem:
             return self._home_failed(row, known, problem, browser, moment)
-        with self._store.write() as w:
-            signed = sealed(answer.signed, self._vault, row.id)
-            return self._proceed(w, row, learn(w, known, home, answer, signed, moment), browser, moment)
+        signed = sealed(answer.signed, self._vault, row.id)
+        return self._store.transact(
+            lambda w: self._proceed(w, row, learn(w, known, home, answer, signed, moment), browser, moment)
+        )
 
     def _home_failed(self, row: SigninRow, known: Known, problem: Problem, browser: Browser, moment: Moment) -> Show:
         """The answer is refused: nothing was learned. The guest may try again from the sign-in's page; only the
         home's own error is passed on to the app."""
         tell_app = problem.code is Code.HOME_SAID_ERROR and known.request is not None
-        with self._store.write() as w:
-            said_no = problem.code is Code.HOME_SAID_ERROR and was_asked(known)
-            known = replace(known, pending=None, asked_home=known.asked_home or said_no)
+        said_no = problem.code is Code.HOME_SAID_ERROR and was_asked(known)
+        known = replace(known, pending=None, asked_home=known.asked_home or said_no)
+
+        def fail(w: Writer) -> Show:
             if said_no and known.identity is not None:
                 # the step-up failed at home: what the home proved before still stands
                 return self._proceed(w, row, known, browser, moment)
             view = load_view(w, known, moment.at, browser.ip_address)
             return self._refuse(w, row, row.correlation_id, known, view, Stop(problem, tell_app), browser, moment)
 
+        return self._store.transact(fail)
+
     def _advance(self, row: SigninRow, known: Known, browser: Browser, moment: Moment) -> Show:
-        with self._store.write() as w:
-            return self._proceed(w, row, known, browser, moment)
+        return self._store.transact(lambda w: self._proceed(w, row, known, browser, moment))
 
     def _proceed(self, w: Writer, row: SigninRow, known: Known, browser: Browser, moment: Moment) -> Show:
         """Computes the next step from the facts inside the writing transaction, and takes it."""
@@ -290,7 +320,8 @@ class SignIn:
 
     def conclude(self, id: str, browser: Browser, moment: Moment) -> Show | Granted | Landed:
         """The last step: everything is judged again, then the grant is written and the sign-in is over."""
-        with self._store.write() as w:
+
+        def conclude(w: Writer) -> Show | Granted | Landed:
             shown_again = self._granted_before(w, id, browser, moment)
             if shown_again is not None:
                 return shown_again
@@ -310,6 +341,8 @@ class SignIn:
                 known = replace(known, granted=(granted.grant_id, granted.session_id), persistent=granted.persistent)
             self._move(w, row, Waiting.DONE, known)
             return granted
+
+        return self._store.transact(conclude)
 
     def _granted_before(self, r: Reader, id: str, browser: Browser, moment: Moment) -> Granted | None:
         """The answer once more, when it got lost: the same grant, whose code is the same handle and still unused."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -17,7 +20,7 @@ from b2b_idp.store.configuration import (
     ConfigurationWriter,
 )
 from b2b_idp.store.directory import DirectoryReader, DirectoryWriter
-from b2b_idp.store.engine import Database, ping
+from b2b_idp.store.engine import Conflict, Database, ping, unavailable
 from b2b_idp.store.factors import FactorsReader, FactorsWriter
 from b2b_idp.store.grants import GrantsReader, GrantsWriter
 from b2b_idp.store.logs import LogsReader, LogsWriter
@@ -29,6 +32,12 @@ from b2b_idp.store.reports import SigninReports
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.signins import SigninsReader, SigninsWriter
 from b2b_idp.store.users import UsersReader, UsersWriter
+
+T = TypeVar("T")
+ATTEMPTS = 10
+"""How often a transaction is tried that others undo."""
+_FIRST_PAUSE = 0.004
+"""Seconds before the second try at most; each further one waits up to twice as long."""
 
 __all__ = ["Configuration", "Reader", "Store", "Writer"]
 
@@ -190,9 +199,27 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[Writer]:
-        """One writing transaction: everything lands together on exit, nothing when an exception leaves it."""
-        with self._database.transaction(write=True) as connection:
-            yield Writer(connection, self._sealer, self._cache)
+        """One writing transaction: everything lands together on exit, nothing when an exception leaves it. Requests
+        take `transact`, which tries again when another was in the way; this raises Problem(UNAVAILABLE)."""
+        try:
+            with self._database.transaction(write=True) as connection:
+                yield Writer(connection, self._sealer, self._cache)
+        except Conflict as conflict:
+            raise unavailable("another transaction was in the way") from conflict
+
+    def transact(self, step: Callable[[Writer], T]) -> T:
+        """What `step` gives in one writing transaction. Where another was in its way it is undone and run again, so it
+        has no effect but on its Writer. Raises Problem(UNAVAILABLE) when that does not end."""
+        for attempt in range(ATTEMPTS):
+            try:
+                with self._database.transaction(write=True) as connection:
+                    return step(Writer(connection, self._sealer, self._cache))
+            except Conflict as conflict:
+                if attempt == ATTEMPTS - 1:
+                    raise unavailable("transactions kept being in one another's way") from conflict
+                # not a secret: only that two of them do not wait equally long
+                time.sleep(random.uniform(0, _FIRST_PAUSE * 2**attempt))  # noqa: S311
+        raise AssertionError("a last attempt returns or raises")
 
     def ping(self) -> None:
         """Raises Problem(UNAVAILABLE) unless the database answers and has the schema."""

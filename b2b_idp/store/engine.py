@@ -45,6 +45,7 @@ class Database:
             raise Problem(Code.BAD_SETTING, "DATABASE_URL is a sqlite:/// or a postgresql:// address.")
         self.in_memory = url in ("sqlite://", "sqlite:///:memory:")
         self._one_at_a_time = threading.RLock() if self.in_memory else None
+        self.url = url
         self._kind = _KINDS[scheme]
         # parameters are sealed letters, evidence, addresses: an error's text is logged
         self._engine = self._kind.open(url, hide_parameters=True, json_serializer=_json)
@@ -64,20 +65,21 @@ class Database:
                 with (self._writer if write else self._engine).connect() as connection, connection.begin():
                     yield connection
             except TimeoutError as e:
-                raise _unavailable("no connection of the pool became free") from e
+                raise unavailable("no connection of the pool became free") from e
             except DBAPIError as e:
                 if self._kind.conflict(e):
                     raise Conflict from e
                 why = self._kind.unavailable(e)
                 if why is None:
                     raise
-                raise _unavailable(why) from e
+                raise unavailable(why) from e
 
     def close(self) -> None:
         self._engine.dispose()
 
 
-def _unavailable(why: str) -> Problem:
+def unavailable(why: str) -> Problem:
+    """The database cannot be used now: an honest 503."""
     return Problem(Code.UNAVAILABLE, "The service is busy. Please try again in a moment.", why, timedelta(seconds=2))
 
 

@@ -15,7 +15,7 @@ from b2b_idp.model.directory import App
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Problem
 from b2b_idp.net.http import Http
-from b2b_idp.store import Store
+from b2b_idp.store import Store, Writer
 from b2b_idp.store.notices import Notice
 from b2b_idp.tokens.claims import pairwise, sid_of
 
@@ -98,13 +98,17 @@ class Notifier:
                 self._busy.discard(app_id)
 
     def _try(self, notice: Notice, moment: Moment) -> bool:
-        with self._store.write() as w:
+        def claim(w: Writer) -> App | None:
             if not w.notices.claim(notice.id, notice.attempts, moment.at + _CLAIM):
-                return False
+                return None
             app = w.apps.by_client_id(notice.app_id)
             if app is None:
                 w.notices.delivered(notice.id)
-                return False
+            return app
+
+        app = self._store.transact(claim)
+        if app is None:
+            return False
         claims = logout_token(notice, app, issuer=self._issuer, vault=self._vault, moment=moment)
         token = self._keys.signer(app.id_token_alg, moment.at).sign(claims, "logout+jwt")
         try:
@@ -113,10 +117,13 @@ class Notifier:
         except Problem as problem:
             error = problem.why or problem.say
         attempts = notice.attempts + 1
-        with self._store.write() as w:
+        again = None if attempts >= ATTEMPTS else moment.at + timedelta(minutes=1) * 2 ** (attempts - 1)
+
+        def note(w: Writer) -> None:
             if error is None:
                 w.notices.delivered(notice.id)
             else:
-                wait = timedelta(minutes=1) * 2 ** (attempts - 1)
-                w.notices.failed(notice.id, error, None if attempts >= ATTEMPTS else moment.at + wait)
+                w.notices.failed(notice.id, error, again)
+
+        self._store.transact(note)
         return error is None

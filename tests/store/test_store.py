@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import inspect
 
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.directory import HomeIdentity, Tenant, User
+from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import Store
 from b2b_idp.store.grants import Grant
 from b2b_idp.store.migrate import HEAD, config, downgrade
@@ -195,7 +197,6 @@ def test_the_newest_revision_is_the_one_that_the_code_expects():
 def test_n_162_a_lock_held_by_another_process_is_an_honest_refusal(tmp_path, monkeypatch):
     import sqlite3
 
-    from b2b_idp.model.problem import Code, Problem
     from b2b_idp.store import sqlite
 
     monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0)
@@ -211,3 +212,36 @@ def test_n_162_a_lock_held_by_another_process_is_an_honest_refusal(tmp_path, mon
     with store.write() as w:
         w.documents.create_tenant(Tenant("t", "Contoso", "contoso.example", AT))
     store.close()
+
+
+def agreeing(store, n):
+    """Two of these at the same time would both see that nobody has a guest named so, and both add one."""
+
+    def step(w):
+        if not w.users.by_mail("ada@fabrikam.example"):
+            w.users.add(guest(f"u{n}"))
+            return True
+        return False
+
+    return store.transact(step)
+
+
+@pytest.mark.parametrize("url", ["file", "postgres"], indirect=True)
+def test_what_one_transaction_read_another_has_not_changed_when_it_is_committed(store):
+    with ThreadPoolExecutor(8) as pool:
+        added = [pool.submit(agreeing, store, n) for n in range(24)]
+    assert [one.result() for one in added].count(True) == 1
+    with store.read() as r:
+        assert len(r.users.by_mail("ada@fabrikam.example")) == 1
+
+
+@pytest.mark.parametrize("url", ["postgres"], indirect=True)
+def test_a_transaction_that_lost_against_another_is_an_honest_refusal_where_nobody_tries_again(store, open_store):
+    other = open_store(store._database.url)
+    with pytest.raises(Problem) as refused, store.write() as w:
+        w.users.by_mail("ada@fabrikam.example")
+        with other.write() as first:
+            first.users.by_mail("ada@fabrikam.example")
+            first.users.add(guest("u1"))
+        w.users.add(guest("u2"))
+    assert refused.value.code is Code.UNAVAILABLE and refused.value.retry_after
