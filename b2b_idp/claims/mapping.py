@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from b2b_idp.claims.definition import bad, read
 from b2b_idp.claims.restricted import is_restricted
+from b2b_idp.model.problem import Problem
 
 Sources = Mapping[str, Mapping[str, Any]]
 """Source (user, application, resource, audience, company) → attribute by ID in folded case → value or None."""
@@ -74,12 +75,37 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupFilter:
+    """A policy's GroupFilter: groups whose name starts with, ends with or contains a text, in any case."""
+
+    match_on: Literal["displayname", "samaccountname"]
+    type: Literal["prefix", "suffix", "contains"]
+    value: str
+    """In folded case."""
+
+    def admits(self, name: str | None) -> bool:
+        """Whether a group passes, by its displayName or onPremisesSamAccountName as `match_on` says."""
+        folded = (name or "").casefold()
+        match self.type:
+            case "prefix":
+                return folded.startswith(self.value)
+            case "suffix":
+                return folded.endswith(self.value)
+            case "contains":
+                return self.value in folded
+
+
+@dataclass(frozen=True, slots=True)
 class MappedClaim:
     """A claim that a policy made (`value`), or would have made had its source held anything (`value` None)."""
 
     name: str
     value: Any
     origin: str
+    steps: tuple[str, ...] = ()
+    """One readable line for each transformation that ran, in order."""
+    because: str | None = None
+    """Why there is no value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +114,31 @@ class ClaimsMapping:
 
     include_basic: bool
     entries: tuple[Entry, ...]
+    group_filter: GroupFilter | None = None
+    """Which groups `groups` may name; None for all."""
+    audience_override: str | None = None
+    """`aud` for an app with a signing key of its own; an absolute URI."""
+    issuer_with_application_id: bool = False
+    """Whether `iss` names the app, for an app with a signing key of its own."""
+    problems: tuple[str, ...] = ()
+    """What of a stored policy is left out, and why."""
 
     def apply(self, sources: Sources) -> list[MappedClaim]:
         """The policy's claims for these sources, in the policy's order. Missing data makes a claim with value None,
         which a token leaves out."""
-        return [MappedClaim(e.claim, e.value(sources), e.origin) for e in self.entries]
+        made = [(e, e.value(sources)) for e in self.entries]
+        return [
+            MappedClaim(e.claim, v, e.origin, because=f"{e.source}.{e.id} is empty" if v is None else None)
+            for e, v in made
+        ]
+
+
+def compile_stored(definition: object) -> ClaimsMapping:
+    """Compiles a definition that is kept. Never raises: what is wrong is left out and told in `problems`."""
+    try:
+        return compile_mapping(definition)
+    except Problem as e:
+        return ClaimsMapping(False, (), problems=(e.say,))
 
 
 def compile_mapping(definition: object) -> ClaimsMapping:

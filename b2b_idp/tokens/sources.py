@@ -1,0 +1,43 @@
+"""The attributes that claims mapping policies read, as the directory has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from b2b_idp.model.directory import App
+from b2b_idp.tokens.gather import Subject
+
+
+def sources_of(subject: Subject, client: App) -> dict[str, Mapping[str, Any]]:
+    """The attributes that claims mapping policies read, by source and ID in folded case. `application` is the client,
+    `resource` and `audience` the app that the token is for."""
+    user, resource = subject.user, _service_principal(subject.app)
+    attributes = {name.casefold(): value for name, value in user.properties.items()}
+    phones = user.properties.get("businessPhones") or []
+    extension = user.properties.get("onPremisesExtensionAttributes") or {}
+    # for a federated guest the user principal name reads as the address, as in Entra
+    attributes |= {name.casefold(): value for name, value in extension.items()} | {
+        "objectid": user.id,
+        "mail": user.mail,
+        "userprincipalname": user.mail if user.is_guest and user.mail else user.upn,
+        "usertype": user.user_type,
+        "creationtype": user.creation_type,
+        "accountenabled": user.account_enabled,
+        "createddatetime": user.created_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "othermail": user.properties.get("otherMails"),
+        "telephonenumber": phones[0] if phones else None,
+        "facsimiletelephonenumber": user.properties.get("faxNumber"),
+        "assignedroles": list(subject.roles),
+    }
+    return {
+        "user": attributes,
+        "application": _service_principal(client),
+        "resource": resource,
+        "audience": resource,
+        "company": {"tenantcountry": None},
+    }
+
+
+def _service_principal(app: App) -> Mapping[str, Any]:
+    return {"displayname": app.display_name, "objectid": app.sp_id, "tags": app.sp_properties.get("tags")}
