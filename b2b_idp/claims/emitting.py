@@ -56,7 +56,9 @@ def transform(linked: Linked) -> Transform:
     def lacking(n: int, results: Results) -> Made:
         origin = linked.origins[n]
         before = results[origin.transformation].because if isinstance(origin, Output) else None
-        return skipped(before or f"{origin} is empty")
+        if before is None:
+            return skipped(f"{origin} is empty")
+        return Made(None, None, f"{name}: skipped, {origin} made nothing", before)
 
     def ran(texts: list[str]) -> Made:
         made = run(texts)

@@ -23,7 +23,7 @@ _MEMBERS = (
     "Version IncludeBasicClaimSet ClaimsSchema ClaimsTransformation ClaimsTransformations GroupFilter "
     "audienceOverride issuerWithApplicationId"
 )
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s#\"<>\\^`{|}\x00-\x20\x7f-\U0010ffff]+")
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!//(?:[/?]|\Z))[^\s#\"<>\\^`{|}\x00-\x20\x7f-\U0010ffff]+")
 """An absolute URI without fragment (RFC 3986 §4.3), by its characters."""
 
 

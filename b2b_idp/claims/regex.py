@@ -75,6 +75,7 @@ def compile_regex(expression: str) -> Regex:
 
 def _translated(expression: str) -> str:
     made: list[str] = []
+    names: set[str] = set()
     at, brackets = 0, -1
     """`brackets`: where the content of the bracket expression begins, -1 outside of one."""
     while at < len(expression):
@@ -89,7 +90,7 @@ def _translated(expression: str) -> str:
             # RE2 would read [: as the begin of a POSIX class
             piece, at = ("\\[" if c == "[" else c), at + 1
         elif expression.startswith("(?", at):
-            piece, at = _group(expression, at)
+            piece, at = _group(expression, at, names)
         else:
             if c == "[":
                 brackets = at + 1 + expression.startswith("^", at + 1)
@@ -98,13 +99,17 @@ def _translated(expression: str) -> str:
     return "".join(made)
 
 
-def _group(expression: str, at: int) -> tuple[str, int]:
-    """What stands at `(?` in RE2's words, and where it ends."""
+def _group(expression: str, at: int, names: set[str]) -> tuple[str, int]:
+    """What stands at `(?` in RE2's words, and where it ends; `names` has those of the groups before."""
     for begin, name in _REFUSED.items():
         if expression.startswith(begin, at):
             raise RegexError(f"has {name}, which cannot be matched in linear time")
     if found := _NAMED.match(expression, at):
-        return f"(?P<{found['quoted'] or found['angled']}>", found.end()
+        name = found["quoted"] or found["angled"]
+        if name in names:
+            raise RegexError(f"names two groups {name[:80]}")
+        names.add(name)
+        return f"(?P<{name}>", found.end()
     if found := _FLAGS.match(expression, at):
         return found[0], found.end()
     if found := _COMMENT.match(expression, at):
