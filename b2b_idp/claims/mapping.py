@@ -146,7 +146,8 @@ class _Compiler:
         if "Version" not in members or type(members["Version"].value) is not int or members["Version"].value != 1:
             raise members.get("Version", self._policy).flaw("Version is 1")
         entries, linked = self._linked(members)
-        order = [id for id in linked if id in needed(entries, linked)]
+        wanted = needed(entries, linked)
+        order = [id for id in linked if id in wanted]
         return ClaimsMapping(
             include_basic=self._of(members, "IncludeBasicClaimSet", Node.boolean, default=True, wrong=False),
             transforms=tuple((id, transform(linked[id])) for id in order),

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from documents import SOURCES, applied, claims, definition, document, made_by, transformation, user
+from mapping_documents import SOURCES, applied, claims, definition, document, made_by, transformation, user
 
 from b2b_idp.claims.attributes import IDS
 from b2b_idp.claims.mapping import compile_mapping
