@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from b2b_idp.claims.mapping import ClaimsMapping, compile_mapping
+from b2b_idp.claims.mapping import ClaimsMapping, compile_stored
+from b2b_idp.logs import log
 from b2b_idp.model.authorization import AuthorizationPolicy, DomainPolicy
 from b2b_idp.model.directory import Tenant
 from b2b_idp.model.home import MAILED_TENANT_ID, Home, Partner, Trust, effective_trust, mailed_home, mailed_trust
@@ -26,8 +26,6 @@ from b2b_idp.policy.stored import readable, stored_policy_of
 from b2b_idp.policy.strengths import BUILT_IN
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.tables import apps, home_domains, homes, partners, policies, tenant
-
-_log = logging.getLogger(__name__)
 
 DEFAULT = "default"
 """The key of the default configuration among the partners."""
@@ -105,10 +103,13 @@ class ConfigurationCache:
         if not keep:
             return _load(connection, self._sealer)
         with self._lock:
-            self._kept = _load(connection, self._sealer)
-            for id, why in self._kept.problems.items():
-                _log.error("policy %s cannot be enforced, what it concerns is closed: %s", id, why)
-            return self._kept
+            loaded = self._kept = _load(connection, self._sealer)
+        for id, why in loaded.problems.items():
+            log.error("policy cannot be enforced, what it concerns is closed", policy_id=id, problem=why)
+        for id, mapping in loaded.claims_mappings.items():
+            if mapping.problems:
+                log.warning("claims mapping policy is left out in part", policy_id=id, problems=mapping.problems)
+        return loaded
 
 
 _VERSION = select(tenant.c.config_version)
@@ -140,7 +141,7 @@ def _load(c: Connection, sealer: Sealer) -> Configuration:
         partners={k: v for k, v in entries.items() if k != DEFAULT},
         policies=Policies(access),
         named=named,
-        claims_mappings={r.id: compile_mapping(r.document["definition"]) for r in rows if r.kind == CLAIMS_MAPPING},
+        claims_mappings={r.id: compile_stored(r.document.get("definition")) for r in rows if r.kind == CLAIMS_MAPPING},
         authorization=next(
             (authorization_policy_of(r.document) for r in rows if r.kind == AUTHORIZATION), AuthorizationPolicy()
         ),

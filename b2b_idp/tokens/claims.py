@@ -14,6 +14,7 @@ from b2b_idp.model.access import Counted
 from b2b_idp.model.directory import App, ClientAuth
 from b2b_idp.model.moment import Moment
 from b2b_idp.tokens.gather import Subject
+from b2b_idp.tokens.sources import sources_of
 
 ID_TOKEN_LIFETIME = timedelta(hours=1)
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=10)
@@ -101,40 +102,6 @@ def _mapped(made: Made, subject: Subject, client: App) -> None:
         return
     for claim in subject.mapping.apply(sources_of(subject, client)):
         made.put(claim.name, claim.value, claim.origin)
-
-
-def sources_of(subject: Subject, client: App) -> dict[str, Mapping[str, Any]]:
-    """The attributes that claims mapping policies read, by source and ID in folded case. `application` is the client,
-    `resource` and `audience` the app that the token is for."""
-    user, resource = subject.user, _service_principal(subject.app)
-    attributes = {name.casefold(): value for name, value in user.properties.items()}
-    phones = user.properties.get("businessPhones") or []
-    extension = user.properties.get("onPremisesExtensionAttributes") or {}
-    # for a federated guest the user principal name reads as the address, as in Entra
-    attributes |= {name.casefold(): value for name, value in extension.items()} | {
-        "objectid": user.id,
-        "mail": user.mail,
-        "userprincipalname": user.mail if user.is_guest and user.mail else user.upn,
-        "usertype": user.user_type,
-        "creationtype": user.creation_type,
-        "accountenabled": user.account_enabled,
-        "createddatetime": user.created_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "othermail": user.properties.get("otherMails"),
-        "telephonenumber": phones[0] if phones else None,
-        "facsimiletelephonenumber": user.properties.get("faxNumber"),
-        "assignedroles": list(subject.roles),
-    }
-    return {
-        "user": attributes,
-        "application": _service_principal(client),
-        "resource": resource,
-        "audience": resource,
-        "company": {"tenantcountry": None},
-    }
-
-
-def _service_principal(app: App) -> Mapping[str, Any]:
-    return {"displayname": app.display_name, "objectid": app.sp_id, "tags": app.sp_properties.get("tags")}
 
 
 def id_token(
