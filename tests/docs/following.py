@@ -28,7 +28,7 @@ def free_port() -> int:
         return port
 
 
-PORTS = ("8000", "8001", "5001", "3000", "4180", "8080", "9000")
+PORTS = ("8000", "5000", "8001", "5001", "3000", "4180", "8080", "9000")
 """Those that the manual's pages use."""
 
 

@@ -55,7 +55,7 @@ def script(*pages: Path) -> str:
     goes on once that answers. At the end it says so, and leaves everything running until its input ends.
     """
     lines = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"]
-    for page, block in ((page, block) for page in pages for block in blocks(page)):
+    for page, block in ((p, b) for p in pages for b in blocks(p)):
         if block.not_run is not None or block.language not in ("sh", "python"):
             continue
         lines.append(f"echo '=== {page.name}:{block.line}' >&2")
