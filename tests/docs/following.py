@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -55,8 +56,7 @@ def followed(
         text = text.replace(documented, ours)
     chosen = {documented: free_port() for documented in PORTS} | dict(ports or {})
     for documented, port in chosen.items():
-        text = text.replace(f"127.0.0.1:{documented}", f"127.0.0.1:{port}")
-        text = text.replace(f"--port {documented}", f"--port {port}")
+        text = re.sub(rf"(127\.0\.0\.1:|--port |http\.server ){documented}\b", rf"\g<1>{port}", text)
     here = Path(sys.executable).parent
     known = {k: v for k, v in os.environ.items() if not k.startswith("B2B_IDP_")} | dict(env or {})
     reader = subprocess.Popen(

@@ -77,5 +77,6 @@ def _shell(text: str) -> str:
         if re.search(r" &( #.*)?$", line):
             port = re.search(r"(?:--port |127\.0\.0\.1:)(\d+)", line)
             address = f"http://127.0.0.1:{port[1]}/" if port else "-f http://127.0.0.1:8000/readyz"
-            lines.append(f"for _ in $(seq 200); do curl -s -o /dev/null {address} && break; sleep 0.1; done")
+            asked = f"curl -s -o /dev/null {address}"
+            lines.append(f"for _ in $(seq 300); do {asked} && break; sleep 0.1; done; {asked}")
     return "\n".join(lines)

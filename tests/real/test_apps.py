@@ -124,15 +124,33 @@ def test_openid_client_signs_out_here_and_there(openid_client):
 # --- oauth4webapi ----------------------------------------------------------------------------------------------------
 
 
-def test_oauth4webapi_signs_in_asks_userinfo_and_refreshes(tmp_path):
+@pytest.fixture(scope="module")
+def oauth4webapi(tmp_path_factory) -> Iterator[Recipe]:
     node()
-    (tmp_path / "node_modules").symlink_to(HERE / "node_modules")
-    with recipe("apps-oauth4webapi.md", tmp_path) as done:
-        page, _ = sign_in(done.at("3000"), ADA)
-        said = json.loads(page.text)
+    folder = tmp_path_factory.mktemp("oauth4webapi")
+    (folder / "node_modules").symlink_to(HERE / "node_modules")
+    with recipe("apps-oauth4webapi.md", folder) as done:
+        yield done
+
+
+def test_oauth4webapi_signs_in_asks_userinfo_and_refreshes(oauth4webapi):
+    page, _ = sign_in(oauth4webapi.at("3000"), ADA)
+    said = json.loads(page.text)
     same = ("sub", "oid", "groups", "roles", "department", "amr", "auth_time")
     assert [said["refreshed"][k] for k in same] == [said["claims"][k] for k in same]
     assert (said["claims"]["department"], said["userinfo"]["department"]) == ("Sales", "Sales")
+
+
+def test_oauth4webapi_signs_in_from_a_page_of_another_origin_in_a_real_browser(oauth4webapi, browser):
+    browser.goto(oauth4webapi.at("8080", "/catalogue.html"))
+    browser.ask("wait", selector="main[data-page]")
+    while (page := browser.where()["page"]) != "catalogue":
+        if page == "home-realm":
+            browser.fill("input[name=email]", ADA)
+        browser.click("button[type=submit]")
+        browser.ask("wait", selector="main[data-page]")
+    (group,) = oauth4webapi.graph("GET", "/groups")["value"]
+    assert json.loads(browser.text("main")) == {"email": ADA, "groups": [group["id"]]}
 
 
 # --- oauth2-proxy ----------------------------------------------------------------------------------------------------
@@ -141,7 +159,9 @@ def test_oauth4webapi_signs_in_asks_userinfo_and_refreshes(tmp_path):
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory) -> Iterator[Recipe]:
     path = f"{oauth2_proxy().parent}{os.pathsep}{os.environ['PATH']}"
-    with recipe("apps-oauth2-proxy.md", tmp_path_factory.mktemp("oauth2-proxy"), env={"PATH": path}) as done:
+    sooner = {'cookie_refresh = "5m"': 'cookie_refresh = "1s"'}
+    folder = tmp_path_factory.mktemp("oauth2-proxy")
+    with recipe("apps-oauth2-proxy.md", folder, env={"PATH": path}, replaced=sooner) as done:
         yield done
 
 
@@ -155,6 +175,18 @@ def test_oauth2_proxy_lets_a_member_of_the_group_in_and_tells_the_app_who_it_is(
 def test_oauth2_proxy_keeps_out_who_is_not_in_the_group(proxy):
     page, _ = sign_in(proxy.at("4180"), BEN)
     assert (page.status, urlsplit(page.url).path) == (403, "/oauth2/callback")
+
+
+def test_oauth2_proxy_puts_out_who_left_the_group_when_it_refreshes(proxy):
+    _, walker = sign_in(proxy.at("4180"), ADA)
+    (group,), (ada,) = (proxy.graph("GET", path)["value"] for path in ("/groups", f"/users?$filter=mail eq '{ADA}'"))
+    proxy.graph("DELETE", f"/groups/{group['id']}/members/{ada['id']}/$ref")
+    try:
+        time.sleep(2.1)  # it counts whole seconds
+        assert walker.get(proxy.at("4180")).status == 403
+    finally:
+        reference = {"@odata.id": f"{proxy.at('8000')}v1.0/directoryObjects/{ada['id']}"}
+        proxy.graph("POST", f"/groups/{group['id']}/members/$ref", reference)
 
 
 def test_oauth2_proxy_signs_out_here_and_there(proxy):
@@ -200,6 +232,18 @@ def test_mod_auth_openidc_signs_out_here_and_there(apache):
     back = quote(apache.at("8080"), safe="")
     page = walker.get(apache.at("8080", f"/signed-in?logout={back}"))
     assert page.name == "home-realm", "back at the site, which signs in again: nobody is known any more"
+
+
+def test_mod_auth_openidc_hears_of_sessions_that_were_revoked(apache):
+    page, walker = sign_in(apache.at("8080"), ADA)
+    assert page.status == 200
+    (ada,) = apache.graph("GET", f"/users?$filter=mail eq '{ADA}'")["value"]
+    apache.graph("POST", f"/users/{ada['id']}/revokeSignInSessions")
+    for _ in range(100):
+        if walker.get(apache.at("8080")).name == "home-realm":
+            return
+        time.sleep(0.1)
+    pytest.fail("the session at the site goes on")
 
 
 # --- MSAL Python -----------------------------------------------------------------------------------------------------
