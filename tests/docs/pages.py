@@ -47,15 +47,15 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", h).strip().lower().replace(" ", "-") for h in heads}
 
 
-def script(page: Path) -> str:
-    """The page as one bash script: its blocks from top to bottom, as a reader would type them.
+def script(*pages: Path) -> str:
+    """The pages as one bash script: their blocks from top to bottom, as a reader would type them.
 
     A Python block's first line names the file that it is written to; then it is run, by pytest if it holds tests. A
-    command that is left running ends with ` &` in the page; the script goes on once its port answers. At the end it
-    says so, and leaves everything running until its input ends.
+    command that is left running ends with ` &` in the page, and names its port if it is not the server's; the script
+    goes on once that answers. At the end it says so, and leaves everything running until its input ends.
     """
     lines = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"]
-    for block in blocks(page):
+    for page, block in ((p, b) for p in pages for b in blocks(p)):
         if block.not_run is not None or block.language not in ("sh", "python"):
             continue
         lines.append(f"echo '=== {page.name}:{block.line}' >&2")
@@ -74,8 +74,9 @@ def _shell(text: str) -> str:
     lines = []
     for line in text.splitlines():
         lines.append(line)
-        if line.endswith(" &"):
-            port = re.search(r"--port (\d+)", line)
-            address = f"http://127.0.0.1:{port[1]}/" if port else "http://127.0.0.1:8000/readyz"
-            lines.append(f"for _ in $(seq 200); do curl -sf -o /dev/null {address} && break; sleep 0.1; done")
+        if re.search(r" &( #.*)?$", line):
+            port = re.search(r"(?:--port |127\.0\.0\.1:)(\d+)", line)
+            address = f"http://127.0.0.1:{port[1]}/" if port else "-f http://127.0.0.1:8000/readyz"
+            asked = f"curl -s -o /dev/null {address}"
+            lines.append(f"for _ in $(seq 300); do {asked} && break; sleep 0.1; done; {asked}")
     return "\n".join(lines)
