@@ -41,7 +41,7 @@ _APP_DEFAULTS: dict[str, Any] = {
 _APP_PROPERTIES = frozenset(
     [*_APP_DEFAULTS, *"id appId displayName createdDateTime passwordCredentials b2bIdp notes".split()]
 )
-_SP_PROPERTIES = frozenset(
+SP_PROPERTIES = frozenset(
     "id appId displayName appDisplayName accountEnabled appRoleAssignmentRequired appRoles servicePrincipalType tags "
     "servicePrincipalNames oauth2PermissionScopes replyUrls appOwnerOrganizationId notes description "
     "homepage loginUrl preferredSingleSignOnMode preferredTokenSigningKeyThumbprint keyCredentials "
@@ -71,7 +71,8 @@ def _app_row(call: Call, row: AppRow) -> dict[str, Any]:
     return shown
 
 
-def _sp_row(call: Call, row: AppRow) -> dict[str, Any]:
+def sp_row(call: Call, row: AppRow) -> dict[str, Any]:
+    """A service principal as Graph shows it."""
     application, own = row.application, row.service_principal
     api = application.get("api") or {}
     keys = call.w.app_keys.of(row.id)
@@ -269,13 +270,13 @@ def _remove_password(call: Call, id: str) -> Answer:
 
 
 def _sps(call: Call) -> Answer:
-    rows = [_sp_row(call, r) for r in call.w.apps.rows() if r.sp_explicit]
-    return call.collection("servicePrincipals", rows, call.query(_SP_PROPERTIES))
+    rows = [sp_row(call, r) for r in call.w.apps.rows() if r.sp_explicit]
+    return call.collection("servicePrincipals", rows, call.query(SP_PROPERTIES))
 
 
 def _sp(call: Call, id: str) -> Answer:
-    row = _sp_row(call, find_app(call, id, sp=True))
-    return call.entity("servicePrincipals", row, call.query(_SP_PROPERTIES).select)
+    row = sp_row(call, find_app(call, id, sp=True))
+    return call.entity("servicePrincipals", row, call.query(SP_PROPERTIES).select)
 
 
 def _add_sp(call: Call) -> Answer:
@@ -294,7 +295,7 @@ def _add_sp(call: Call) -> Answer:
     row = replace(row, sp_explicit=True, service_principal=dict(row.service_principal) | changes)
     writer(call).apps.save(row)
     call.target("ServicePrincipal", row.sp_id, row.application["displayName"])
-    return call.entity("servicePrincipals", _sp_row(call, row)), 201
+    return call.entity("servicePrincipals", sp_row(call, row)), 201
 
 
 def _change_sp(call: Call, id: str) -> Answer:

@@ -98,7 +98,8 @@ crossTenantAccessPolicyConfigurationPartner: tenantId guid, isServiceProvider bo
 conditionalAccessPolicy: id! guid, templateId! text?, displayName text, description text?, state text,
   createdDateTime! time, modifiedDateTime! time?, conditions ConditionalAccessPolicy.Conditions,
   grantControls ConditionalAccessPolicy.GrantControls?, sessionControls ConditionalAccessPolicy.SessionControls?
-claimsMappingPolicy: id! guid, displayName text, description text?, definition [text], isOrganizationDefault bool?
+claimsMappingPolicy: id! guid, displayName text, description text?, definition [text], isOrganizationDefault bool?,
+  b2bIdp! object?
 authenticationStrengthPolicy: id! guid, displayName text, description text, policyType! text,
   requirementsSatisfied! text, allowedCombinations [text], createdDateTime! time, modifiedDateTime! time
 authenticationCombinationConfiguration: id! guid, allowedAAGUIDs [text], appliesToCombinations [text]

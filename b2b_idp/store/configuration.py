@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from b2b_idp.claims.mapping import ClaimsMapping, compile_stored
+from b2b_idp.logs import log
 from b2b_idp.model.authorization import AuthorizationPolicy, DomainPolicy
 from b2b_idp.model.directory import Tenant
 from b2b_idp.model.home import MAILED_TENANT_ID, Home, Partner, Trust, effective_trust, mailed_home, mailed_trust
@@ -99,8 +100,11 @@ class ConfigurationCache:
         if not keep:
             return _load(connection, self._sealer)
         with self._lock:
-            self._kept = _load(connection, self._sealer)
-            return self._kept
+            loaded = self._kept = _load(connection, self._sealer)
+        for id, mapping in loaded.claims_mappings.items():
+            if mapping.problems:
+                log.warning("claims mapping policy is left out in part", policy_id=id, problems=mapping.problems)
+        return loaded
 
 
 _VERSION = select(tenant.c.config_version)

@@ -16,11 +16,10 @@ def sources_of(subject: Subject, client: App) -> dict[str, Mapping[str, Any]]:
     attributes = {name.casefold(): value for name, value in user.properties.items()}
     phones = user.properties.get("businessPhones") or []
     extension = user.properties.get("onPremisesExtensionAttributes") or {}
-    # for a federated guest the user principal name reads as the address, as in Entra
     attributes |= {name.casefold(): value for name, value in extension.items()} | {
         "objectid": user.id,
         "mail": user.mail,
-        "userprincipalname": user.mail if user.is_guest and user.mail else user.upn,
+        "userprincipalname": _principal_name(subject),
         "usertype": user.user_type,
         "creationtype": user.creation_type,
         "accountenabled": user.account_enabled,
@@ -37,6 +36,14 @@ def sources_of(subject: Subject, client: App) -> dict[str, Mapping[str, Any]]:
         "audience": resource,
         "company": {"tenantcountry": None},
     }
+
+
+def _principal_name(subject: Subject) -> str:
+    """The user principal name: for a guest whose home is an Entra tenant the address, for all other people the stored
+    one, with #EXT# in it, as Entra does."""
+    user, home = subject.user, subject.home
+    from_entra = user.is_guest and home is not None and home.profile == "entra"
+    return user.mail if from_entra and user.mail else user.upn
 
 
 def _service_principal(app: App) -> Mapping[str, Any]:

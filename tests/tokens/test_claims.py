@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from base64 import urlsafe_b64decode
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 
@@ -258,9 +259,14 @@ def test_no_policy_can_make_a_claim_that_the_protocol_or_the_decision_makes(sour
     assert [n for n in tokens[source] if not is_restricted(n)] in ([], ["name"])
 
 
-def test_for_a_guest_the_user_principal_name_reads_as_the_address():
+@pytest.mark.parametrize(
+    ("profile", "login"),
+    [("entra", "alice@fabrikam.example"), ("google", "alice_fabrikam.example#EXT#@contoso.example")],
+)
+def test_the_user_principal_name_reads_as_the_address_for_guests_from_entra_alone(profile, login):
     schema = [{"Source": "user", "ID": "userprincipalname", "JwtClaimType": "login"}]
-    assert id_token(subject(mapping=mapping(ClaimsSchema=schema)))["login"] == "alice@fabrikam.example"
+    who = subject(home=replace(HOME, profile=profile), mapping=mapping(ClaimsSchema=schema))
+    assert id_token(who)["login"] == login
 
 
 # --- access tokens ---------------------------------------------------------------------------------------------------
