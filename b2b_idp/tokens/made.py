@@ -26,7 +26,8 @@ class Made:
     origins: dict[str, Why] = field(default_factory=dict)
     absent: dict[str, Why] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
-    """Claims that an administrator's rule should have made and could not, for a reason other than missing data."""
+    """Claims that an administrator's rule should have made and could not: a transformation was skipped, the policy does
+    not apply, there is no room. An attribute that is empty is no failure."""
     _used: int = 0
 
     def put(self, name: str, value: Any, origin: str, because: str = "there is no value") -> None:
@@ -40,6 +41,8 @@ class Made:
         """Adds a claim of an administrator's rule, as long as the token stays within RULES_LIMIT."""
         if value is None or value in ("", [], ()):
             self.absent[name] = Why(why.origin, why.steps, why.because or "its source is empty")
+            if why.steps:
+                self.failed.append(name)
             return
         size = len(name) + _size(value)
         if self._used + size > RULES_LIMIT:
