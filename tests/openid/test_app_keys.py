@@ -54,9 +54,7 @@ def world():
 def test_an_added_certificate_is_told_without_its_private_key(world):
     made = add_key(world, world.crm)
     assert (made["type"], made["usage"]) == ("AsymmetricX509Cert", "Verify")
-    assert (
-        x509.load_der_x509_certificate(b64decode(made["key"])).subject.rfc4514_string() == "CN=CRM"
-    )
+    assert x509.load_der_x509_certificate(b64decode(made["key"])).subject.rfc4514_string() == "CN=CRM"
     shown = world.done("GET", SP.format(world.crm.sp_id))
     assert [(k["usage"], k["key"]) for k in shown["keyCredentials"]] == [("Sign", None), ("Verify", None)]
     assert [k["secretText"] for k in shown["passwordCredentials"]] == [None]
