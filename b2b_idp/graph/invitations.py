@@ -145,7 +145,7 @@ def _reset_id(call: Call, asked: InvitationDocument) -> str | None:
     user = call.w.users.by_id(id.lower())
     if user is not None:
         guard_person(call, user)
-        if call.user is None and call.w.directory.roles_of([user.id, *call.w.apps.groups_of(user.id)]):
+        if call.user is None and call.w.directory.roles_of([user.id, *call.w.memberships.groups_of(user, call.moment.at)]):
             raise Problem(Code.FORBIDDEN, "An application does not reset a user who holds directory roles.")
     return id.lower()
 
@@ -169,6 +169,7 @@ def _groups(call: Call, gifts: _Gifts) -> tuple[str, ...]:
         if group is None:
             raise bad(f"b2bIdp.groups: {id} is no group.")
         guard_membership(call, group)
+        check_assigned(group)
     return tuple(id.lower() for id in gifts.groups)
 
 

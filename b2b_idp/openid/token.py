@@ -193,10 +193,10 @@ def _issue(
     nonce: str | None,
     generation: int,
 ) -> dict[str, Any]:
-    subject = subject_of(w, standing.user, standing.app, standing.home)
+    subject = subject_of(w, standing.user, standing.app, standing.home, moment.at)
     audience = _audience(parts.issuer, scope)
     access = claims.access_token(
-        subject if audience == parts.issuer else _for_api(w, audience, standing),
+        subject if audience == parts.issuer else _for_api(w, audience, standing, moment),
         standing.app,
         standing.counted,
         issuer=parts.issuer,
@@ -232,12 +232,12 @@ def _issue(
     return answer
 
 
-def _for_api(w: Writer, audience: str, standing: Standing) -> Subject:
+def _for_api(w: Writer, audience: str, standing: Standing, moment: Moment) -> Subject:
     """The person as the API sees them: its own application's roles, groups and assignments count."""
     api = w.apps.by_identifier_uri(audience)
     if api is None or not api.enabled:
         raise _invalid_grant("the API is gone or disabled")
-    subject = subject_of(w, standing.user, api, standing.home)
+    subject = subject_of(w, standing.user, api, standing.home, moment.at)
     if not subject.assigned:
         raise _invalid_grant("the API requires an assignment, which the person does not have")
     return subject

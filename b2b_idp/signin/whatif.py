@@ -64,7 +64,7 @@ class WhatIf:
             asked=asked,
         )
         evidence = Evidence((statement,), _local(session_amr, session_time, at))
-        groups = r.apps.groups_of(user.id)
+        groups = r.memberships.groups_of(user, at)
         configuration = r.configuration
         view = View(
             configuration=configuration,
@@ -107,7 +107,7 @@ class WhatIf:
             answer["wayForward"] = decision.way_forward
         if isinstance(decision, Allow):
             made = id_token(
-                subject_of(r, user, app, home),
+                subject_of(r, user, app, home, at),
                 decision.counted,
                 issuer=self.issuer,
                 vault=self.vault,

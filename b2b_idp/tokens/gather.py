@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from b2b_idp.claims.mapping import ClaimsMapping
 from b2b_idp.model.directory import App, Tenant, User
@@ -29,9 +30,9 @@ class Subject:
     """Template ids for `wids`, where the app's groupMembershipClaims ask for DirectoryRole."""
 
 
-def subject_of(r: Reader, user: User, app: App, home: Home | None) -> Subject:
-    """The subject as the store has it now."""
-    member_of = r.apps.groups_of(user.id)
+def subject_of(r: Reader, user: User, app: App, home: Home | None, at: datetime) -> Subject:
+    """The subject as the store has it now; `at` is the time that membership rules see."""
+    member_of = r.memberships.groups_of(user, at)
     ask = bool(app.roles) or app.assignment_required
     held = set(r.apps.role_ids(app.sp_id, [user.id, *member_of])) if ask else set()
     configuration = r.configuration
