@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from b2b_idp.groups.person import Person
-from b2b_idp.groups.predicate import element_predicate, elements, predicate_of
+from b2b_idp.groups.person import Element, Person
+from b2b_idp.groups.predicate import predicate_of, test_of
 from b2b_idp.groups.syntax import And, Compare, DirectReports, Each, Expression, MemberOf, Not, Or, Tree, printed
 
 
@@ -35,53 +35,47 @@ class Explained:
 
 def explain(tree: Tree, person: Person, at: datetime) -> Explained:
     """The answer for a person, with every clause evaluated, also those that could not change it."""
-    result = predicate_of(tree)(person, at)
     match tree:
         case MemberOf():
-            inside = [id for id in tree.group_ids if id in person.group_ids]
-            return Explained(str(tree), result, (), "user.memberOf", ", ".join(inside) or None)
+            inside = ", ".join(id for id in tree.group_ids if id in person.group_ids)
+            return Explained(str(tree), bool(inside), (), "user.memberOf", inside or None)
         case DirectReports():
+            result = predicate_of(tree)(person, at)
             return Explained(str(tree), result, (), "user.manager", person.manager_id)
-        case Compare():
-            key = tree.field.key
-            value = person.id if key == "objectid" else person.attributes.get(key)
-            return Explained(str(tree), result, (), tree.name, _shown(value))
-        case Each():
-            folded = elements(person.folded, tree.property)
-            written = elements(person.attributes, tree.property)
-            parts = tuple(_element(tree.body, f, w, at) for f, w in zip(folded, written, strict=True))
-            return Explained(str(tree), result, parts, f"user.{tree.property}", _shown(written))
-        case Not():
-            return Explained(str(tree), result, (explain(tree.inner, person, at),))
-        case And() | Or():
-            return Explained(str(tree), result, tuple(explain(p, person, at) for p in tree.parts))
+        case _:
+            return _explained(tree, person, at)
 
 
-def _element(tree: Expression, folded: Any, written: Any, at: datetime) -> Explained:
-    result = element_predicate(tree)(folded, at)
+def _explained(tree: Expression, who: Person | Element, at: datetime) -> Explained:
     match tree:
         case Compare():
-            value = written
-            if tree.field.member:
-                value = next((v for k, v in written.items() if k.casefold() == tree.field.member.casefold()), None)
-            return Explained(str(tree), result, (), tree.name, _shown(value))
+            value = who.written.get(tree.key) if tree.key else who.written
+            return Explained(str(tree), test_of(tree)(who, at), (), tree.name, _shown(value))
         case Not():
-            return Explained(str(tree), result, (_element(tree.inner, folded, written, at),))
+            inner = _explained(tree.inner, who, at)
+            return Explained(str(tree), not inner.result, (inner,))
         case And() | Or():
-            return Explained(str(tree), result, tuple(_element(p, folded, written, at) for p in tree.parts))
+            parts = tuple(_explained(p, who, at) for p in tree.parts)
+            over = all if isinstance(tree, And) else any
+            return Explained(str(tree), over(p.result for p in parts), parts)
         case Each():
-            raise AssertionError("the parser lets no -any into -any")
+            assert isinstance(who, Person)  # the parser lets no -any into -any
+            key = tree.property.casefold()
+            parts = tuple(_explained(tree.body, element, at) for element in who.elements(key))
+            over = any if tree.quantifier == "-any" else all
+            name, value = f"user.{tree.property}", _shown(who.written.get(key))
+            return Explained(str(tree), over(p.result for p in parts), parts, name, value)
 
 
 def _shown(value: Any) -> str | None:
     match value:
-        case None | ():
+        case None:
             return None
         case str():
             return value
         case tuple():
             return ", ".join(_shown(v) or "" for v in value)
         case Mapping():
-            return ", ".join(f"{k}: {v}" for k, v in value.items())
+            return " ".join(f"{k}={v}" for k, v in value.items())
         case _:
             return printed(value)

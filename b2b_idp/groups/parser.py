@@ -14,7 +14,19 @@ from typing import cast
 
 from b2b_idp.groups import values
 from b2b_idp.groups.pattern import check
-from b2b_idp.groups.syntax import And, Compare, DirectReports, Each, Expression, MemberOf, Not, Or, Tree, Value
+from b2b_idp.groups.syntax import (
+    And,
+    Compare,
+    DirectReports,
+    Each,
+    Expression,
+    MemberOf,
+    Not,
+    Or,
+    Quantifier,
+    Tree,
+    Value,
+)
 from b2b_idp.groups.tokens import Token, TokenKind, refused, shown, tokens_of
 from b2b_idp.groups.vocabulary import (
     DIRECTORY_NAMES,
@@ -37,7 +49,9 @@ _NEAR = {
     "-like": "-contains", "-equals": "-eq", "-gt": "-ge", "-lt": "-le", "-notequals": "-ne",
     "-startwith": "-startsWith", "-endwith": "-endsWith", "-includes": "-contains",
 }  # fmt: skip
-_FOREIGN = {name.casefold(): f"user.{rule}" for name, rule in DIRECTORY_NAMES.items()}
+_FOREIGN = {name.casefold(): f"user.{rule}" for name, rule in DIRECTORY_NAMES.items()} | {
+    "onpremisesextensionattributes": "user.extensionAttribute1"
+}
 _VARIABLES = ("_", *(f"assignedPlan.{m}" for m in PLAN_MEMBERS.values()))
 
 
@@ -143,11 +157,11 @@ class _Parser:
         self.take()
         known = self.property(token)
         if known.kind in ("texts", "plans") and self.spelled() in ("-any", "-all"):
-            quantifier = "-any" if self.spelled() == "-any" else "-all"
+            quantifier: Quantifier = "-any" if self.spelled() == "-any" else "-all"
             self.take()
             bare = self.token.kind != "("
             body = self.either(depth + 1, known) if bare else self.bracket(depth, known)
-            return Each(known.name, cast("values.Quantifier", quantifier), body)
+            return Each(known.name, quantifier, body)
         return self.compare(Field(known.name), known.kind)
 
     def compare(self, field: Field, kind: Kind, inside: bool = False) -> Expression:
@@ -160,7 +174,7 @@ class _Parser:
             at = self.token
             value = values.value_of(self, kind, operator)
             if operator in ("-match", "-notMatch"):
-                check(cast("str", value), lambda what: refused(self.text, at.start, what))
+                check(cast("str", value), lambda what: self.wrong(what, at))
         return Compare(field, operator, value, inside)
 
     def operator(self, name: str, kind: Kind) -> str:
@@ -173,7 +187,7 @@ class _Parser:
             raise self.wrong(f"-not compares nothing, for no value write -eq null; {among}")
         if found or self.token.kind not in ("operator", "word"):
             raise self.wrong(among)
-        folded = "-" + self.token.value.removeprefix("-").casefold()
+        folded = "-" + self.token.value.removeprefix("-").casefold()[:40]
         close = [_NEAR[folded]] if folded in _NEAR else [SPELLED[o] for o in get_close_matches(folded, SPELLED)]
         near = next((f"did you mean {o}? " for o in close if o in allowed), "")
         raise self.wrong(near + among)
@@ -260,10 +274,10 @@ def _element(scope: Property) -> str:
 
 
 def _suggestion(folded: str) -> str:
-    bare = folded.removeprefix("user.")
+    bare = folded.removeprefix("user.")[:60]
     if bare in _FOREIGN:
         return f"did you mean {_FOREIGN[bare]}?"
     near = get_close_matches(bare, PROPERTIES, n=1)
     if near:
         return f"did you mean user.{PROPERTIES[near[0]].name}?"
-    return "expected one of those in the manual's table, as user.department"
+    return "expected one as user.department; docs/membership-rules.md lists them"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
-from b2b_idp.groups.vocabulary import DIRECTORY_NAMES, EXTENSION, PLAN_MEMBERS, PROPERTIES, Kind
+from b2b_idp.groups.vocabulary import DIRECTORY_NAMES, EXTENSION, PROPERTIES, Kind
 from b2b_idp.model.directory import User
 
 _RULE_NAMES = {graph.casefold(): rule.casefold() for graph, rule in DIRECTORY_NAMES.items()}
@@ -18,8 +18,8 @@ _RULE_NAMES = {graph.casefold(): rule.casefold() for graph, rule in DIRECTORY_NA
 class Person:
     """A user as rules see one: `attributes` by casefolded rule property, absent or None where there is no value.
 
-    Values are str, bool, datetime (aware), tuple[str, ...], or for assignedPlans tuple[Mapping[str, str], ...].
-    `group_ids` are the groups that the user is directly in, `manager_id` the manager; ids in lower case.
+    Values are str, bool, datetime (aware), tuple[str, ...], or for assignedPlans tuple[Mapping[str, str], ...] by
+    folded member. `group_ids` are the groups that the user is directly in, `manager_id` the manager; ids in lower case.
     """
 
     id: str
@@ -28,23 +28,38 @@ class Person:
     manager_id: str | None = None
 
     @cached_property
+    def written(self) -> dict[str, Any]:
+        """The values as they are, without None and empty collections: what patterns and explanations see."""
+        present = {name: value for name, value in self.attributes.items() if value is not None and value != ()}
+        return {**present, "objectid": self.id}
+
+    @cached_property
     def folded(self) -> dict[str, Any]:
-        """The values that comparisons see: texts casefolded, no None, no empty collection; `assignedplans.service` and
-        its like hold the tuple of what the elements have there."""
-        found: dict[str, Any] = {"objectid": self.id.casefold()}
-        for name, value in self.attributes.items():
-            if isinstance(value, str):
-                found[name] = value.casefold()
-            elif isinstance(value, tuple):
-                if value and name == "assignedplans":
-                    plans = tuple({k.casefold(): v.casefold() for k, v in plan.items()} for plan in value)
-                    found[name] = plans
-                    found |= {f"{name}.{m}": tuple(p[m] for p in plans if m in p) for m in PLAN_MEMBERS}
-                elif value:
-                    found[name] = tuple(v.casefold() for v in value)
-            elif value is not None:
-                found[name] = value
-        return found
+        """The same values casefolded: what all other comparisons see."""
+        return {name: _folded(value) for name, value in self.written.items()}
+
+    def elements(self, name: str) -> Iterator[Element]:
+        """The elements of a collection, by its folded name."""
+        return map(Element, self.folded.get(name, ()), self.written.get(name, ()))
+
+
+class Element(NamedTuple):
+    """One element of a collection, to be asked as a person is: a text, or a plan's texts by member."""
+
+    folded: Any
+    written: Any
+
+
+def _folded(value: Any) -> Any:
+    match value:
+        case str():
+            return value.casefold()
+        case tuple():
+            return tuple(map(_folded, value))
+        case Mapping():
+            return {k: v.casefold() for k, v in value.items()}
+        case _:
+            return value
 
 
 def person_of(user: User, group_ids: Iterable[str] = (), manager_id: str | None = None) -> Person:
@@ -94,7 +109,7 @@ def _typed(kind: Kind, value: Any) -> Any:
 
 def _plan(plan: Any) -> Mapping[str, str]:
     members = plan.items() if isinstance(plan, Mapping) else ()
-    return {k: v for k, v in members if isinstance(k, str) and isinstance(v, str)}
+    return {k.casefold(): v for k, v in members if isinstance(k, str) and isinstance(v, str)}
 
 
 def _time(value: Any) -> datetime | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from b2b_idp.groups.vocabulary import Field
+from b2b_idp.groups.vocabulary import PROPERTIES, Field
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,22 @@ class Compare:
             return f"user.{self.field.name}"
         return f"assignedPlan.{self.field.member}" if self.field.member else "_"
 
+    @property
+    def key(self) -> str:
+        """Where the value stands among a person's or an element's values; empty where it is the element itself."""
+        return (self.field.member if self.inside else self.field.name).casefold()
+
+    @property
+    def over_elements(self) -> bool:
+        """Whether this compares a whole collection, that is any of its elements, and not with null."""
+        collection = PROPERTIES.get(self.field.name.casefold())
+        return not self.inside and self.value is not None and collection is not None and collection.kind == "texts"
+
     def __str__(self) -> str:
         return f"{self.name} {self.operator} {printed(self.value)}"
+
+
+Quantifier = Literal["-any", "-all"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +76,7 @@ class Each:
     """-any or -all elements of a collection."""
 
     property: str
-    quantifier: Literal["-any", "-all"]
+    quantifier: Quantifier
     body: Expression
 
     def __str__(self) -> str:

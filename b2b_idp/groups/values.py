@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Literal, Protocol
+from typing import Protocol
 
 from b2b_idp.groups.syntax import Now, Value
 from b2b_idp.groups.tokens import Token
 from b2b_idp.groups.vocabulary import Kind
 from b2b_idp.model.problem import Problem
 
-Quantifier = Literal["-any", "-all"]
 _NULL = ("null", "$null")
 _DURATION = re.compile(
     r"P(?=[0-9T])(?:([0-9]{1,5})Y)?(?:([0-9]{1,5})M)?(?:([0-9]{1,5})W)?(?:([0-9]{1,5})D)?"

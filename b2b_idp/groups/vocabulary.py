@@ -45,12 +45,6 @@ class Field(NamedTuple):
     name: str
     member: str = ""
 
-    @property
-    def key(self) -> str:
-        """The key of its values in `Person.folded`."""
-        folded = self.name.casefold()
-        return f"{folded}.{self.member.casefold()}" if self.member else folded
-
 
 @dataclass(frozen=True, slots=True)
 class Property:
