@@ -55,7 +55,7 @@ def checked_group(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def merged_group(kept: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     """The group after a PATCH. A group that is not dynamic any more has no rule. Raises Problem(BAD_REQUEST)."""
-    document = dict(kept) | change
+    document = {**kept, **change}
     types = document.get("groupTypes")
     if isinstance(types, list) and DYNAMIC not in types and "membershipRule" not in change:
         document |= {"membershipRule": None}

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from b2b_idp.groups.index import check_cycles
-from b2b_idp.groups.rule import parse_rule
+from b2b_idp.groups.rule import Rule, parse_rule
 from b2b_idp.guests.membership import check_settled
 from b2b_idp.model.directory import Group, rule_of
 from b2b_idp.model.moment import Moment
@@ -20,9 +20,10 @@ MOST_DYNAMIC = 15_000
 
 def add_group(w: Writer, id: str, document: Mapping[str, Any], at: datetime) -> None:
     """Adds a group that `checked_group` has checked. Raises Problem(BAD_REQUEST)."""
-    if rule_of(document) is not None:
+    rule = rule_of(document)
+    if rule is not None:
         _check_number(w)
-        check_rule(w, id, document)
+        check_circle(w, id, parse_rule(rule))
     w.apps.add_group(id, document, at)
 
 
@@ -38,7 +39,7 @@ def save_group(w: Writer, group: Group, document: Mapping[str, Any], moment: Mom
     if rule is not None:
         if group.rule is None:
             _check_number(w)
-        check_rule(w, group.id, document)
+        check_circle(w, group.id, parse_rule(rule))
     if group.processing and (rule is None or document["membershipRuleProcessingState"] != "On"):
         check_settled(w, moment)
     w.apps.save_group(group.id, document)
@@ -47,9 +48,8 @@ def save_group(w: Writer, group: Group, document: Mapping[str, Any], moment: Mom
             w.apps.remove_member(group.id, member)
 
 
-def check_rule(r: Reader, id: str, document: Mapping[str, Any]) -> None:
-    """Raises Problem(BAD_REQUEST) when the rule in the group's document would make a circle of memberOf."""
-    rule = parse_rule(document["membershipRule"])
+def check_circle(r: Reader, id: str, rule: Rule) -> None:
+    """Raises Problem(BAD_REQUEST) when this rule would have the group take members, by memberOf, from itself."""
     if rule.member_of:
         linked = {other: known for other, known in r.memberships.rules.by_group.items() if known.member_of}
         check_cycles(linked | {id: rule})

@@ -75,7 +75,8 @@ def _userinfo(parts: OpenIdParts) -> dict[str, Any]:
         if user is None or app is None:
             raise Problem(Code.INVALID_TOKEN, "The token is not valid.", "user or app is gone")
         home = r.configuration.homes.get(user.home_tenant_id or "")
-        return userinfo_claims(subject_of(r, user, app, home), parts.vault, sorted(caller.scopes))
+        subject = subject_of(r, user, app, home, moment.at)
+        return userinfo_claims(subject, parts.vault, sorted(caller.scopes))
 
 
 def _client(w: Writer, parts: OpenIdParts, form: dict[str, str], endpoint: str) -> Client:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
@@ -28,6 +28,8 @@ class Rules:
     index: RuleIndex
     sources: frozenset[str]
     """Groups that rules take members from (memberOf)."""
+    reads_manager: bool
+    """Whether any rule asks for somebody's direct reports."""
     broken: tuple[str, ...]
     """Groups whose rule this version of the language does not read: as if Paused, their members stay."""
 
@@ -81,7 +83,14 @@ def _load(c: Connection, version: int, kept: Rules | None) -> Rules:
                 continue
         found[id] = rule
     sources = frozenset(id for rule in found.values() for id in rule.member_of)
-    return Rules(version=version, by_group=found, index=RuleIndex(found), sources=sources, broken=tuple(sorted(broken)))
+    return Rules(
+        version=version,
+        by_group=found,
+        index=RuleIndex(found),
+        sources=sources,
+        reads_manager=any(rule.manager_id for rule in found.values()),
+        broken=tuple(sorted(broken)),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,16 +185,21 @@ class MembershipsReader:
         for part in _parts(sorted(ids)):
             yield from (group_id for _, group_id in self._c.execute(_STORED, {"members": part}))
 
-    def seen(self, people: Sequence[User]) -> list[Seen]:
-        """Users as rules see them."""
-        by_rule = self.rules.by_group
+    def person(self, user: User, at: datetime) -> Person:
+        """The user as rules see one, in all groups that have them directly at that time."""
+        (seen,) = self.seen([user], with_managers=True)
+        return replace(seen.person, group_ids=seen.held | self.rules.index.groups_of(seen.person, at))
+
+    def seen(self, people: Sequence[User], *, with_managers: bool = False) -> list[Seen]:
+        """Users as the rules of now see them; with their managers also where only another rule wants them."""
+        by_rule, with_managers = self.rules.by_group, with_managers or self.rules.reads_manager
         ids = [user.id for user in people]
         groups_of: dict[str, set[str]] = {}
         managers: dict[str, str] = {}
         for part in _parts(ids):
             for member, group in self._c.execute(_STORED, {"members": part}):
                 groups_of.setdefault(member, set()).add(group)
-            if by_rule:
+            if with_managers:
                 managers |= {r.object_id: r.target_id for r in self._c.execute(_MANAGERS, {"members": part})}
         found = []
         for user in people:

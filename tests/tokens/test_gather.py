@@ -55,7 +55,7 @@ class Directory:
 
     def subject(self, row):
         with self.store.read() as r:
-            return subject_of(r, self.user, r.apps.by_client_id(row.app_id), None)
+            return subject_of(r, self.user, r.apps.by_client_id(row.app_id), None, AT)
 
 
 @pytest.fixture
