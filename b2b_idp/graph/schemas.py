@@ -35,7 +35,7 @@ user: id! guid, {_USER_TEXTS}, {_USER_LISTS}, mail text?, userPrincipalName text
 objectIdentity: signInType text, issuer text, issuerAssignedId text?
 group: id! guid, createdDateTime! time, mail! text?, displayName text, description text?,
   mailEnabled bool, mailNickname text?, securityEnabled bool, groupTypes [text], visibility text?,
-  membershipRule text?, membershipRuleProcessingState On|Paused|null,
+  membershipRule text?, membershipRuleProcessingState text?,
   isAssignableToRole bool?, members! [directoryObject],
   transitiveMembers! [directoryObject], owners! [directoryObject], memberOf! [directoryObject]
 evaluateDynamicMembershipResult: membershipRule text, membershipRuleEvaluationResult bool,
