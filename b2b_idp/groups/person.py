@@ -71,8 +71,13 @@ def person_of(user: User, group_ids: Iterable[str] = (), manager_id: str | None 
         "mail": user.mail,
         "accountenabled": user.account_enabled,
     }
-    nested = user.properties.get("onPremisesExtensionAttributes")
-    for graph, value in {**user.properties, **(nested if isinstance(nested, Mapping) else {})}.items():
+    stored = dict(user.properties)
+    nested, phones = stored.pop("onPremisesExtensionAttributes", None), stored.pop("businessPhones", None)
+    if isinstance(nested, Mapping):
+        stored |= nested
+    if isinstance(phones, (list, tuple)) and phones:
+        stored["telephoneNumber"] = phones[0]
+    for graph, value in stored.items():
         name = graph.casefold()
         name = _RULE_NAMES.get(name, name)
         if name in PROPERTIES:
@@ -89,14 +94,12 @@ def person_of(user: User, group_ids: Iterable[str] = (), manager_id: str | None 
 
 def _typed(kind: Kind, value: Any) -> Any:
     match kind:
-        case "text" if isinstance(value, (list, tuple)):  # businessPhones: the directory's one telephoneNumber
-            return _typed(kind, value[0]) if value else None
         case "text":
             return value if isinstance(value, str) else None
         case "extension" if isinstance(value, bool):
             return str(value).lower()
         case "extension":
-            return str(value) if isinstance(value, (str, int)) else None
+            return str(value) if isinstance(value, str) or _is_long(value) else None
         case "boolean":
             return value if isinstance(value, bool) else None
         case "time":
@@ -105,6 +108,11 @@ def _typed(kind: Kind, value: Any) -> Any:
             return tuple(v for v in value if isinstance(v, str)) if isinstance(value, (list, tuple)) else None
         case "plans":
             return tuple(map(_plan, value)) if isinstance(value, (list, tuple)) else None
+
+
+def _is_long(value: Any) -> bool:
+    """Whether this is a number that a directory extension can hold."""
+    return isinstance(value, int) and -(2**63) <= value < 2**63
 
 
 def _plan(plan: Any) -> Mapping[str, str]:
