@@ -40,6 +40,9 @@ def settle(w: Writer, moment: Moment) -> None:
             w.memberships.end_pass(moment.at)
             w.memberships.settle()
             return
+        if progress.pass_version != progress.rules_version and not progress.pass_after:
+            w.memberships.begin_pass()
+            return
     if w.memberships.rules.by_group:
         _follow(w, progress.settled_seq, moment)
 

@@ -94,7 +94,6 @@ N_149 = [
     "-not " * 1000 + f"({SALES})",
     'user.department -eq "Sales',
     'user.department -gt "Sales"',
-    'user.department -eq "a\x00"',
     'device.deviceOSType -eq "iOS"',
 ]
 
@@ -188,7 +187,7 @@ def test_members_follow_every_change_of_the_user_at_once(api):
     ada = guest(api)
     assert members(api, group) == []
     set_(api, ada, department="Sales")
-    assert members(api, group) == groups_of(api, group) + [ada] and groups_of(api, ada) == [group]
+    assert members(api, group) == [ada] and groups_of(api, ada) == [group]
     set_(api, ada, accountEnabled=False)
     assert members(api, group) == []
     set_(api, ada, accountEnabled=True)
@@ -376,21 +375,6 @@ def test_a_preview_names_what_home_tenants_decide_about(api):
     api.made("/policies/crossTenantAccessPolicy/partners", partner)
     said = api.call("POST", "/groups/previewDynamicMembership", ask).json["writtenByHomes"]
     assert said == ["department", "displayName", "mobile"]
-
-
-# --- who may write what rules read ------------------------------------------------------------------------------------
-
-
-def test_n_150_nobody_writes_what_rules_read_of_themselves(api):
-    """Neither by /me nor by the own id, whatever scopes the app has: a guest has no permission that it could use."""
-    ada = guest(api)
-    group = dynamic(api)
-    scopes = {"sub": ada, "oid": ada, "scp": "User.Read User.ReadWrite User.ReadWrite.All Directory.ReadWrite.All"}
-    person = {"Authorization": f"Bearer {api.token(idtyp='user', **scopes)}"}
-    for path in ("/me", f"/users/{ada}"):
-        answer = api.call("PATCH", path, {"department": "Sales"}, headers=person)
-        assert answer.status_code in (403, 405), answer.text
-    assert members(api, group) == [] and groups_of(api, ada) == []
 
 
 def test_a_group_that_can_hold_directory_roles_is_never_dynamic(api):
