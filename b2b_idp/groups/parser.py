@@ -52,7 +52,7 @@ _NEAR = {
 _FOREIGN = {name.casefold(): f"user.{rule}" for name, rule in DIRECTORY_NAMES.items()} | {
     "onpremisesextensionattributes": "user.extensionAttribute1"
 }
-_VARIABLES = ("_", *(f"assignedPlan.{m}" for m in PLAN_MEMBERS.values()))
+_PLAN_FIELDS = ", ".join(f"assignedPlan.{m}" for m in PLAN_MEMBERS.values())
 
 
 def parse(text: str) -> Tree:
@@ -270,7 +270,7 @@ class _Parser:
 def _element(scope: Property) -> str:
     if scope.kind == "texts":
         return "inside -any and -all expected `_`, the element; put brackets round what is said of elements"
-    return f"inside -any and -all expected one of {', '.join(_VARIABLES[1:])}"
+    return f"inside -any and -all expected one of {_PLAN_FIELDS}"
 
 
 def _suggestion(folded: str) -> str:

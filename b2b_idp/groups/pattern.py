@@ -14,7 +14,8 @@ from b2b_idp.model.problem import Problem
 _OPTIONS = re2.Options()
 _OPTIONS.case_sensitive = False
 _OPTIONS.log_errors = False
-_OPTIONS.max_mem = 1 << 20
+# bytes; some twenty \w, so that no pattern makes each sign-in slow by its size
+_OPTIONS.max_mem = 1 << 19
 
 # .NET's \d, \w and \s are Unicode's, RE2's are ASCII
 _SPACE = r"\t-\r\x{85}\p{Z}"
@@ -40,7 +41,7 @@ _PIECE = re.compile(
   | (?P<comment>\(\?\#[^)]*\))
   | (?P<named>\(\?(?:<[A-Za-z_]\w*>|'[A-Za-z_]\w*'))
   | (?P<flags>\(\?[imsnx]*(?:-[imsnx]+)?(?P<flags_end>[:)]))
-  | (?P<group>\(\??[<>=!(]*)
+  | (?P<group>\((?:\?(?:<[=!]|[<>=!(])?)?)
   | (?P<other>.)
     """,
     re.VERBOSE | re.DOTALL,
@@ -119,12 +120,8 @@ def _outside(at: int, kind: str, piece: str) -> str:
         case "comment":
             return ""
         case "group" if piece.startswith("(?"):
-            name = next((g for g in sorted(_GROUPS, key=len, reverse=True) if piece.startswith(g)), "")
-            raise Unsupported(
-                at, f"{_GROUPS.get(name, 'this kind of group')} is not supported: rules match in linear time"
-            )
-        case "group":
-            return "(" * len(piece)
+            what = _GROUPS.get(piece, "this kind of group")
+            raise Unsupported(at, f"{what} is not supported: rules match in linear time")
         case "escape" if piece[1] in _CLASSES:
             negated = piece[1].isupper()
             return f"[{'^' if negated else ''}{_CLASSES[piece[1].lower()]}]"

@@ -121,11 +121,10 @@ def _plan(plan: Any) -> Mapping[str, str]:
 
 
 def _time(value: Any) -> datetime | None:
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
+    try:
+        at = datetime.fromisoformat(value) if isinstance(value, str) else value
+        if not isinstance(at, datetime):
             return None
-    if not isinstance(value, datetime):
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # no time, or one before the first
         return None
-    return value if value.tzinfo else value.replace(tzinfo=UTC)

@@ -99,7 +99,7 @@ def _token(match: re.Match[str]) -> Token:
         case "single":
             return Token("text", written[1:-1].replace("''", "'"), start, end)
         case "escaped":
-            # an escaped quote is a character of the value everywhere (docs/decisions/0009-membership-rules.md)
+            # an escaped quote is a character of the value everywhere (docs/decisions/0011-membership-rules.md)
             return Token("text", f'"{written[2:-2]}"', start, end)
         case "operator":
             return Token("operator", "-" + written[1:], start, end)

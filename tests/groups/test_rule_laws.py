@@ -16,7 +16,7 @@ from b2b_idp.groups.index import RuleIndex
 from b2b_idp.groups.person import Person
 from b2b_idp.groups.rule import parse_rule
 from b2b_idp.groups.syntax import And, Compare, DirectReports, Expression, MemberOf, Not, Or, Tree
-from b2b_idp.groups.vocabulary import NEGATIONS
+from b2b_idp.groups.vocabulary import NEGATIONS, Field
 from b2b_idp.model.problem import Code, Problem
 
 CASES = 2000 if os.environ.get("CI") else 100
@@ -87,6 +87,17 @@ def test_groups_of_groups_are_the_least_fixed_point(found: dict[str, Tree], pers
         known = replace(person, group_ids=assigned | inside)
         inside |= {id for id, rule in rules.items() if rule.matches(known, AT)}
     assert RuleIndex(rules).groups_of(person, AT) == inside
+
+
+REGEX = st.text(st.sampled_from("ab01()[]{}?*+|^$.-,:=!<>'\\\\PpdwSZxu#imnk L"), max_size=20)
+
+
+@law(REGEX)
+def test_any_pattern_is_matched_or_refused_with_a_place(pattern: str) -> None:
+    try:
+        parse_rule(str(Compare(Field("city"), "-match", pattern))).matches(Person("u1", {"city": "ab01 "}), AT)
+    except Problem as problem:
+        assert problem.say.startswith("membershipRule: line 1, column 18: found ")
 
 
 PIECES = [

@@ -45,6 +45,8 @@ from b2b_idp.model.problem import Problem
         (r"a\z", "A", "a\n"),
         (r"\.\@\-\/\ ", ".@-/ ", "x@-/ "),
         (r"a\$", "a$", "a"),
+        ("(('b')|(=a))", "=A", "a"),
+        ("((?'n'a)(<b))", "a<b", "ab"),
     ],
 )  # fmt: skip
 def test_a_pattern_means_what_dotnet_means_by_it(pattern: str, found: str, not_found: str) -> None:
@@ -57,6 +59,7 @@ def test_a_pattern_means_what_dotnet_means_by_it(pattern: str, found: str, not_f
     [
         ("a(?=b)", 2, "lookahead `(?=`"),
         ("(?!b)", 1, "lookahead `(?!`"),
+        ("((?=b))", 2, "lookahead `(?=`"),
         ("ab(?<=b)", 3, "lookbehind `(?<=`"),
         ("(?<!b)", 1, "lookbehind `(?<!`"),
         ("(?>a)", 1, "an atomic group"),
