@@ -21,12 +21,13 @@ from b2b_idp.store.engine import Database, ping
 from b2b_idp.store.factors import FactorsReader, FactorsWriter
 from b2b_idp.store.grants import GrantsReader, GrantsWriter
 from b2b_idp.store.logs import LogsReader, LogsWriter
-from b2b_idp.store.memberships import MembershipsReader, MembershipsWriter, RuleCache
+from b2b_idp.store.memberships import MembershipsReader, MembershipsWriter
 from b2b_idp.store.migrate import HEAD, create_all, migrate, revision
 from b2b_idp.store.notices import NoticesReader, NoticesWriter
 from b2b_idp.store.outbox import OutboxReader, OutboxWriter
 from b2b_idp.store.passes import PassesReader, PassesWriter
 from b2b_idp.store.reports import SigninReports
+from b2b_idp.store.rules import RuleCache
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.signins import SigninsReader, SigninsWriter
 from b2b_idp.store.users import UsersReader, UsersWriter

@@ -2,95 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
 
-from b2b_idp.groups.index import RuleIndex
 from b2b_idp.groups.person import Person, person_of
-from b2b_idp.groups.rule import Rule, parse_rule
 from b2b_idp.model.directory import User
-from b2b_idp.model.problem import Problem
 from b2b_idp.store.changes import record_members
+from b2b_idp.store.rules import RuleCache, Rules
 from b2b_idp.store.tables import changes, group_members, membership_rules, relations, tenant, users
 from b2b_idp.store.users import AT_ONCE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """The rules of all dynamic groups that are On, at one version, compiled."""
-
-    version: int
-    by_group: Mapping[str, Rule]
-    index: RuleIndex
-    sources: frozenset[str]
-    """Groups that rules take members from (memberOf)."""
-    reads_manager: bool
-    """Whether any rule asks for somebody's direct reports."""
-    broken: tuple[str, ...]
-    """Groups whose rule this version of the language does not read: as if Paused, their members stay."""
-
-    @property
-    def reads_clock(self) -> bool:
-        """Whether membership changes as time goes by."""
-        return any(rule.reads_clock for rule in self.by_group.values())
-
-
-class RuleCache:
-    """The newest rules that this process read. What is parsed once is not parsed again when other rules change."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: Rules | None = None
-
-    def get(self, connection: Connection, *, keep: bool = True) -> Rules:
-        """What holds in this transaction. One that changed a rule does not `keep` it: it may never be committed, and
-        the next change would have the same version."""
-        version = connection.execute(_VERSION).scalar() or 0
-        kept = self._kept
-        if kept is not None and kept.version == version:
-            return kept
-        if not keep:
-            return _load(connection, version, kept)
-        with self._lock:
-            kept = self._kept
-            if kept is not None and kept.version == version:
-                return kept
-            found = _load(connection, version, kept)
-            if kept is None or kept.version < version:
-                self._kept = found
-            return found
-
-
-_VERSION = select(tenant.c.rules_version)
-_TEXTS = select(membership_rules.c.group_id, membership_rules.c.text).where(membership_rules.c.processing.is_(True))
-
-
-def _load(c: Connection, version: int, kept: Rules | None) -> Rules:
-    known = {rule.text: rule for rule in kept.by_group.values()} if kept else {}
-    found: dict[str, Rule] = {}
-    broken: list[str] = []
-    for id, text in c.execute(_TEXTS):
-        rule = known.get(text)
-        if rule is None:
-            try:
-                rule = known[text] = parse_rule(text)
-            except Problem:
-                broken.append(id)
-                continue
-        found[id] = rule
-    sources = frozenset(id for rule in found.values() for id in rule.member_of)
-    return Rules(
-        version=version,
-        by_group=found,
-        index=RuleIndex(found),
-        sources=sources,
-        reads_manager=any(rule.manager_id for rule in found.values()),
-        broken=tuple(sorted(broken)),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,14 +172,11 @@ class MembershipsReader:
     def changed_since(self, seq: int, most: int) -> tuple[list[str], int | None]:
         """Users whose memberships may have changed by the next changes after the position `seq`, at most so many; and
         the position of the last of these, None when there are no more."""
-        wanted = select(changes).where(changes.c.seq > seq, changes.c.kind.in_(("user", "member")))
+        of_users = changes.c.kind == "user"
+        of_sources = and_(changes.c.kind == "member", changes.c.object_id.in_(self.rules.sources))
+        wanted = select(changes).where(changes.c.seq > seq, or_(of_users, of_sources))
         rows = self._c.execute(wanted.order_by(changes.c.seq).limit(most + 1)).all()
-        sources = self.rules.sources
-        ids = [
-            r.object_id if r.kind == "user" else r.member_id
-            for r in rows[:most]
-            if r.kind == "user" or r.object_id in sources
-        ]
+        ids = [r.object_id if r.kind == "user" else r.member_id for r in rows[:most]]
         return list(dict.fromkeys(ids)), rows[most - 1].seq if len(rows) > most else None
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from b2b_idp.groups import rule as language
+from b2b_idp.groups.index import RuleIndex
+from b2b_idp.groups.person import person_of
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.directory import Tenant, User
 from b2b_idp.store import Store
-from b2b_idp.store import memberships as compiled
+from b2b_idp.store import rules as compiled
 
 AT = datetime(2026, 6, 1, 10, tzinfo=UTC)
 
@@ -108,3 +112,28 @@ def test_a_rule_that_this_version_does_not_read_keeps_the_members_and_hurts_no_o
     assert groups_of(one) == ["old", "sales"] and groups_of(one, ada("Finance")) == ["old"]
     with one.read() as r:
         assert r.memberships.rules.broken == ("old",)
+
+
+TEXTS = [f'user.department -eq "{name}"' for name in ("Sales", "Finance")] + ["user.objectId -ne null"]
+TEXTS += [f"user.memberOf -any (group.objectId -in ['{name}'])" for name in ("held", "g0", "g1")]
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["g0", "g1", "g2", "g3"]), st.sampled_from(TEXTS)), min_size=1))
+def test_whatever_rules_change_one_after_another_the_index_is_as_if_it_were_made_anew(versions):
+    layers, parsed = None, {text: language.parse_rule(text) for text in TEXTS}
+    person = person_of(ada(), {"held"})
+    for version in versions:
+        rules = {id: parsed[text] for id, text in version.items()}
+        layers = compiled.Layers(rules, layers)
+        assert layers.groups_of(person, AT) == RuleIndex(rules).groups_of(person, AT)
+
+
+def test_many_changes_make_a_new_base_and_few_do_not(monkeypatch):
+    monkeypatch.setattr(compiled, "_FEW", 2)
+    rules = {f"g{n}": language.parse_rule(f'user.department -eq "{n}"') for n in range(10)}
+    first = compiled.Layers(rules)
+    one = rules | {"g1": language.parse_rule('user.department -eq "Sales"')}
+    few = compiled.Layers(one, first)
+    many = compiled.Layers(dict.fromkeys(rules, one["g1"]), few)
+    assert few._base is first._base and many._base is not first._base
+    assert few.groups_of(person_of(ada()), AT) == {"g1"} and many.groups_of(person_of(ada()), AT) == rules.keys()
