@@ -167,8 +167,9 @@ def bulk(users: int) -> None:
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
             print(
-                f"{users} users × 100 rules, {what}: {took:.1f} s ({cpu:.1f} s of CPU, {users / cpu:.0f} users/s of CPU), "
-                f"{said['entered']} memberships written, {after.ru_maxrss / 1024:.0f} MB at most"
+                f"{users} users × 100 rules, {what}: {took:.1f} s, {cpu:.1f} s of CPU "
+                f"({users / cpu:.0f} users a second), {said['entered']} memberships written, "
+                f"{after.ru_maxrss / 1024:.0f} MB at most"
             )
             if what == "first":
                 stop.set()
