@@ -234,7 +234,9 @@ def test_it_is_audited_and_changes_nothing_else(world):
         rows = r._c.exec_driver_sql("select name from sqlite_master where type = 'table'").scalars().all()
         # the tenant's row holds where the chain of the audit log ends
         skipped = {"audit_log", "tenant"}
-        return {t: r._c.exec_driver_sql(f'select * from "{t}"').all() for t in rows if t not in skipped}, r.configuration.version
+        return {
+            t: r._c.exec_driver_sql(f'select * from "{t}"').all() for t in rows if t not in skipped
+        }, r.configuration.version
 
     before = world.ask(state)
     shown(world, world.crm, policy=wrapped(ClaimsSchema=[DEPARTMENT]))
