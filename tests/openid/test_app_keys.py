@@ -112,6 +112,18 @@ def test_an_apis_own_key_signs_access_tokens_for_it_which_introspection_knows(wo
     assert world.post("introspect", api, world.api_secret, token=token).json == {"active": False}
 
 
+def test_no_policy_makes_an_apps_token_one_for_us(world):
+    """An audienceOverride that is our own issuer: the app's key signs it, and so nothing of ours takes it."""
+    api = world.api()
+    world.policy(api, audienceOverride=ISSUER)
+    add_key(world, api)
+    world.configure(world.crm, "application", b2bIdp={"adminConsent": ["api://pay/pay.read"]})
+    token = world.tokens(scope="openid profile api://pay/pay.read")["access_token"]
+    assert read(world, api, token)["aud"] == ISSUER
+    assert world.userinfo(token).status_code == 401
+    assert world.call("GET", "/me", token=token).status_code == 401
+
+
 # --- rotation --------------------------------------------------------------------------------------------------------
 
 

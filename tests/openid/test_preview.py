@@ -186,6 +186,13 @@ def test_overrides_that_are_ignored_are_told(world, accepting):
     assert found["problems"] == ["audienceOverride is ignored: the application has no valid signing key of its own."]
 
 
+def test_why_there_would_be_no_token_at_all_is_told(world):
+    needs = {"appRoleAssignmentRequired": True, "accountEnabled": False}
+    world.configure(world.crm, "service_principal", **needs)
+    told = " ".join(shown(world, world.crm)["problems"])
+    assert "AADSTS50105" in told and "disabled" in told
+
+
 @pytest.mark.parametrize("form", ["object", "string", "array", "policy", "policy of an object"])
 def test_the_policy_to_try_comes_in_any_of_its_forms(world, accepting, form):
     policy = wrapped(ClaimsSchema=[DEPARTMENT])
