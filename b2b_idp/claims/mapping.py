@@ -13,7 +13,7 @@ from b2b_idp.claims.definition import Definition, FlawError, Node, bad, read, sh
 from b2b_idp.claims.emitting import Emit, MappedClaim, Results, Transform, emit, emit_or_default, needed, transform
 from b2b_idp.claims.linking import Linked, link
 from b2b_idp.claims.schema import Entry, Output, read_entry
-from b2b_idp.claims.transformations import read_transformation
+from b2b_idp.claims.transformations import Taken, read_transformation
 from b2b_idp.model.problem import Problem
 
 __all__ = ["ClaimsMapping", "GroupFilter", "MappedClaim", "Sources", "compile_mapping", "compile_stored"]
@@ -186,7 +186,7 @@ class _Compiler:
             self._flawed(
                 other.flaw("ClaimsTransformation and ClaimsTransformations are the same, one of them is written")
             )
-        taken: set[str] = set()
+        taken = Taken()
         transformations = self._each(one or other, lambda _, node: read_transformation(node, taken))
         linked = link(entries, transformations, self._flawed)
         return [e for e in entries if self._has_output(e, linked)], linked
