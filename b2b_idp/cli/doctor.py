@@ -27,6 +27,7 @@ def doctor(data: Path, as_json: bool) -> None:
     if checks[-1]["ok"]:
         checks.append(_check("audit log", lambda: _chain(idp)))
         checks.append(_check("outbox", lambda: _outbox(idp)))
+        checks.append(_check("dynamic groups", lambda: _rules(idp)))
         checks += _homes(idp)
         checks.append(
             _check("mail", lambda: "sent" if idp.settings.mail_url else "kept in the outbox: MAIL_URL is empty")
@@ -85,6 +86,19 @@ def _outbox(idp: B2BIdp) -> str:
             "then send the invitations again: POST /v1.0/invitations/{id}/resend.",
         )
     return "no mail was given up"
+
+
+def _rules(idp: B2BIdp) -> str:
+    with idp.store.read() as r:
+        rules, progress = r.memberships.rules, r.memberships.progress()
+    if rules.broken:
+        raise Problem(
+            Code.INTERNAL,
+            f"This version does not read the membershipRule of {len(rules.broken)} groups, which keep the members they "
+            f"had: {', '.join(rules.broken[:5])}. Change the rules; the log says what is wrong with each.",
+        )
+    behind = progress is not None and progress.behind
+    return f"{len(rules.by_group)} rules are On; lists are " + ("being brought up to date" if behind else "up to date")
 
 
 def _homes(idp: B2BIdp) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 from b2b_idp.groups.index import RuleIndex
 from b2b_idp.groups.person import Person
 from b2b_idp.groups.rule import Rule, parse_rule
+from b2b_idp.logs import log
 from b2b_idp.model.problem import Problem
 from b2b_idp.store.tables import membership_rules, tenant
 
@@ -101,7 +102,8 @@ def _load(c: Connection, version: int, kept: Rules | None) -> Rules:
         if rule is None:
             try:
                 rule = known[text] = parse_rule(text)
-            except Problem:
+            except Problem as problem:
+                log.warning("membership rule", group=id, why=problem.say)
                 broken.append(id)
                 continue
         found[id] = rule

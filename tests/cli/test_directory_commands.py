@@ -127,3 +127,10 @@ def test_a_rule_is_tried_on_everybody_and_changes_nothing(ada_only):
 @pytest.mark.parametrize("asked", [("user.department -gt 5",), (RULE, "--group", "Nobody")])
 def test_a_rule_or_group_that_is_none_is_a_wrong_call(ada_only, asked):
     run("groups", "dry-run", *asked, "--data", ada_only, code=2)
+
+
+def test_doctor_tells_of_a_rule_that_this_version_does_not_read(ada_only):
+    assert "1 rules are On; lists are up to date" in run("doctor", "--data", ada_only)
+    with database(ada_only) as c:
+        c.execute("UPDATE membership_rules SET text = 'user.shoeSize -gt 40'")
+    assert "does not read the membershipRule of 1 groups" in run("doctor", "--data", ada_only, code=1)
