@@ -12,7 +12,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, load_der_private_key, pkcs12
 from openid_world import AT, CALLBACK, ISSUER, World, answered, claims_of
 
+from b2b_idp.cli import doctor
 from b2b_idp.keys.app_keys import self_signed
+from b2b_idp.model.problem import Problem
 
 OVERRIDE = "https://legacy.contoso.example/app"
 SP = "/servicePrincipals/{}"
@@ -171,6 +173,16 @@ def test_a_key_that_is_over_signs_no_more(world):
     add_key(world, world.crm, endDateTime="2026-06-01T10:30:00Z")
     world.later(minutes=31)
     assert claims_of(world.tokens()["id_token"])
+
+
+def test_doctor_points_out_the_last_key_of_an_app_before_it_is_over(world):
+    add_key(world, world.crm, endDateTime="2026-07-15T00:00:00Z")
+    assert doctor.apps_keys(world.idp, world.at) == "1 in 1 apps"
+    world.later(days=20)
+    with pytest.raises(Problem, match="CRM"):
+        doctor.apps_keys(world.idp, world.at)
+    add_key(world, world.crm)
+    assert doctor.apps_keys(world.idp, world.at) == "2 in 1 apps"
 
 
 # --- given keys ------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from openid_world import CALLBACK, World, claims_of
+from openid_world import CALLBACK, HOME, World, claims_of
 
 from b2b_idp.guests.apps import graph_service_principal
 from b2b_idp.guests.permissions import role_id
@@ -179,6 +179,14 @@ def test_a_policy_that_the_app_does_not_accept_is_told_with_entras_number(world)
     assert "dept" not in found["idToken"]
     assert "AADSTS50146" in why(found, "dept")["because"]
     assert "AADSTS50146" in found["problems"][0]
+
+
+def test_evaluate_names_beside_the_token_what_rules_could_not_make(world):
+    world.policy(world.crm, ClaimsSchema=[DEPARTMENT])
+    asked = {"userId": world.user.id, "appId": world.crm.app_id, "home": {"tenantId": HOME, "amr": ["pwd"]}}
+    found = world.done("POST", "/identity/conditionalAccess/evaluate", asked)
+    assert "dept" not in found["wouldIssue"]
+    assert [(e["claim"], "AADSTS50146" in e["because"]) for e in found["leftOut"]] == [("dept", True)]
 
 
 def test_overrides_that_are_ignored_are_told(world, accepting):
