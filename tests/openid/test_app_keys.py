@@ -309,3 +309,34 @@ def test_an_unknown_appid_is_told(world):
     for path in ("/idp/.well-known/openid-configuration", "/idp/jwks"):
         answer = world.http.get(path, query_string={"appid": "nobody"})
         assert (answer.status_code, answer.json["error"]) == (400, "invalid_request")
+
+
+ID = "11111111-0000-4000-8000-000000000001"
+PASSWORD = {"keyId": ID, "secretText": "correct"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "passwords", "says"),
+    [
+        ([{"keyId": ID, "usage": "Sign", "type": "X509CertAndPassword"}], [], "needs key"),
+        ([sign_entry(pfx_file(), ID)] * 2, [PASSWORD], "stands twice"),
+        ([sign_entry(pfx_file(), ID)], [PASSWORD | {"keyId": str(uuid.uuid4())}], "of the same keyId"),
+        (
+            [
+                sign_entry(pfx_file(), ID),
+                {"keyId": str(uuid.uuid4()), "usage": "Verify", "type": "AsymmetricX509Cert", "key": "AAAA"},
+            ],
+            [PASSWORD],
+            "usage Verify",
+        ),
+        ([sign_entry(pfx_file(), ID) | {"key": "not base64!"}], [PASSWORD], "base64"),
+        ([{"usage": "Sign"}], [], "keyId"),
+        (None, [PASSWORD], "keyCredentials"),
+    ],
+    ids=["no key", "twice", "another's password", "another's certificate", "no base64", "no id", "password alone"],
+)
+def test_keys_that_do_not_belong_together_are_400_and_nothing_is_changed(world, keys, passwords, says):
+    body = {"passwordCredentials": passwords} | ({} if keys is None else {"keyCredentials": keys})
+    answer = world.call("PATCH", SP.format(world.crm.sp_id), body)
+    assert answer.status_code == 400 and says in answer.json["error"]["message"]
+    assert world.done("GET", SP.format(world.crm.sp_id))["keyCredentials"] == []
