@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from documents import applied, claims, definition, made_by, transformation, transformed, user
+from mapping_documents import applied, claims, definition, made_by, transformation, transformed, user
 
 from b2b_idp.claims.mapping import compile_mapping
 from b2b_idp.claims.methods import LONGEST_TEXT

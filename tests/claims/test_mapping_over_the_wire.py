@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from documents import document, made_by, transformation, user
+from mapping_documents import document, made_by, transformation, user
 
 from b2b_idp.extension import system_moment
 from b2b_idp.store.configuration import CLAIMS_MAPPING, PolicyRow

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from documents import SOURCES
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mapping_documents import SOURCES
 
 from b2b_idp.claims.attributes import IDS
 from b2b_idp.claims.mapping import ClaimsMapping, compile_mapping, compile_stored
