@@ -21,7 +21,7 @@ from b2b_idp.store.memberships import Difference
 
 AT_ONCE = 200
 """So many users are followed inside the transaction of the change itself."""
-BATCH = 250
+BATCH = 100
 """So many users are looked at between two commits of a pass."""
 CLOCK_EVERY = timedelta(hours=1)
 """How often rules that read the clock (system.now) are gone through."""

@@ -320,7 +320,7 @@ def test_evaluate_tells_whether_somebody_is_in_and_why(api):
     assert (answer["membershipRule"], answer["membershipRuleEvaluationResult"]) == (rule, False)
     clauses = answer["membershipRuleEvaluationDetails"]["expressionEvaluationDetails"]
     assert [c["expressionResult"] for c in clauses] == [True, False]
-    assert clauses[1]["propertyToEvaluate"] == {"propertyName": "user.country", "propertyValue": "US"}
+    assert clauses[1]["propertyToEvaluate"] == {"propertyName": "country", "propertyValue": "US"}
     assert evaluated(api, ada, group=group).json["membershipRuleEvaluationResult"] is True
 
 
