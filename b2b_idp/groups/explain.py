@@ -38,10 +38,10 @@ def explain(tree: Tree, person: Person, at: datetime) -> Explained:
     match tree:
         case MemberOf():
             inside = ", ".join(id for id in tree.group_ids if id in person.group_ids)
-            return Explained(str(tree), bool(inside), (), "user.memberOf", inside or None)
+            return Explained(str(tree), bool(inside), (), "memberOf", inside or None)
         case DirectReports():
             result = predicate_of(tree)(person, at)
-            return Explained(str(tree), result, (), "user.manager", person.manager_id)
+            return Explained(str(tree), result, (), "manager", person.manager_id)
         case _:
             return _explained(tree, person, at)
 
@@ -50,7 +50,7 @@ def _explained(tree: Expression, who: Person | Element, at: datetime) -> Explain
     match tree:
         case Compare():
             value = who.written.get(tree.key) if tree.key else who.written
-            return Explained(str(tree), test_of(tree)(who, at), (), tree.name, _shown(value))
+            return Explained(str(tree), test_of(tree)(who, at), (), tree.name.removeprefix("user."), _shown(value))
         case Not():
             inner = _explained(tree.inner, who, at)
             return Explained(str(tree), not inner.result, (inner,))
@@ -63,8 +63,8 @@ def _explained(tree: Expression, who: Person | Element, at: datetime) -> Explain
             key = tree.property.casefold()
             parts = tuple(_explained(tree.body, element, at) for element in who.elements(key))
             over = any if tree.quantifier == "-any" else all
-            name, value = f"user.{tree.property}", _shown(who.written.get(key))
-            return Explained(str(tree), over(p.result for p in parts), parts, name, value)
+            value = _shown(who.written.get(key))
+            return Explained(str(tree), over(p.result for p in parts), parts, tree.property, value)
 
 
 def _shown(value: Any) -> str | None:

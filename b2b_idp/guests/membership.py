@@ -21,7 +21,7 @@ from b2b_idp.store.memberships import Difference
 
 AT_ONCE = 200
 """So many users are followed inside the transaction of the change itself."""
-BATCH = 250
+BATCH = 100
 """So many users are looked at between two commits of a pass."""
 CLOCK_EVERY = timedelta(hours=1)
 """How often rules that read the clock (system.now) are gone through."""
@@ -37,7 +37,7 @@ def settle(w: Writer, moment: Moment) -> None:
         if len(people) <= AT_ONCE:
             w.memberships.begin_pass()
             _list(w, w.memberships.differences(people, moment.at), moment)
-            w.memberships.end_pass(moment.at)
+            _end_pass(w, moment)
             w.memberships.settle()
             return
         if progress.pass_version != progress.rules_version and not progress.pass_after:
@@ -47,14 +47,19 @@ def settle(w: Writer, moment: Moment) -> None:
         _follow(w, progress.settled_seq, moment)
 
 
-def _follow(w: Writer, since: int, moment: Moment) -> bool:
-    """Follows the next changes of users and members; whether there are more."""
+def _end_pass(w: Writer, moment: Moment) -> None:
+    """A pass goes through users who are there; whoever was deleted meanwhile leaves at its end."""
+    _list(w, w.memberships.of_gone(w.memberships.deleted_members()), moment)
+    w.memberships.end_pass(moment.at)
+
+
+def _follow(w: Writer, since: int, moment: Moment) -> None:
+    """Follows the next changes of users and members."""
     ids, last = w.memberships.changed_since(since, AT_ONCE)
     people = w.users.by_ids(ids)
     gone = set(ids) - {user.id for user in people}
     _list(w, w.memberships.differences(people, moment.at) + w.memberships.of_gone(gone), moment)
     w.memberships.settle(last)
-    return last is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,7 @@ def _go_on(store: Store, moment: Moment) -> Step:
         if len(people) == BATCH:
             w.memberships.go_on(people[-1].id)
         else:
-            w.memberships.end_pass(moment.at)
+            _end_pass(w, moment)
     return Step(len(people), sum(len(d.enters) for d in found), sum(len(d.leaves) for d in found))
 
 

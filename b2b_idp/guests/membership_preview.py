@@ -10,11 +10,12 @@ from b2b_idp.groups.index import RuleIndex
 from b2b_idp.groups.rule import Rule, parse_rule
 from b2b_idp.groups.vocabulary import DIRECTORY_NAMES
 from b2b_idp.guests.groups import check_circle
-from b2b_idp.guests.membership import BATCH
 from b2b_idp.model.directory import Group, User
 from b2b_idp.model.provenance import FOLLOWING, FREE
 from b2b_idp.store import Reader
 
+BATCH = 1000
+"""So many users are held at a time."""
 SAMPLE = 20
 """How many of those who would come or go are named."""
 

@@ -151,6 +151,17 @@ class MembershipsReader:
                     groups_of.setdefault(member, set()).add(group)
         return [Difference(id, None, leaves=frozenset(found)) for id, found in groups_of.items()]
 
+    def deleted_members(self) -> list[str]:
+        """Ids of deleted users who are still stored in a dynamic group."""
+        statement = (
+            select(users.c.id)
+            .join(group_members, group_members.c.member_id == users.c.id)
+            .join(membership_rules, membership_rules.c.group_id == group_members.c.group_id)
+            .where(users.c.deleted_at.is_not(None), membership_rules.c.processing.is_(True))
+            .distinct()
+        )
+        return sorted(self._c.execute(statement).scalars())
+
     def others_in(self, group_id: str) -> list[str]:
         """Members of a group that are no users, whom no rule selects."""
         statement = (

@@ -54,13 +54,10 @@ class Rules:
     """Groups that rules take members from (memberOf)."""
     reads_manager: bool
     """Whether any rule asks for somebody's direct reports."""
+    reads_clock: bool
+    """Whether membership changes as time goes by."""
     broken: tuple[str, ...]
     """Groups whose rule this version of the language does not read: as if Paused, their members stay."""
-
-    @property
-    def reads_clock(self) -> bool:
-        """Whether membership changes as time goes by."""
-        return any(rule.reads_clock for rule in self.by_group.values())
 
 
 class RuleCache:
@@ -113,5 +110,6 @@ def _load(c: Connection, version: int, kept: Rules | None) -> Rules:
         index=Layers(found, kept.index if kept else None),
         sources=frozenset(id for rule in found.values() for id in rule.member_of),
         reads_manager=any(rule.manager_id for rule in found.values()),
+        reads_clock=any(rule.reads_clock for rule in found.values()),
         broken=tuple(sorted(broken)),
     )

@@ -150,7 +150,7 @@ def test_a_rule_says_what_it_reads() -> None:
 def test_an_explanation_shows_each_clause_with_what_it_read() -> None:
     rule = parse_rule('user.department -eq "sales" -or -not user.otherMails -any (_ -endsWith "@x.example")')
     person = Person("u1", {"department": "Marketing", "othermails": ("a@x.example",)})
-    mail = {"propertyName": "user.otherMails", "propertyValue": "a@x.example"}
+    mail = {"propertyName": "otherMails", "propertyValue": "a@x.example"}
     assert rule.explain(person, AT).document() == {
         "expression": 'user.department -eq "sales" -or -not user.otherMails -any (_ -endsWith "@x.example")',
         "expressionResult": False,
@@ -159,7 +159,7 @@ def test_an_explanation_shows_each_clause_with_what_it_read() -> None:
             {
                 "expression": 'user.department -eq "sales"',
                 "expressionResult": False,
-                "propertyToEvaluate": {"propertyName": "user.department", "propertyValue": "Marketing"},
+                "propertyToEvaluate": {"propertyName": "department", "propertyValue": "Marketing"},
                 "expressionEvaluationDetails": [],
             },
             {
@@ -184,3 +184,28 @@ def test_an_explanation_shows_each_clause_with_what_it_read() -> None:
             },
         ],
     }
+
+
+@pytest.mark.parametrize(
+    ("rule", "name", "value"),
+    [
+        ("user.objectId -ne null", "objectId", "u1"),
+        ("user.accountEnabled -eq true", "accountEnabled", "true"),
+        ("user.employeeHireDate -le system.now", "employeeHireDate", "2026-01-31T00:00:00Z"),
+        ('user.city -eq "x"', "city", None),
+        ("user.otherMails -eq null", "otherMails", "a@x, b@x"),
+        ("user.assignedPlans -all (assignedPlan.service -ne null)", "assignedPlans", "service=Exchange"),
+        ('user.memberOf -any (group.objectId -in ["g1", "g2"])', "memberOf", "g2"),
+        ('Direct Reports for "m1"', "manager", "m1"),
+    ],
+)
+def test_an_explanation_shows_values_as_they_are_stored(rule: str, name: str, value: str | None) -> None:
+    attributes = {
+        "accountenabled": True,
+        "employeehiredate": datetime(2026, 1, 31, tzinfo=UTC),
+        "othermails": ("a@x", "b@x"),
+        "assignedplans": ({"service": "Exchange"},),
+    }
+    person = Person("u1", attributes, frozenset({"g2"}), "m1")
+    said = parse_rule(rule).explain(person, AT).document()
+    assert said["propertyToEvaluate"] == {"propertyName": name, "propertyValue": value}
