@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from b2b_idp.model.optional_claims import OptionalClaims
+
 DEFAULT_APP_ROLE = "00000000-0000-0000-0000-000000000000"
 """The appRoleId of an assignment to an application that declares no roles (Graph)."""
 
@@ -126,6 +128,9 @@ class App:
     group_membership_claims: tuple[str, ...] = ()
     """Of SecurityGroup, DirectoryRole, ApplicationGroup, All."""
     accept_mapped_claims: bool = False
+    optional_claims: OptionalClaims = OptionalClaims()
+    preferred_key: str | None = None
+    """Thumbprint of the signing key that the application prefers among its own."""
     require_pkce: bool = True
     subject_type: Literal["pairwise", "public"] = "pairwise"
     id_token_alg: Literal["RS256", "ES256"] = "RS256"
@@ -152,6 +157,26 @@ class AppSecret:
     ends_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppKey:
+    """An application's own token signing key, as far as it is public; the private key is sealed in the store."""
+
+    key_id: str
+    app: str
+    """Object id of the application."""
+    kid: str
+    """RFC 7638 thumbprint of the public key."""
+    thumbprint: str
+    """SHA-1 of the certificate in upper-case hex, as Graph names certificates."""
+    display_name: str
+    certificate: bytes
+    """X.509 in DER, of an RSA key."""
+    starts_at: datetime
+    ends_at: datetime
+    signs_from: datetime
+    """From then on every client that caches the key set has seen it."""
+
+
 @dataclass(frozen=True, slots=True)
 class RoleAssignment:
     """An appRoleAssignment: `principal` (user, group or service principal) holds a role of the app `resource_sp_id`."""
@@ -164,15 +189,34 @@ class RoleAssignment:
     created_at: datetime
 
 
+DYNAMIC = "DynamicMembership"
+"""What a dynamic group has among its groupTypes."""
+
+
+def rule_of(document: Mapping[str, Any]) -> str | None:
+    """The membership rule in a group's document, if it is a dynamic one."""
+    return document["membershipRule"] if DYNAMIC in (document.get("groupTypes") or ()) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group with assigned membership."""
+    """A group, with members assigned by hand or, if it has a rule, selected by it."""
 
     id: str
     display_name: str
     security_enabled: bool
     created_at: datetime
     properties: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def rule(self) -> str | None:
+        """The membership rule of a dynamic group, whose members nobody assigns; None for any other."""
+        return rule_of(self.properties)
+
+    @property
+    def processing(self) -> bool:
+        """Whether a dynamic group's rule is On; Paused, it keeps the members that it has."""
+        return self.rule is not None and self.properties.get("membershipRuleProcessingState") == "On"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from b2b_idp.store.agreements import AgreementsReader, AgreementsWriter
+from b2b_idp.store.app_keys import AppKeysReader, AppKeysWriter
 from b2b_idp.store.apps import AppsReader, AppsWriter
 from b2b_idp.store.configuration import (
     Configuration,
@@ -24,11 +25,13 @@ from b2b_idp.store.engine import Conflict, Database, ping, unavailable
 from b2b_idp.store.factors import FactorsReader, FactorsWriter
 from b2b_idp.store.grants import GrantsReader, GrantsWriter
 from b2b_idp.store.logs import LogsReader, LogsWriter
+from b2b_idp.store.memberships import MembershipsReader, MembershipsWriter
 from b2b_idp.store.migrate import HEAD, create_all, migrate, revision
 from b2b_idp.store.notices import NoticesReader, NoticesWriter
 from b2b_idp.store.outbox import OutboxReader, OutboxWriter
 from b2b_idp.store.passes import PassesReader, PassesWriter
 from b2b_idp.store.reports import SigninReports
+from b2b_idp.store.rules import RuleCache
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.signins import SigninsReader, SigninsWriter
 from b2b_idp.store.users import UsersReader, UsersWriter
@@ -45,10 +48,13 @@ __all__ = ["Configuration", "Reader", "Store", "Writer"]
 class Reader:
     """What can be asked, by aggregate, inside one transaction."""
 
-    def __init__(self, connection: Connection, sealer: Sealer, cache: ConfigurationCache) -> None:
+    def __init__(
+        self, connection: Connection, sealer: Sealer, cache: ConfigurationCache, rule_cache: RuleCache
+    ) -> None:
         self._c = connection
         self._sealer = sealer
         self._cache = cache
+        self._rule_cache = rule_cache
 
     def writing(self) -> Writer:
         """This transaction as one that writes; a defect of ours when it only reads."""
@@ -66,6 +72,14 @@ class Reader:
     @cached_property
     def apps(self) -> AppsReader:
         return AppsReader(self._c)
+
+    @cached_property
+    def app_keys(self) -> AppKeysReader:
+        return AppKeysReader(self._c, self._sealer)
+
+    @cached_property
+    def memberships(self) -> MembershipsReader:
+        return MembershipsReader(self._c, self._rule_cache)
 
     @cached_property
     def directory(self) -> DirectoryReader:
@@ -142,6 +156,14 @@ class Writer(Reader):
         return AppsWriter(self._c)
 
     @cached_property
+    def app_keys(self) -> AppKeysWriter:
+        return AppKeysWriter(self._c, self._sealer)
+
+    @cached_property
+    def memberships(self) -> MembershipsWriter:
+        return MembershipsWriter(self._c, self._rule_cache, lambda: self.apps.rule_changes)
+
+    @cached_property
     def directory(self) -> DirectoryWriter:
         return DirectoryWriter(self._c)
 
@@ -189,13 +211,14 @@ class Store:
         self._database = Database(url)
         self._sealer = sealer
         self._cache = ConfigurationCache(sealer)
+        self._rule_cache = RuleCache()
         if self._database.in_memory:
             create_all(self._database.engine)
 
     @contextmanager
     def read(self) -> Iterator[Reader]:
         with self._database.transaction(write=False) as connection:
-            yield Reader(connection, self._sealer, self._cache)
+            yield Reader(connection, self._sealer, self._cache, self._rule_cache)
 
     @contextmanager
     def write(self) -> Iterator[Writer]:
@@ -203,7 +226,7 @@ class Store:
         take `transact`, which tries again when another was in the way; this raises Problem(UNAVAILABLE)."""
         try:
             with self._database.transaction(write=True) as connection:
-                yield Writer(connection, self._sealer, self._cache)
+                yield Writer(connection, self._sealer, self._cache, self._rule_cache)
         except Conflict as conflict:
             raise unavailable("another transaction was in the way") from conflict
 
@@ -213,7 +236,7 @@ class Store:
         for attempt in range(ATTEMPTS):
             try:
                 with self._database.transaction(write=True) as connection:
-                    return step(Writer(connection, self._sealer, self._cache))
+                    return step(Writer(connection, self._sealer, self._cache, self._rule_cache))
             except Conflict as conflict:
                 if attempt == ATTEMPTS - 1:
                     raise unavailable("transactions kept being in one another's way") from conflict

@@ -67,6 +67,12 @@ tenant = Table(
     Column("change_seq", BigInteger, nullable=False, default=0),
     Column("audit_seq", BigInteger, nullable=False, default=0),
     Column("audit_hash", LargeBinary),
+    Column("rules_version", BigInteger, nullable=False, default=0, server_default="0"),
+    Column("settled_seq", BigInteger, nullable=False, default=0, server_default="0"),
+    Column("pass_version", BigInteger, nullable=False, default=0, server_default="0"),
+    Column("pass_after", String(36), nullable=False, default="", server_default=""),
+    Column("passed_version", BigInteger, nullable=False, default=0, server_default="0"),
+    Column("passed_at", Instant),
 )
 
 users = Table(
@@ -207,6 +213,21 @@ app_secrets = Table(
     Column("ends_at", Instant, nullable=False),
 )
 
+app_keys = Table(
+    "app_keys",
+    metadata,
+    Column("key_id", String(36), primary_key=True),
+    Column("app", String(36), ForeignKey("apps.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("kid", String, nullable=False, index=True),
+    Column("thumbprint", String, nullable=False),
+    Column("display_name", String, nullable=False),
+    Column("certificate", LargeBinary, nullable=False),
+    Column("private", LargeBinary, nullable=False),
+    Column("starts_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("signs_from", Instant, nullable=False),
+)
+
 role_assignments = Table(
     "role_assignments",
     metadata,
@@ -232,6 +253,14 @@ group_members = Table(
     metadata,
     Column("group_id", String(36), ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True),
     Column("member_id", String(36), primary_key=True, index=True),
+)
+
+membership_rules = Table(
+    "membership_rules",
+    metadata,
+    Column("group_id", String(36), ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True),
+    Column("text", String, nullable=False),
+    Column("processing", Boolean, nullable=False),
 )
 
 relations = Table(

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
-from b2b_idp.keys.ring import KeyRing
+from b2b_idp.keys.ring import KeyRing, Signer
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.directory import App
 from b2b_idp.model.moment import Moment
@@ -17,7 +17,8 @@ from b2b_idp.model.problem import Problem
 from b2b_idp.net.http import Http
 from b2b_idp.store import Store, Writer
 from b2b_idp.store.notices import Notice
-from b2b_idp.tokens.claims import pairwise, sid_of
+from b2b_idp.tokens.names import pairwise, sid_of
+from b2b_idp.tokens.signing import issuer_for, signer_for
 
 LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
 SESSION_REVOKED = "https://schemas.openid.net/secevent/caep/event-type/session-revoked"
@@ -36,7 +37,7 @@ _SAYS = {
 
 
 def logout_token(notice: Notice, app: App, *, issuer: str, vault: Vault, moment: Moment) -> dict[str, Any]:
-    """The claims: `sub` and `sid` as the app knows them, times in NumericDate."""
+    """The claims: `iss` as in the app's id_tokens, `sub` and `sid` as the app knows them, times in NumericDate."""
     said = notice.document
     return {
         "iss": issuer,
@@ -98,19 +99,22 @@ class Notifier:
                 self._busy.discard(app_id)
 
     def _try(self, notice: Notice, moment: Moment) -> bool:
-        def claim(w: Writer) -> App | None:
+        def claim(w: Writer) -> tuple[App, str, Signer] | None:
             if not w.notices.claim(notice.id, notice.attempts, moment.at + _CLAIM):
                 return None
             app = w.apps.by_client_id(notice.app_id)
             if app is None:
                 w.notices.delivered(notice.id)
-            return app
+                return None
+            issuer = issuer_for(w, app, self._issuer, moment.at)
+            return app, issuer, signer_for(w, self._keys, app, app.id_token_alg, moment.at)
 
-        app = self._store.transact(claim)
-        if app is None:
+        claimed = self._store.transact(claim)
+        if claimed is None:
             return False
-        claims = logout_token(notice, app, issuer=self._issuer, vault=self._vault, moment=moment)
-        token = self._keys.signer(app.id_token_alg, moment.at).sign(claims, "logout+jwt")
+        app, issuer, signer = claimed
+        claims = logout_token(notice, app, issuer=issuer, vault=self._vault, moment=moment)
+        token = signer.sign(claims, "logout+jwt")
         try:
             answer = self._http.post_form(notice.address, {"logout_token": token})
             error = None if answer.status in (200, 202, 204) else f"the app answered {answer.status}"

@@ -120,7 +120,7 @@ def test_a_public_client_may_use_loopback_or_its_own_scheme(api, uri):
         {"b2bIdp": {"subjectType": "private"}},
         {"b2bIdp": {"idTokenSignedResponseAlg": "none"}},
         {"web": {"implicitGrantSettings": {"enableIdTokenIssuance": True}}},
-        {"optionalClaims": {"idToken": [{"name": "email"}]}},
+        {"optionalClaims": {"idToken": [{"name": "e-mail"}]}},
         {"colour": "red"},
     ],
     ids=lambda c: str(c)[:70],
