@@ -48,6 +48,11 @@ class GuestDriver:
         self.recovery_codes: list[str] = []
         self.passkey: SoftwarePasskey | None = None
 
+    @property
+    def walker(self) -> Walker:
+        """The guest's browser."""
+        return self._walker
+
     def walk(self, url: str) -> Walk:
         """From an address to the app's callback, or to a page that this guest cannot pass."""
         page = self._walker.get(url)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from http.cookies import SimpleCookie
@@ -66,11 +66,12 @@ class SocketTransport:
 
 
 class Walker:
-    """A guest's browser. `stop_at` is an address prefix whose visit is recorded instead of made (an app's callback)."""
+    """A guest's browser. `stop_at` is an address prefix whose visit is recorded instead of made (an app's callback), or
+    says of an address whether it is one."""
 
-    def __init__(self, transport: Transport | None = None, stop_at: str | None = None) -> None:
+    def __init__(self, transport: Transport | None = None, stop_at: str | Callable[[str], bool] | None = None) -> None:
         self._transport = transport or SocketTransport()
-        self._stop_at = stop_at
+        self.stops = (lambda url: url.startswith(stop_at)) if isinstance(stop_at, str) else stop_at
         self._cookies: dict[str, dict[str, str]] = {}
 
     def get(self, url: str) -> Page:
@@ -102,7 +103,7 @@ class Walker:
     def _visit(self, method: str, url: str, body: bytes | None, origin: str | None = None) -> Page:
         visited: list[str] = []
         for _ in range(MAX_REDIRECTS):
-            if self._stop_at is not None and url.startswith(self._stop_at) and visited:
+            if self.stops is not None and visited and self.stops(url):
                 return Page(url, 0, {}, "", None, None, [], [], tuple(visited))
             headers = {"Accept": "text/html"}
             kept = self.cookies(url)

@@ -1,0 +1,97 @@
+"""A WSGI application on a loopback port, in a thread."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import suppress
+from typing import Any
+
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from b2b_idp.testing.wsgi import WsgiApp
+
+POLL = 0.01
+"""Seconds until a server sees that it is to stop."""
+
+
+class Loopback:
+    """The port is taken from the beginning, and answers between `start` and `stop`; then again on the same port."""
+
+    def __init__(self, app: WsgiApp, port: int = 0) -> None:
+        self._app = app
+        self._held: socket.socket | None = _taken(port)
+        self.port: int = self._held.getsockname()[1]
+        self._server: BaseWSGIServer | None = None
+        self._thread: threading.Thread | None = None
+        self._connections: set[socket.socket] = set()
+
+    @property
+    def running(self) -> bool:
+        return self._server is not None
+
+    def start(self) -> None:
+        """Raises OSError when the port was given up by `release` and is somebody else's."""
+        held = self._held or _taken(self.port)
+        held.listen(128)
+        handler = type("_Handler", (_Handler,), {"connections": self._connections})
+        self._server = make_server(
+            "127.0.0.1", self.port, self._app, threaded=True, request_handler=handler, fd=held.fileno()
+        )
+        # the server has a socket of its own for the same port; two that listen would share the callers
+        held.close()
+        self._held = None
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(POLL,), daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Answers no more, on kept connections neither, and keeps the port."""
+        if self._server is None or self._thread is None:
+            return
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        self._server = self._thread = None
+        for connection in tuple(self._connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._held = _taken(self.port)
+
+    def release(self) -> None:
+        """Stops, and gives up the port."""
+        self.stop()
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+
+
+class _Handler(WSGIRequestHandler):
+    """Keeps connections open from one request to the next, and is silent: tests read what was asked, not a log."""
+
+    protocol_version = "HTTP/1.1"
+    connections: set[socket.socket]
+
+    def setup(self) -> None:
+        super().setup()
+        # an answer is written in pieces, and the second must not wait for word of the first
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.connections.add(self.connection)
+
+    def finish(self) -> None:
+        self.connections.discard(self.connection)
+        super().finish()
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Nothing."""
+
+
+def _taken(port: int) -> socket.socket:
+    """A loopback port (0: any that is free), taken and not listened to: who calls is refused."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        held.bind(("127.0.0.1", port))
+    except OSError:
+        held.close()
+        raise
+    return held
