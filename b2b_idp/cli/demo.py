@@ -20,7 +20,7 @@ def demo(port: int, once: bool, as_json: bool) -> None:
     from b2b_idp.demo.story import tell, walk_all
     from b2b_idp.demo.world import NEWCOMER, PASSWORD, PEOPLE, World
 
-    _check_ports(port)
+    check_ports(port)
     with tempfile.TemporaryDirectory(prefix="b2b-idp-demo-") as folder:
         world = World(Path(folder), port)
         try:
@@ -47,7 +47,7 @@ def demo(port: int, once: bool, as_json: bool) -> None:
             world.stop()
 
 
-def _check_ports(first: int) -> None:
+def check_ports(first: int) -> None:
     """Raises ClickException unless the four ports are free."""
     for port in range(first, first + 4):
         try:

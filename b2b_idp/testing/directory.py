@@ -34,6 +34,8 @@ class Directory:
     def __init__(self) -> None:
         self._homes: dict[str, KitHome] = {}
         self._token: tuple[str, float] | None = None
+        self._names: dict[str, str] = {}
+        """Ids and addresses that were made, and what they stand for."""
 
     # --- calls ---------------------------------------------------------------------------------------------------
 
@@ -57,6 +59,7 @@ class Directory:
         if self._token is None or not self._token[1] - LONGEST_TRIP < now < self._token[1]:
             # a new administrator each time: a test that travels in time outlives any secret
             made = self.idp.create("Contoso", "contoso.example")
+            self._names[made.tenant.id] = "<tenant>"
             answer = self._token_request(
                 (made.client_id, made.client_secret),
                 {"grant_type": "client_credentials", "scope": f"{self.issuer}/.default"},
@@ -131,6 +134,7 @@ class Directory:
             )
         home = KitHome(domain, tenant_id, provider)
         self._homes[domain] = home
+        self._names |= {provider.issuer: f"<home {domain}>", tenant_id: f"<home tenant {domain}>"}
         return home
 
     def invite(self, email: str, **properties: Any) -> KitGuest:
@@ -147,12 +151,14 @@ class Directory:
         user_id = invitation["invitedUser"]["id"]
         if properties:
             self.graph("PATCH", f"/users/{user_id}", properties)
+        self._names[user_id] = f"<{email}>"
         return KitGuest(user_id, email, invitation["inviteRedeemUrl"], self._driver())
 
     def member(self, upn: str, **properties: Any) -> KitGuest:
         """A member of the organisation, who signs in at its own provider (`home_tenant(…, own=True)`)."""
         name = {"displayName": upn.partition("@")[0].title()}
         user = self.graph("POST", "/users", {"userPrincipalName": upn} | name | properties)
+        self._names[user["id"]] = f"<{upn}>"
         return KitGuest(user["id"], upn, "", self._driver())
 
     def update(self, guest: KitGuest, **properties: Any) -> None:
@@ -182,6 +188,7 @@ class Directory:
         for member in members:
             reference = {"@odata.id": f"{self.issuer}/v1.0/directoryObjects/{member.id}"}
             self.graph("POST", f"/groups/{made['id']}/members/$ref", reference)
+        self._names[made["id"]] = f"<group {name}>"
         return KitGroup(made["id"], name)
 
     # --- apps and policies ---------------------------------------------------------------------------------------
@@ -215,6 +222,7 @@ class Directory:
         app = KitApp(
             made["appId"], secret["secretText"], sp["id"], made["id"], name=name, redirect_uri=redirect_uris[0]
         )
+        self._names |= {app.client_id: f"<app {name}>", app.sp_id: f"<service principal {name}>"}
         if assignment_required:
             self.graph("PATCH", f"/servicePrincipals/{sp['id']}", {"appRoleAssignmentRequired": True})
         if requires == "mfa":

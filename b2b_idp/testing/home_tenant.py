@@ -29,6 +29,7 @@ from b2b_idp.testing.home_script import (
 )
 from b2b_idp.testing.loopback import Loopback
 from b2b_idp.testing.vendors import MFA_ACR, SFA_ACR, VENDORS, Vendor, Words
+from b2b_idp.testing.wsgi import QuickFlask
 
 __all__ = ["MFA_ACR", "SFA_ACR", "Account", "HomeRequest", "ScriptedHome", "compact_jws"]
 
@@ -210,7 +211,7 @@ class ScriptedHome:
     # --- the provider ---------------------------------------------------------------------------------------
 
     def _app(self) -> Flask:
-        app = Flask(f"home_{self.domain}", static_folder=None)
+        app = QuickFlask(f"home_{self.domain}", static_folder=None)
         app.add_url_rule("/.well-known/openid-configuration", "metadata", self._metadata)
         app.add_url_rule("/jwks", "jwks", self._jwks)
         app.add_url_rule("/authorize", "authorize", self._authorize)

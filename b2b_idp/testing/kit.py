@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import jwt
-from flask import Flask
 
 from b2b_idp.extension import B2BIdp, system_moment
 from b2b_idp.keys.ring import KeyRing, SigningKey
@@ -37,7 +36,7 @@ from b2b_idp.testing.values import (
 )
 from b2b_idp.testing.vendors import Words
 from b2b_idp.testing.walker import SocketTransport
-from b2b_idp.testing.wsgi import exchange
+from b2b_idp.testing.wsgi import QuickFlask, exchange
 
 __all__ = [
     "CALLBACK",
@@ -75,10 +74,11 @@ class Kit(Directory):
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         super().__init__()
-        self.flask = Flask("b2b_idp_kit", static_folder=None)
+        self.flask = QuickFlask("b2b_idp_kit", static_folder=None)
         # silent until `serve`: requests of the kit go straight into the Flask application
         self._server = Loopback(self.flask)
         self.issuer = f"http://{host}:{self._server.port}/idp"
+        self._names[self.issuer] = "<issuer>"
         self.idp = B2BIdp(
             self.flask,
             issuer=self.issuer,
@@ -277,16 +277,19 @@ class Kit(Directory):
         )
         return claims
 
-    def assert_claims(self, token: str | Mapping[str, Any] | None, expected: Mapping[str, Any]) -> None:
-        """`assert_claims` for a token that an app under test got: the token itself, or its claims, of which `oid` says
-        whose it is."""
-        __tracebackhide__ = True
+    def claims(self, token: str | Mapping[str, Any]) -> TokenClaims:
+        """The claims of a token that an app under test got, for `assert_claims` and snapshots: the token as it was
+        sent, which is verified, or its claims. `oid` says whose it is."""
         claims = self.verify(token) if isinstance(token, str) else token
-        if claims is not None and not isinstance(claims, TokenClaims) and "oid" in claims:
-            kind = "access_token" if "client_id" in claims else "id_token"
-            client_id = str(claims.get("client_id", claims.get("aud")))
-            claims = self._explained(kind, claims, str(claims["oid"]), client_id, str(claims["oid"]))
-        assert_claims(claims, expected)
+        kind = "access_token" if "client_id" in claims else "id_token"
+        client_id = str(claims.get("client_id", claims.get("aud")))
+        whose = f"{claims.get('email', claims.get('oid', 'somebody'))} for {client_id}"
+        return self._explained(kind, claims, str(claims.get("oid")), client_id, whose)
+
+    def assert_claims(self, token: str | Mapping[str, Any] | None, expected: Mapping[str, Any]) -> None:
+        """`assert_claims` for a token that an app under test got, as `claims` takes it."""
+        __tracebackhide__ = True
+        assert_claims(token if token is None or isinstance(token, TokenClaims) else self.claims(token), expected)
 
     def rotate_keys(self, *, now: bool = False) -> None:
         """Publishes new signing keys, which sign once every client that caches the key set has them, or `now`."""
@@ -297,7 +300,9 @@ class Kit(Directory):
         return self._explained(kind, claims, guest.id, app.client_id, f"{guest.email} for {app.name}")
 
     def _explained(self, kind: str, claims: Mapping[str, Any], user_id: str, client_id: str, whose: str) -> TokenClaims:
-        return TokenClaims(claims, kind, whose, lambda: explain(self.idp, kind, user_id, client_id, claims))
+        return TokenClaims(
+            claims, kind, whose, lambda: explain(self.idp, kind, user_id, client_id, claims), self._names
+        )
 
     # --- what happened -----------------------------------------------------------------------------------------------
 

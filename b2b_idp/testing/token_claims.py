@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_EXPLAINED_AT = "as the provider explains it now"
-
 
 @dataclass(frozen=True)
 class Explanation:
@@ -17,15 +15,34 @@ class Explanation:
     made: Mapping[str, str]
     left_out: Mapping[str, str]
 
+    def because(self, name: str, there: bool) -> str:
+        """Why a claim is in the token, or (`there` False) is not."""
+        if there:
+            return f"made by: {self.made.get(name, 'a rule that does not make it any more')}"
+        if name in self.left_out:
+            return f"left out, its source holds nothing: {self.left_out[name]}"
+        if name in self.made:
+            return f"made by a rule that came after the token: {self.made[name]}"
+        return "no rule makes it: neither the token format, nor the app's scopes, nor its claims policy"
+
 
 class TokenClaims(dict[str, Any]):
-    """A token's verified claims, which know how to be explained. `kind`: id_token or access_token."""
+    """A token's verified claims. `kind`: id_token or access_token. `explain` has the provider say which rule made each;
+    `names` are readable names of ids and addresses that stand in it."""
 
-    def __init__(self, claims: Mapping[str, Any], kind: str, whose: str, explain: Callable[[], Explanation]) -> None:
+    def __init__(
+        self,
+        claims: Mapping[str, Any],
+        kind: str,
+        whose: str,
+        explain: Callable[[], Explanation],
+        names: Mapping[str, str],
+    ) -> None:
         super().__init__(claims)
         self.kind = kind
         self.whose = whose
         self.explain = explain
+        self.names = names
 
 
 def assert_claims(token: Mapping[str, Any] | None, expected: Mapping[str, Any]) -> None:
@@ -42,11 +59,11 @@ def assert_claims(token: Mapping[str, Any] | None, expected: Mapping[str, Any]) 
         return
     explained = token.explain() if isinstance(token, TokenClaims) else None
     heading = f"the {token.kind} of {token.whose}" if isinstance(token, TokenClaims) else "the token"
-    lines = [f"{heading} is not as expected ({_EXPLAINED_AT}):" if explained else f"{heading} is not as expected:"]
+    lines = [f"{heading} is not as expected:"]
     for name in wrong:
         lines += [f"  {name}: expected {_wanted(expected[name])}, {_found(token, name)}"]
         if explained is not None:
-            lines += [f"    {_because(explained, name, name in token)}"]
+            lines += [f"    {explained.because(name, name in token)}"]
     if explained is not None and any(n not in token and n not in explained.left_out for n in wrong):
         lines.append(f"  claims of this token: {', '.join(sorted(token))}")
     raise AssertionError("\n".join(lines))
@@ -59,7 +76,9 @@ def _is(token: Mapping[str, Any], name: str, value: Any) -> bool:
 
 
 def _wanted(value: Any) -> str:
-    return {None: "no such claim", ...: "any value"}.get(value, "") if value in (None, ...) else _text(value)
+    if value is None:
+        return "no such claim"
+    return "any value" if value is ... else _text(value)
 
 
 def _found(token: Mapping[str, Any], name: str) -> str:
@@ -71,13 +90,3 @@ def _text(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False)
     except TypeError:
         return repr(value)
-
-
-def _because(explained: Explanation, name: str, there: bool) -> str:
-    if there:
-        return f"made by: {explained.made.get(name, 'a rule that does not make it any more')}"
-    if name in explained.left_out:
-        return f"left out, its source holds nothing: {explained.left_out[name]}"
-    if name in explained.made:
-        return f"made by a rule that came after the token: {explained.made[name]}"
-    return "no rule makes it: neither the token format, nor the app's scopes, nor its claims policy"
