@@ -134,7 +134,9 @@ class Kit(Directory):
             "login_hint": guest.email,
         } | parameters
         url = f"{self.issuer}/authorize?{urlencode(query)}"
-        went = self.visit(guest, url, amr=amr, acr=acr, auth_time=auth_time, mfa=mfa, step_up=step_up)
+        home = self.script(guest, amr=amr, acr=acr, auth_time=auth_time, mfa=mfa, step_up=step_up)
+        guest.driver.email = None
+        went = self._walk(guest, url, home, follow=False)
         answer = {k: v[0] for k, v in parse_qs(urlsplit(went.url).query).items()} if went.finished else {}
         if "code" not in answer:
             return SignedIn(None, None, {}, went.asked, went.decision, went.error, went.pages)
@@ -175,6 +177,10 @@ class Kit(Directory):
         through all that is asked, until the browser is sent to an address of the app, which is not called; with
         `follow` it is, and the visit ends on the app's page. The arguments are those of `sign_in`."""
         home = self.script(guest, amr=amr, acr=acr, auth_time=auth_time, mfa=mfa, step_up=step_up)
+        guest.driver.email = guest.email
+        return self._walk(guest, url, home, follow)
+
+    def _walk(self, guest: KitGuest, url: str, home: KitHome | None, follow: bool) -> Visit:
         asked_before = len(home.provider.asked) if home else 0
         guest.driver.walker.stops = None if follow else self._is_outside
         walk = guest.driver.walk(url)

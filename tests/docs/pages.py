@@ -51,23 +51,32 @@ def script(page: Path) -> str:
     """The page as one bash script: its blocks from top to bottom, as a reader would type them.
 
     A Python block's first line names the file that it is written to; then it is run, by pytest if it holds tests. A
+    JavaScript block's first line names its file as well; a command of the page runs it. A
     command that is left running ends with ` &` in the page; the script goes on once its port answers. At the end it
     says so, and leaves everything running until its input ends.
     """
     lines = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"]
     for block in blocks(page):
-        if block.not_run is not None or block.language not in ("sh", "python"):
+        if block.not_run is not None or block.language not in ("sh", "python", "js"):
             continue
         lines.append(f"echo '=== {page.name}:{block.line}' >&2")
-        lines.append(_python(block.text) if block.language == "python" else _shell(block.text))
+        lines.append({"python": _python, "js": _file, "sh": _shell}[block.language](block.text))
     lines += [f"echo '{THE_END}'", "read -r _ || true"]
     return "\n".join(lines)
 
 
+def _name(text: str) -> str:
+    return text.partition("\n")[0].removeprefix("# ").removeprefix("// ")
+
+
+def _file(text: str) -> str:
+    return f"cat > {_name(text)} <<'END-OF-BLOCK'\n{text}END-OF-BLOCK"
+
+
 def _python(text: str) -> str:
-    name = text.partition("\n")[0].removeprefix("# ")
+    name = _name(text)
     run = f"python -m pytest -q -p no:cacheprovider {name}" if name.startswith("test_") else f"python {name}"
-    return f"cat > {name} <<'END-OF-BLOCK'\n{text}END-OF-BLOCK\n{run}"
+    return f"{_file(text)}\n{run}"
 
 
 def _shell(text: str) -> str:

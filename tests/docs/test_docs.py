@@ -19,6 +19,8 @@ from tests.docs.pages import NOT_RUN, PAGES, ROOT, anchors, blocks, links
 README = ROOT / "README.md"
 KEYCLOAK = ROOT / "docs" / "how-to" / "keycloak-as-a-home.md"
 """Followed by tests/real, which has a Keycloak."""
+TEST_YOUR_APP = ROOT / "docs" / "how-to" / "test-your-app.md"
+"""Followed by tests/real, which has node and its packages."""
 RUN = [p for p in PAGES if any(b.language in ("sh", "python") and b.not_run is None for b in blocks(p))]
 
 
@@ -37,7 +39,7 @@ def test_there_are_pages_to_run() -> None:
     assert {"README.md", "docs/how-to/connect-a-home.md", "docs/how-to/run.md"} <= {name(p) for p in RUN}
 
 
-@pytest.mark.parametrize("page", [p for p in RUN if p not in (README, KEYCLOAK)], ids=name)
+@pytest.mark.parametrize("page", [p for p in RUN if p not in (README, KEYCLOAK, TEST_YOUR_APP)], ids=name)
 def test_the_commands_of_a_page_work_one_after_the_other(page: Path, home: ScriptedHome, tmp_path: Path) -> None:
     with followed(page, home.issuer, tmp_path):
         pass
