@@ -137,6 +137,10 @@ class Directory:
         self._names |= {provider.issuer: f"<home {domain}>", tenant_id: f"<home tenant {domain}>"}
         return home
 
+    def home(self, domain: str) -> KitHome:
+        """The home tenant of a domain. Raises KeyError where there is none."""
+        return self._homes[domain]
+
     def invite(self, email: str, **properties: Any) -> KitGuest:
         """Invites an address; further arguments are directory properties by Graph name (department=…)."""
         invitation = self.graph(
