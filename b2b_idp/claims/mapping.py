@@ -1,155 +1,254 @@
-"""claimsMappingPolicy → a compiled mapping → claims with their origin (Entra's policy type, plain entries).
-
-Entries with a Value, or a Source and ID, are compiled; claim transformations, extension attributes and group filters
-are refused with a sentence that says so.
-"""
+"""claimsMappingPolicy → a compiled mapping → claims with their origin (Entra's policy type, whole)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Literal, TypeVar, cast
 
-from b2b_idp.claims.definition import bad, read
-from b2b_idp.claims.restricted import is_restricted
+from b2b_idp.claims.attributes import Sources
+from b2b_idp.claims.definition import Definition, FlawError, Node, bad, read, shown
+from b2b_idp.claims.emitting import Emit, MappedClaim, Results, Transform, emit, emit_or_default, needed, transform
+from b2b_idp.claims.linking import Linked, link
+from b2b_idp.claims.schema import Entry, Output, read_entry
+from b2b_idp.claims.transformations import read_transformation
+from b2b_idp.model.problem import Problem
 
-Sources = Mapping[str, Mapping[str, Any]]
-"""Source (user, application, resource, audience, company) → attribute by ID in folded case → value or None."""
+__all__ = ["ClaimsMapping", "GroupFilter", "MappedClaim", "Sources", "compile_mapping", "compile_stored"]
 
-_USER_IDS = frozenset(
-    (
-        "surname givenname displayname objectid mail userprincipalname department onpremisessamaccountname "
-        "netbiosname dnsdomainname onpremisesecurityidentifier companyname streetaddress postalcode "
-        "preferredlanguage onpremisesuserprincipalname mailnickname othermail country city state jobtitle "
-        "employeeid facsimiletelephonenumber assignedroles accountenabled consentprovidedforminor "
-        "createddatetime creationtype lastpasswordchangedatetime mobilephone officelocation "
-        "onpremisesdomainname onpremisesimmutableid onpremisessyncenabled preferreddatalocation "
-        "proxyaddresses usertype telephonenumber"
-    ).split()
-    + [f"extensionattribute{n}" for n in range(1, 16)]
-)
-_IDS: Mapping[str, frozenset[str]] = {
-    "user": _USER_IDS,
-    "application": frozenset({"displayname", "objectid", "tags"}),
-    "resource": frozenset({"displayname", "objectid", "tags"}),
-    "audience": frozenset({"displayname", "objectid", "tags"}),
-    "company": frozenset({"tenantcountry"}),
-}
-_SINGLE = frozenset({"othermail", "tags", "proxyaddresses"})
-"""Collections of which a claim carries the first value only."""
-
-_MEMBERS = frozenset(
+T = TypeVar("T")
+_MEMBERS = (
     "Version IncludeBasicClaimSet ClaimsSchema ClaimsTransformation ClaimsTransformations GroupFilter "
-    "audienceOverride issuerWithApplicationId".split()
+    "audienceOverride issuerWithApplicationId"
 )
-_ENTRY_MEMBERS = frozenset(
-    "Value Source ID ExtensionID TransformationId JwtClaimType SamlClaimType SAMLNameForm".split()
-)
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!//(?:[/?]|\Z))[^\s#\"<>\\^`{|}\x00-\x20\x7f-\U0010ffff]+")
+"""An absolute URI without fragment (RFC 3986 §4.3), by its characters."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One compiled ClaimsSchema entry that makes a JWT claim: a constant, or an attribute of a source."""
+class GroupFilter:
+    """A policy's GroupFilter: groups whose name starts with, ends with or contains a text, in any case."""
 
-    claim: str
-    line: int
-    constant: str | None = None
-    source: str = ""
-    id: str = ""
+    match_on: Literal["displayname", "samaccountname"]
+    type: Literal["prefix", "suffix", "contains", "nothing"]
+    value: str
+    """In folded case."""
 
-    def value(self, sources: Sources) -> Any:
-        if self.constant is not None:
-            return self.constant
-        found = sources.get(self.source, {}).get(self.id)
-        if self.id in _SINGLE and isinstance(found, list | tuple):
-            found = found[0] if found else None
-        return None if found in ("", [], ()) else found
-
-    @property
-    def origin(self) -> str:
-        """Where the claim comes from, for whoever asks why."""
-        if self.constant is not None:
-            return f"claims mapping policy, ClaimsSchema[{self.line}]: the constant value"
-        return f"claims mapping policy, ClaimsSchema[{self.line}]: {self.source}.{self.id}"
-
-
-@dataclass(frozen=True, slots=True)
-class MappedClaim:
-    """A claim that a policy made (`value`), or would have made had its source held anything (`value` None)."""
-
-    name: str
-    value: Any
-    origin: str
+    def admits(self, name: str | None) -> bool:
+        """Whether a group passes, by its displayName or onPremisesSamAccountName as `match_on` says."""
+        if not name:
+            return False
+        folded = name.casefold()
+        match self.type:
+            case "prefix":
+                return folded.startswith(self.value)
+            case "suffix":
+                return folded.endswith(self.value)
+            case "contains":
+                return self.value in folded
+            case "nothing":
+                return False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimsMapping:
-    """A compiled policy. `include_basic` False leaves out the basic claim set (name, preferred_username …)."""
+    """A compiled policy. `include_basic` False leaves out the basic claim set (name, given_name …)."""
 
     include_basic: bool
-    entries: tuple[Entry, ...]
+    transforms: tuple[tuple[str, Transform], ...] = ()
+    """By ID, in the order in which they run."""
+    emits: tuple[Emit, ...] = ()
+    group_filter: GroupFilter | None = None
+    """Which groups `groups` may name; None for all."""
+    audience_override: str | None = None
+    """`aud` for an app with a signing key of its own; an absolute URI."""
+    issuer_with_application_id: bool = False
+    """Whether `iss` names the app, for an app with a signing key of its own."""
+    problems: tuple[str, ...] = ()
+    """What of a stored policy is left out, and why."""
 
     def apply(self, sources: Sources) -> list[MappedClaim]:
         """The policy's claims for these sources, in the policy's order. Missing data makes a claim with value None,
         which a token leaves out."""
-        return [MappedClaim(e.claim, e.value(sources), e.origin) for e in self.entries]
+        results: Results = {}
+        for id, run in self.transforms:
+            results[id] = run(sources, results)
+        return [make(sources, results) for make in self.emits]
 
 
 def compile_mapping(definition: object) -> ClaimsMapping:
-    """Compiles a definition as Graph carries it. Raises Problem(BAD_REQUEST) naming the entry that is wrong."""
-    policy = read(definition)
-    unknown = set(policy) - _MEMBERS
-    if unknown:
-        raise bad(f"unknown member {sorted(unknown)[0][:80]}.")
-    if policy.get("Version") != 1 or isinstance(policy["Version"], bool):
-        raise bad("Version is 1.")
-    for name in ("ClaimsTransformation", "ClaimsTransformations", "GroupFilter"):
-        if policy.get(name):
-            raise bad(f"{name} is not supported by this version.")
-    schema = policy.get("ClaimsSchema", [])
-    if not isinstance(schema, list):
-        raise bad("ClaimsSchema is an array.")
-    entries = [e for line, entry in enumerate(schema) if (e := _entry(line, entry)) is not None]
-    names = [e.claim for e in entries]
-    for name in names:
-        if names.count(name) > 1:
-            raise bad(f"two entries make the claim {name}.")
-    return ClaimsMapping(_boolean(policy.get("IncludeBasicClaimSet", True)), tuple(entries))
+    """Compiles a definition as it is written: an array of one JSON string, or an object.
+
+    Raises Problem(BAD_REQUEST) with what is wrong and where: line and column of the text, and the path of the value.
+    """
+    mapping = _compiled(read(definition))
+    if mapping.problems:
+        more = len(mapping.problems) - _SHOWN
+        raise bad(" ".join(mapping.problems[:_SHOWN]) + (f" And {more} more." if more > 0 else ""))
+    return mapping
 
 
-def _boolean(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    raise bad("IncludeBasicClaimSet is true or false.")
+def compile_stored(definition: object) -> ClaimsMapping:
+    """Compiles a definition that is kept. Never raises: what cannot be is left out, entry by entry, and told in
+    `problems`; what cannot be read gives nothing away, neither the basic claim set nor groups."""
+    match definition:
+        case [str() as text]:
+            return _stored(text)
+        case _:
+            return _tolerated(definition)
 
 
-def _entry(line: int, entry: object) -> Entry | None:
-    here = f"ClaimsSchema[{line}]"
-    if not isinstance(entry, dict):
-        raise bad(f"{here} is an object.")
-    unknown = set(entry) - _ENTRY_MEMBERS
-    if unknown:
-        raise bad(f"{here}: unknown member {sorted(unknown)[0][:80]}.")
-    for name, value in entry.items():
-        if not isinstance(value, str):
-            raise bad(f"{here}.{name} is a string.")
-    claim = entry.get("JwtClaimType")
-    for name in (claim, entry.get("SamlClaimType")):
-        if name is not None and (not name or len(name) > 255):
-            raise bad(f"{here}: a claim type has 1 to 255 characters.")
-    if claim is not None and is_restricted(claim):
-        raise bad(f"{here}: the claim name {claim} is restricted, choose another.")
-    if "Value" in entry:
-        if set(entry) & {"Source", "ID", "ExtensionID", "TransformationId"}:
-            raise bad(f"{here} has either a Value or a Source, not both.")
-        return None if claim is None else Entry(claim, line, constant=entry["Value"])
-    source, id = entry.get("Source", "").casefold(), entry.get("ID", "").casefold()
-    if source == "transformation" or "TransformationId" in entry or "ExtensionID" in entry:
-        raise bad(f"{here}: transformations and extension attributes are not supported by this version.")
-    if source not in _IDS:
-        raise bad(f"{here}: Source is one of {', '.join(sorted(_IDS))}.")
-    if id not in _IDS[source]:
-        raise bad(f"{here}: {source} has no ID {id[:80] or '(none)'}.")
-    return None if claim is None else Entry(claim, line, source=source, id=id)
+@lru_cache(maxsize=1024)
+def _stored(text: str) -> ClaimsMapping:
+    """Compiled once, though any change of the configuration reads it anew."""
+    return _tolerated([text])
+
+
+def _tolerated(definition: object) -> ClaimsMapping:
+    try:
+        return _compiled(read(definition))
+    except Problem as e:
+        return ClaimsMapping(include_basic=False, group_filter=_NO_GROUPS, problems=(e.say,))
+
+
+def _compiled(document: Definition) -> ClaimsMapping:
+    problems: list[str] = []
+
+    def note(flaw: FlawError) -> None:
+        problems.append(f"{document.where(flaw.path)}: {flaw.say}.")
+
+    try:
+        mapping = _Compiler(document.policy, note).compile()
+    except FlawError as e:
+        note(e)
+        mapping = ClaimsMapping(include_basic=False, group_filter=_NO_GROUPS)
+    return replace(mapping, problems=tuple(problems))
+
+
+_SHOWN = 5
+"""So many of the things that are wrong are said at once."""
+_NO_GROUPS = GroupFilter("displayname", "nothing", "")
+"""Stands for a filter that cannot be read."""
+
+
+class _Compiler:
+    """One policy on its way; `flawed` takes each thing that is wrong, which is then left out."""
+
+    def __init__(self, policy: Node, flawed: Callable[[FlawError], None]) -> None:
+        self._policy = policy
+        self._flawed = flawed
+
+    def compile(self) -> ClaimsMapping:
+        """Raises FlawError for what cannot be read as a policy at all."""
+        members = self._policy.members(_MEMBERS, self._flawed)
+        if "Version" not in members or type(members["Version"].value) is not int or members["Version"].value != 1:
+            raise members.get("Version", self._policy).flaw("Version is 1")
+        entries, linked = self._linked(members)
+        order = [id for id in linked if id in needed(entries, linked)]
+        return ClaimsMapping(
+            include_basic=self._of(members, "IncludeBasicClaimSet", Node.boolean, default=True, wrong=False),
+            transforms=tuple((id, transform(linked[id])) for id in order),
+            emits=tuple(self._emits(entries, order, linked)),
+            group_filter=self._of(members, "GroupFilter", _group_filter, default=None, wrong=_NO_GROUPS),
+            audience_override=self._of(members, "audienceOverride", _uri, default=None, wrong=None),
+            issuer_with_application_id=self._of(
+                members, "issuerWithApplicationId", Node.boolean, default=False, wrong=False
+            ),
+        )
+
+    def _of(self, members: dict[str, Node], name: str, read: Callable[[Node], T], *, default: T, wrong: T) -> T:
+        try:
+            return read(members[name]) if name in members else default
+        except FlawError as e:
+            self._flawed(e)
+            return wrong
+
+    def _each(self, node: Node | None, read: Callable[[int, Node], T]) -> list[T]:
+        found: list[T] = []
+        try:
+            items = node.items() if node is not None else []
+        except FlawError as e:
+            self._flawed(e)
+            return found
+        for n, item in enumerate(items):
+            try:
+                found.append(read(n, item))
+            except FlawError as e:
+                self._flawed(e)
+        return found
+
+    def _linked(self, members: dict[str, Node]) -> tuple[list[Entry], dict[str, Linked]]:
+        entries = self._each(members.get("ClaimsSchema"), read_entry)
+        one, other = members.get("ClaimsTransformation"), members.get("ClaimsTransformations")
+        if one is not None and other is not None:
+            self._flawed(
+                other.flaw("ClaimsTransformation and ClaimsTransformations are the same, one of them is written")
+            )
+        taken: set[str] = set()
+        transformations = self._each(one or other, lambda _, node: read_transformation(node, taken))
+        linked = link(entries, transformations, self._flawed)
+        return [e for e in entries if self._has_output(e, linked)], linked
+
+    def _has_output(self, entry: Entry, linked: dict[str, Linked]) -> bool:
+        if not isinstance(entry.origin, Output):
+            return True
+        source = linked.get(entry.origin.transformation)
+        if source is None:
+            self._flawed(entry.node.flaw(f"there is no transformation {shown(entry.origin.transformation)}"))
+            return False
+        if entry.id not in (None, source.transformation.output):
+            say = f"{source.transformation} has the output {shown(source.transformation.output)}"
+            self._flawed(entry.node.flaw(f"{say}, not {shown(entry.id or '')}"))
+            return False
+        return True
+
+    def _emits(self, entries: Sequence[Entry], order: Sequence[str], linked: dict[str, Linked]) -> list[Emit]:
+        named: dict[str, list[Entry]] = {}
+        for entry in entries:
+            if entry.jwt is not None:
+                named.setdefault(entry.jwt, []).append(entry)
+        found: list[Emit] = []
+        for name, (first, *more) in named.items():
+            pair = _with_default(first, more[0], linked) if len(more) == 1 else None
+            if pair is not None:
+                found.append(emit_or_default(*pair, order, linked))
+                continue
+            for doubled in more:
+                self._flawed(doubled.node.flaw(f"two entries make the claim {shown(name)}"))
+            found.append(emit(first, order, linked))
+        return found
+
+
+def _with_default(a: Entry, b: Entry, linked: dict[str, Linked]) -> tuple[Entry, Entry] | None:
+    """Of two entries for one claim, the RegexReplace and the value for when it does not match, as Entra's portal writes
+    them; None if they are no such pair."""
+    for claim, default in ((a, b), (b, a)):
+        if isinstance(claim.origin, Output) and not isinstance(default.origin, Output):
+            return (claim, default) if linked[claim.origin.transformation].transformation.method.partial else None
+    return None
+
+
+def _group_filter(node: Node) -> GroupFilter:
+    members = node.members("MatchOn Type Value")
+    for name in ("MatchOn", "Type", "Value"):
+        if name not in members:
+            raise node.flaw(f"a GroupFilter has a member {name}")
+    match_on, type_ = members["MatchOn"].id(), members["Type"].id()
+    if match_on not in ("displayname", "samaccountname"):
+        raise members["MatchOn"].flaw("MatchOn is displayname or samaccountname")
+    if type_ not in ("prefix", "suffix", "contains"):
+        raise members["Type"].flaw("Type is prefix, suffix or contains")
+    return GroupFilter(
+        cast(Literal["displayname", "samaccountname"], match_on),
+        cast(Literal["prefix", "suffix", "contains"], type_),
+        members["Value"].id(),
+    )
+
+
+def _uri(node: Node) -> str:
+    text = node.text()
+    if len(text) > 2048 or not _URI.fullmatch(text):
+        raise node.flaw("audienceOverride is an absolute URI without fragment")
+    return text

@@ -1,4 +1,8 @@
-"""Claim names that a claims mapping policy may not produce (Entra's JWT restricted claim set, and ours)."""
+"""Claim names that a claims mapping policy may not produce: Entra's restricted claim sets of JWT and SAML, and ours."""
+
+from __future__ import annotations
+
+import unicodedata
 
 RESTRICTED = frozenset(
     name.casefold()
@@ -195,8 +199,51 @@ OURS = frozenset(["jti", "s_hash", "act", "may_act", "sub_jwk", "sub_id", "event
 
 PREFIXES = ("xms_", "extn.")
 
+SAML = frozenset(
+    f"{namespace}{name}"
+    for namespace, names in {
+        "http://schemas.microsoft.com/2012/01/devicecontext/claims/": "ismanaged",
+        "http://schemas.microsoft.com/2014/02/devicecontext/claims/": "isknown",
+        "http://schemas.microsoft.com/2014/03/": "psso",
+        "http://schemas.microsoft.com/2014/09/devicecontext/claims/": "iscompliant",
+        "http://schemas.microsoft.com/claims/": "authnmethodsreferences groups.link",
+        "http://schemas.microsoft.com/identity/claims/": (
+            "accesstoken acct agegroup aio identityprovider objectidentifier openid2_id puid scope tenantid xms_et"
+        ),
+        "http://schemas.microsoft.com/ws/2008/06/identity/claims/": (
+            "authenticationinstant authenticationmethod confirmationkey denyonlyprimarygroupsid denyonlyprimarysid "
+            "denyonlywindowsdevicegroup expiration expired groups groupsid ispersistent role samlissuername wids "
+            "windowsdeviceclaim windowsdevicegroup windowsfqbnversion windowssubauthority windowsuserclaim "
+            "windowsaccountname primarysid primarygroupsid"
+        ),
+        "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/": (
+            "authentication authorizationdecision denyonlysid privatepersonalidentifier spn upn sid "
+            "x500distinguishedname"
+        ),
+        "http://schemas.xmlsoap.org/ws/2009/09/identity/claims/": "actor",
+    }.items()
+    for name in names.split()
+)
+"""Entra's restricted SAML claims, those among them that it frees for apps with a signing key of their own for SAML."""
+
+_LOOKALIKES = str.maketrans(
+    "аеорсухіјѕһԁԛԝѵгкмтʏɡɑıⲟοαερνικυχτγօսոզհցյ",
+    "aeopcyxijshdqwvrkmtygaiooaepvikuxtyounqhgj",
+)
+"""Letters of other scripts that are drawn as a Latin one (Unicode confusables), after case folding."""
+
 
 def is_restricted(name: str) -> bool:
-    """Whether a policy that makes a claim of this name is refused."""
-    folded = name.casefold()
-    return folded in RESTRICTED or folded in OURS or folded.startswith(PREFIXES)
+    """Whether a policy that makes a JWT claim of this name is refused: the name reads as a restricted one."""
+    read = _as_read(name)
+    return read in RESTRICTED or read in OURS or read.startswith(PREFIXES)
+
+
+def is_restricted_in_saml(name: str) -> bool:
+    """Whether a policy that names a SAML claim so is refused."""
+    return _as_read(name) in SAML
+
+
+def _as_read(name: str) -> str:
+    """The name as a person would read it: compatibility forms, case and look-alike letters laid together."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).translate(_LOOKALIKES)

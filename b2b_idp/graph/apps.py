@@ -11,10 +11,12 @@ from pydantic import StringConstraints
 
 from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
 from b2b_idp.graph.body import bad, check_writable, instant, without_annotations
+from b2b_idp.graph.key_credentials import key_credentials, key_passwords
 from b2b_idp.guests.app_documents import Application, NewServicePrincipal, ServicePrincipal, checked_application
+from b2b_idp.guests.app_keys import check_algorithm, replace_keys
 from b2b_idp.guests.apps import add_password, check_identifier_uris, create_app, granting_stays
 from b2b_idp.guests.permissions import PERMISSIONS, TIER_ZERO, role_id
-from b2b_idp.model.directory import GRAPH_APP_ID, AppSecret
+from b2b_idp.model.directory import GRAPH_APP_ID, AppKey, AppSecret
 from b2b_idp.model.moment import iso
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.policy.documents import Document, Guid, parse
@@ -39,10 +41,11 @@ _APP_DEFAULTS: dict[str, Any] = {
 _APP_PROPERTIES = frozenset(
     [*_APP_DEFAULTS, *"id appId displayName createdDateTime passwordCredentials b2bIdp notes".split()]
 )
-_SP_PROPERTIES = frozenset(
+SP_PROPERTIES = frozenset(
     "id appId displayName appDisplayName accountEnabled appRoleAssignmentRequired appRoles servicePrincipalType tags "
     "servicePrincipalNames oauth2PermissionScopes replyUrls appOwnerOrganizationId notes description "
-    "homepage loginUrl preferredSingleSignOnMode".split()
+    "homepage loginUrl preferredSingleSignOnMode preferredTokenSigningKeyThumbprint keyCredentials "
+    "passwordCredentials".split()
 )
 
 
@@ -68,9 +71,11 @@ def _app_row(call: Call, row: AppRow) -> dict[str, Any]:
     return shown
 
 
-def _sp_row(call: Call, row: AppRow) -> dict[str, Any]:
+def sp_row(call: Call, row: AppRow) -> dict[str, Any]:
+    """A service principal as Graph shows it."""
     application, own = row.application, row.service_principal
     api = application.get("api") or {}
+    keys = call.w.app_keys.of(row.id)
     return {
         "id": row.sp_id,
         "appId": row.app_id,
@@ -89,6 +94,9 @@ def _sp_row(call: Call, row: AppRow) -> dict[str, Any]:
         "homepage": own.get("homepage"),
         "loginUrl": own.get("loginUrl"),
         "preferredSingleSignOnMode": own.get("preferredSingleSignOnMode"),
+        "preferredTokenSigningKeyThumbprint": own.get("preferredTokenSigningKeyThumbprint"),
+        "keyCredentials": key_credentials(keys),
+        "passwordCredentials": key_passwords(keys),
         "appOwnerOrganizationId": call.w.configuration.tenant.id,
     }
 
@@ -183,6 +191,7 @@ def _change_app(call: Call, id: str) -> Answer:
         nested = name in ("web", "spa", "publicClient", "api", "b2bIdp")
         merged[name] = before | value if nested and isinstance(before, dict) and isinstance(value, dict) else value
     application = checked_application(merged)
+    check_algorithm(application, others=bool(call.w.app_keys.of(row.id)))
     check_consent(call, consented(row.application), consented(application))
     check_identifier_uris(call.w, application, row.id, call.parts.issuer)
     w = writer(call)
@@ -261,13 +270,13 @@ def _remove_password(call: Call, id: str) -> Answer:
 
 
 def _sps(call: Call) -> Answer:
-    rows = [_sp_row(call, r) for r in call.w.apps.rows() if r.sp_explicit]
-    return call.collection("servicePrincipals", rows, call.query(_SP_PROPERTIES))
+    rows = [sp_row(call, r) for r in call.w.apps.rows() if r.sp_explicit]
+    return call.collection("servicePrincipals", rows, call.query(SP_PROPERTIES))
 
 
 def _sp(call: Call, id: str) -> Answer:
-    row = _sp_row(call, find_app(call, id, sp=True))
-    return call.entity("servicePrincipals", row, call.query(_SP_PROPERTIES).select)
+    row = sp_row(call, find_app(call, id, sp=True))
+    return call.entity("servicePrincipals", row, call.query(SP_PROPERTIES).select)
 
 
 def _add_sp(call: Call) -> Answer:
@@ -278,22 +287,54 @@ def _add_sp(call: Call) -> Answer:
     guard(call, row)
     if row.sp_explicit:
         raise Problem(Code.CONFLICT, "The service principal of this application exists.")
-    changes = asked.model_dump(exclude_unset=True, exclude={"appId"})
+    for name in ("keyCredentials", "passwordCredentials", "preferredTokenSigningKeyThumbprint"):
+        if getattr(asked, name):
+            raise bad(f"{name}: add signing keys once the service principal is there.")
+    keys = {"keyCredentials", "passwordCredentials"}
+    changes = asked.model_dump(exclude_unset=True, exclude={"appId", *keys})
     row = replace(row, sp_explicit=True, service_principal=dict(row.service_principal) | changes)
     writer(call).apps.save(row)
     call.target("ServicePrincipal", row.sp_id, row.application["displayName"])
-    return call.entity("servicePrincipals", _sp_row(call, row)), 201
+    return call.entity("servicePrincipals", sp_row(call, row)), 201
 
 
 def _change_sp(call: Call, id: str) -> Answer:
     row = find_app(call, id, sp=True)
     guard(call, row)
-    changes = parse(ServicePrincipal, without_annotations(call.body())).model_dump(exclude_unset=True)
+    asked = parse(ServicePrincipal, without_annotations(call.body()))
+    changes = asked.model_dump(exclude_unset=True, exclude={"keyCredentials", "passwordCredentials"})
     after = dict(row.service_principal) | changes
     w = writer(call)
+    keys = w.app_keys.of(row.id)
+    if asked.keyCredentials is not None:
+        replace_keys(w, row, asked.keyCredentials, asked.passwordCredentials or [], call.moment)
+    elif asked.passwordCredentials:
+        raise bad("passwordCredentials: send them with the keyCredentials that they open.")
+    keys_after = w.app_keys.of(row.id)
+    if _PREFERRED in after:
+        after[_PREFERRED] = _preferred(after[_PREFERRED], keys_after, asked=_PREFERRED in changes)
     with granting_stays(w, call.moment.at):
         w.apps.save(replace(row, service_principal=after))
-    call.target("ServicePrincipal", row.sp_id, row.application["displayName"], row.service_principal, after)
+    call.target(
+        "ServicePrincipal",
+        row.sp_id,
+        row.application["displayName"],
+        dict(row.service_principal) | {"keyCredentials": key_credentials(keys)},
+        after | {"keyCredentials": key_credentials(keys_after)},
+    )
+    return None
+
+
+_PREFERRED = "preferredTokenSigningKeyThumbprint"
+
+
+def _preferred(thumbprint: str | None, keys: Iterable[AppKey], *, asked: bool) -> str | None:
+    """The thumbprint of the preferred signing key; one that is gone is preferred no more."""
+    wanted = (thumbprint or "").upper()
+    if not wanted or any(k.thumbprint == wanted for k in keys):
+        return wanted or None
+    if asked:
+        raise bad(f"{_PREFERRED} names no signing key of this service principal.")
     return None
 
 

@@ -1,12 +1,11 @@
-"""appRoleAssignments, and the claims mapping policy of a service principal."""
+"""appRoleAssignments."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-from b2b_idp.graph.api import Answer, Call, Reference, Route, not_found, reference_of, writer
-from b2b_idp.graph.apps import find_app, guard
+from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
+from b2b_idp.graph.apps import find_app
 from b2b_idp.graph.body import bad
 from b2b_idp.graph.users import find_user
 from b2b_idp.guests.apps import granting_stays
@@ -16,7 +15,6 @@ from b2b_idp.model.moment import iso
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.policy.documents import Document, Guid, parse
 from b2b_idp.store.apps import AppRow
-from b2b_idp.store.configuration import CLAIMS_MAPPING
 
 _ASSIGNMENT_PROPERTIES = frozenset(
     "id appRoleId createdDateTime principalDisplayName principalId principalType resourceDisplayName resourceId".split()
@@ -153,42 +151,6 @@ def _unassign_of_principal(call: Call, id: str, assignment: str) -> Answer:
     return _unassign(call, found)
 
 
-# --- claims mapping policies of a service principal ------------------------------------------------------------------
-
-
-def _mapping_of(call: Call, id: str) -> Answer:
-    row = find_app(call, id, sp=True)
-    policy = call.w.documents.policy(CLAIMS_MAPPING, row.claims_policy_id) if row.claims_policy_id else None
-    rows = [{"id": policy.id, **policy.document}] if policy else []
-    properties = frozenset({"id", "displayName", "definition"})
-    return call.collection("policies/claimsMappingPolicies", rows, call.query(properties))
-
-
-def _set_mapping(call: Call, id: str) -> Answer:
-    row = find_app(call, id, sp=True)
-    guard(call, row)
-    policy_id = reference_of(call.body()).rstrip("/").rpartition("/")[2].lower()
-    if call.w.documents.policy(CLAIMS_MAPPING, policy_id) is None:
-        raise bad("@odata.id names no claims mapping policy.")
-    if row.claims_policy_id is not None:
-        raise Problem(Code.CONFLICT, "This service principal has a claims mapping policy. Take it off first.")
-    writer(call).apps.save(replace(row, claims_policy_id=policy_id))
-    name = row.application["displayName"]
-    call.target("ServicePrincipal", row.sp_id, name, {}, {"claimsMappingPolicies": policy_id})
-    return None
-
-
-def _unset_mapping(call: Call, id: str, policy: str) -> Answer:
-    row = find_app(call, id, sp=True)
-    guard(call, row)
-    if row.claims_policy_id != policy.lower():
-        raise not_found(policy)
-    writer(call).apps.save(replace(row, claims_policy_id=None))
-    name = row.application["displayName"]
-    call.target("ServicePrincipal", row.sp_id, name, {"claimsMappingPolicies": row.claims_policy_id}, {})
-    return None
-
-
 _READ_ASSIGNED = (
     "Application.Read.All",
     "Application.ReadWrite.All",
@@ -196,7 +158,6 @@ _READ_ASSIGNED = (
     "AppRoleAssignment.ReadWrite.All",
 )
 _ASSIGN = ("AppRoleAssignment.ReadWrite.All",)
-_MAP = ("Policy.ReadWrite.ApplicationConfiguration",)
 _SP = "/servicePrincipals"
 _APPS = "ApplicationManagement"
 
@@ -267,27 +228,5 @@ ROUTES = [
         _unassign_user,
         "Remove app role assignment from user",
         _APPS,
-    ),
-    Route(
-        "GET",
-        f"{_SP}/<id>/claimsMappingPolicies",
-        ("Policy.Read.All", *_MAP),
-        _mapping_of,
-        gives="claimsMappingPolicy[]",
-    ),
-    Route(
-        "POST",
-        f"{_SP}/<id>/claimsMappingPolicies/$ref",
-        _MAP,
-        _set_mapping,
-        "Add policy to service principal",
-        body=Reference,
-    ),
-    Route(
-        "DELETE",
-        f"{_SP}/<id>/claimsMappingPolicies/<policy>/$ref",
-        _MAP,
-        _unset_mapping,
-        "Remove policy from service principal",
     ),
 ]

@@ -1,4 +1,4 @@
-"""conditionalAccess and claimsMappingPolicies, and the routes of every kind of policy document."""
+"""Conditional access policies, and the routes of every kind of policy document."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from pydantic import BaseModel
 from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
 from b2b_idp.graph.apps import find_app, guard
 from b2b_idp.graph.body import bad
-from b2b_idp.guests.policy_documents import MAPPING_PROPERTIES, ClaimsMappingDocument, checked_policy
+from b2b_idp.guests.policy_documents import checked_policy
 from b2b_idp.model.access import AccessPolicy
 from b2b_idp.model.moment import iso
 from b2b_idp.policy.access_documents import ConditionalAccessPolicy
-from b2b_idp.store.configuration import CLAIMS_MAPPING, CONDITIONAL_ACCESS, PolicyRow
+from b2b_idp.store.configuration import CONDITIONAL_ACCESS, PolicyRow
 
 _ACCESS = "identity/conditionalAccess/policies"
 _ACCESS_PROPERTIES = frozenset(
     "id templateId displayName createdDateTime modifiedDateTime state conditions grantControls "
     "sessionControls description".split()
 )
-_MAPPINGS = "policies/claimsMappingPolicies"
 
 
 Shape = Callable[[PolicyRow], dict[str, Any]]
@@ -41,14 +40,6 @@ def dated(row: PolicyRow) -> dict[str, Any]:
 def access_row(row: PolicyRow) -> dict[str, Any]:
     """A conditional access policy as Graph shows it."""
     return {"templateId": None, "grantControls": None, "sessionControls": None} | dated(row)
-
-
-def _mapping(row: PolicyRow) -> dict[str, Any]:
-    return {"id": row.id} | dict(row.document)
-
-
-def _assigned(call: Call, row: PolicyRow) -> str | None:
-    return "an application" if call.w.documents.policy_apps(row.id) else None
 
 
 def named_by(call: Call, id: str, names: Callable[[AccessPolicy], Iterable[str]]) -> str | None:
@@ -152,8 +143,6 @@ def policy_routes(
 
 _READ_ACCESS = ("Policy.Read.All", "Policy.ReadWrite.ConditionalAccess")
 _WRITE_ACCESS = ("Policy.ReadWrite.ConditionalAccess",)
-_READ_MAPPING = ("Policy.Read.All", "Policy.ReadWrite.ApplicationConfiguration")
-_WRITE_MAPPING = ("Policy.ReadWrite.ApplicationConfiguration",)
 
 ROUTES = [
     *policy_routes(
@@ -167,17 +156,5 @@ ROUTES = [
         "conditionalAccessPolicy",
         access_row,
         lambda _call, _row: None,
-    ),
-    *policy_routes(
-        CLAIMS_MAPPING,
-        "/policies/claimsMappingPolicies",
-        _MAPPINGS,
-        MAPPING_PROPERTIES,
-        _READ_MAPPING,
-        _WRITE_MAPPING,
-        ClaimsMappingDocument,
-        "claimsMappingPolicy",
-        _mapping,
-        _assigned,
     ),
 ]

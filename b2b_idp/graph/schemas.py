@@ -51,7 +51,8 @@ invitedUser: id guid
 application: id! guid, appId! guid, displayName text, description text?, notes text?, signInAudience text?,
   identifierUris [text], tags [text], groupMembershipClaims text?, isFallbackPublicClient bool?,
   web Application.Web, spa Application.Redirects, publicClient Application.Redirects, api Application.Api,
-  appRoles [Application.AppRole], requiredResourceAccess [any], optionalClaims object?, keyCredentials! [any],
+  appRoles [Application.AppRole], requiredResourceAccess [any], optionalClaims Application.OptionalClaims?,
+  keyCredentials! [any],
   passwordCredentials! [passwordCredential], createdDateTime! time, b2bIdp Application.Extension?
 passwordCredential: customKeyIdentifier! text?, displayName text?, endDateTime time, hint! text?, keyId! guid,
   secretText! text?, startDateTime time
@@ -59,7 +60,15 @@ servicePrincipal: id! guid, appId guid, displayName! text, appDisplayName! text,
   appRoleAssignmentRequired bool, appRoles! [Application.AppRole], servicePrincipalType! text, tags [text],
   oauth2PermissionScopes! [Application.PermissionScope], servicePrincipalNames! [text], replyUrls! [text],
   notes text?, description text?, homepage text?, loginUrl text?, preferredSingleSignOnMode text?,
-  appOwnerOrganizationId! guid
+  preferredTokenSigningKeyThumbprint text?, keyCredentials [keyCredential],
+  passwordCredentials [passwordCredential], appOwnerOrganizationId! guid
+keyCredential: customKeyIdentifier text?, displayName text?, endDateTime time, key text?, keyId guid,
+  startDateTime time, type text, usage text
+selfSignedCertificate: customKeyIdentifier! text, displayName! text, endDateTime! time, key! text, keyId! guid,
+  startDateTime! time, thumbprint! text, type! text, usage! text
+b2bIdpTokenPreview: idToken! object, accessToken! object, explanations! b2bIdpExplanations, problems! [text]
+b2bIdpExplanations: idToken! [b2bIdpExplanation], accessToken! [b2bIdpExplanation]
+b2bIdpExplanation: claim! text, issued! bool, origin! text, steps! [text], because! text?
 appRoleAssignment: id! guid, deletedDateTime! time?, appRoleId guid, createdDateTime! time,
   principalDisplayName! text?, principalId guid, principalType! text, resourceDisplayName! text?, resourceId guid
 oAuth2PermissionGrant: id! text, clientId guid, consentType text, principalId text?, resourceId guid, scope text
@@ -89,7 +98,8 @@ crossTenantAccessPolicyConfigurationPartner: tenantId guid, isServiceProvider bo
 conditionalAccessPolicy: id! guid, templateId! text?, displayName text, description text?, state text,
   createdDateTime! time, modifiedDateTime! time?, conditions ConditionalAccessPolicy.Conditions,
   grantControls ConditionalAccessPolicy.GrantControls?, sessionControls ConditionalAccessPolicy.SessionControls?
-claimsMappingPolicy: id! guid, displayName text, description text?, definition [text], isOrganizationDefault bool?
+claimsMappingPolicy: id! guid, displayName text, description text?, definition [text], isOrganizationDefault bool?,
+  b2bIdp! object?
 authenticationStrengthPolicy: id! guid, displayName text, description text, policyType! text,
   requirementsSatisfied! text, allowedCombinations [text], createdDateTime! time, modifiedDateTime! time
 authenticationCombinationConfiguration: id! guid, allowedAAGUIDs [text], appliesToCombinations [text]
@@ -116,7 +126,8 @@ authenticationMethodTarget: id text, targetType text, isRegistrationRequired boo
 stsPolicy: id! guid, deletedDateTime! time?, displayName text, description text?, definition [text],
   isOrganizationDefault bool?
 b2bIdpEvaluation: outcome! text, reasons! [b2bIdpReason], reportOnly! [b2bIdpReason], requirement! object,
-  challenges! [text], termsOfUse! [text], wouldIssue! object?, wayForward! any
+  challenges! [text], termsOfUse! [text], wouldIssue! object?,
+  leftOut! [b2bIdpExplanation], wayForward! any
 b2bIdpReason: code text, text text, policyId text?
 organization: id! guid, displayName! text, createdDateTime! time, tenantType! text, countryLetterCode! text?,
   preferredLanguage! text?, technicalNotificationMails! [text], verifiedDomains! [verifiedDomain]

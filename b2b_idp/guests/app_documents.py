@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt import PyJWK, PyJWTError
 from pydantic import Field, StringConstraints
 
+from b2b_idp.model.optional_claims import EXTENSION, KNOWN
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.policy.documents import Document, Guid, parse
 
@@ -48,6 +49,19 @@ class _Api(Document):
     oauth2PermissionScopes: list[_PermissionScope] = Field(default_factory=list, max_length=200)
     preAuthorizedApplications: list[Any] = Field(default_factory=list)
     requestedAccessTokenVersion: int | None = None
+
+
+class _OptionalClaim(Document):
+    name: Annotated[str, StringConstraints(min_length=1, max_length=256)]
+    source: str | None = None
+    essential: bool = False
+    additionalProperties: list[_Text] = Field(default_factory=list, max_length=10)
+
+
+class _OptionalClaims(Document):
+    idToken: list[_OptionalClaim] | None = Field(default=None, max_length=50)
+    accessToken: list[_OptionalClaim] | None = Field(default=None, max_length=50)
+    saml2Token: list[_OptionalClaim] | None = Field(default=None, max_length=50)
 
 
 class _AppRole(Document):
@@ -91,11 +105,41 @@ class Application(Document):
     api: _Api | None = None
     appRoles: list[_AppRole] = Field(default_factory=list, max_length=1000)
     requiredResourceAccess: list[Any] = Field(default_factory=list)
-    optionalClaims: dict[str, Any] | None = None
+    optionalClaims: _OptionalClaims | None = None
     info: dict[str, Any] | None = None
     passwordCredentials: list[Any] = Field(default_factory=list)
     keyCredentials: list[Any] = Field(default_factory=list, max_length=0)
     b2bIdp: _Extension | None = None
+
+
+_Instant = Annotated[str, StringConstraints(max_length=40)]
+_Thumbprint = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{40}$")]
+
+
+class KeyCredential(Document):
+    """Graph's keyCredential: half of a signing key. `key` is base64, PKCS #12 for usage Sign, the certificate in DER
+    for usage Verify; it is only ever written."""
+
+    keyId: Guid
+    usage: Literal["Sign", "Verify"]
+    type: Literal["X509CertAndPassword", "AsymmetricX509Cert", "AsymmetricX509Key"]
+    key: Annotated[str, StringConstraints(max_length=64 * 1024)] | None = None
+    displayName: _Name | None = None
+    customKeyIdentifier: Annotated[str, StringConstraints(max_length=200)] | None = None
+    startDateTime: _Instant | None = None
+    endDateTime: _Instant | None = None
+
+
+class KeyPassword(Document):
+    """Graph's passwordCredential, as far as it opens the PKCS #12 file of the keyCredential of the same keyId."""
+
+    keyId: Guid
+    secretText: Annotated[str, StringConstraints(max_length=1024)] | None = None
+    displayName: _Text | None = None
+    customKeyIdentifier: Annotated[str, StringConstraints(max_length=200)] | None = None
+    hint: str | None = None
+    startDateTime: _Instant | None = None
+    endDateTime: _Instant | None = None
 
 
 class ServicePrincipal(Document):
@@ -109,6 +153,9 @@ class ServicePrincipal(Document):
     homepage: str | None = None
     loginUrl: str | None = None
     preferredSingleSignOnMode: str | None = None
+    preferredTokenSigningKeyThumbprint: _Thumbprint | None = None
+    keyCredentials: list[KeyCredential] | None = Field(default=None, max_length=40)
+    passwordCredentials: list[KeyPassword] | None = Field(default=None, max_length=40)
 
 
 class NewServicePrincipal(ServicePrincipal):
@@ -149,8 +196,8 @@ def checked_application(document: dict[str, Any]) -> dict[str, Any]:
     _check_unique(app.identifierUris, "identifierUris: {} stands twice.")
     if app.web and any((app.web.implicitGrantSettings or {}).values()):
         raise _bad("web.implicitGrantSettings: the implicit grant is not supported; use the code flow with PKCE.")
-    if any((app.optionalClaims or {}).values()):
-        raise _bad("optionalClaims is not supported by this version; use a claims mapping policy.")
+    if app.optionalClaims:
+        _check_optional_claims(app.optionalClaims)
     _check_unique([r.value for r in app.appRoles if r.value], "appRoles: the value {} stands twice.")
     _check_unique([r.id for r in app.appRoles], "appRoles: the id {} stands twice.")
     words = {w.strip() for w in (app.groupMembershipClaims or "").split(",") if w.strip()}
@@ -158,6 +205,33 @@ def checked_application(document: dict[str, Any]) -> dict[str, Any]:
         raise _bad(f"groupMembershipClaims is of {', '.join(sorted(_MEMBERSHIP))}.")
     _check_jwks(app.b2bIdp.jwks if app.b2bIdp else None)
     return {k: v for k, v in document.items() if k not in _READ_ONLY and "@odata." not in k}
+
+
+def _check_optional_claims(claims: _OptionalClaims) -> None:
+    for token in ("idToken", "accessToken", "saml2Token"):
+        entries: list[_OptionalClaim] = getattr(claims, token) or []
+        _check_unique([e.name for e in entries], f"optionalClaims.{token}: {{}} stands twice.")
+        for entry in entries:
+            _check_optional_claim(f"optionalClaims.{token}: {entry.name[:80]}", entry)
+
+
+def _check_optional_claim(here: str, entry: _OptionalClaim) -> None:
+    if entry.source not in (None, "user"):
+        raise _bad(f"{here}: source is user, or null.")
+    if EXTENSION.fullmatch(entry.name):
+        if entry.source is None:
+            raise _bad(f"{here}: the source of a directory extension is user.")
+        takes: frozenset[str] = frozenset()
+    elif entry.source is not None:
+        raise _bad(f"{here}: with source user a name is extension_{{appId without hyphens}}_{{attribute}}.")
+    elif entry.name not in KNOWN:
+        raise _bad(f"{here} is no optional claim. Known are {', '.join(sorted(KNOWN))}.")
+    else:
+        takes = KNOWN[entry.name]
+    wrong = sorted(set(entry.additionalProperties) - takes)
+    if wrong:
+        known = f"It takes {', '.join(sorted(takes))}." if takes else "It takes none."
+        raise _bad(f"{here} has no additional property {wrong[0][:80]}. {known}")
 
 
 def _check_jwks(jwks: dict[str, Any] | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -29,14 +30,16 @@ from b2b_idp.store.configuration import (
 
 
 class ClaimsMappingDocument(BaseModel):
-    """Graph's claimsMappingPolicy: its definition is JSON in a text."""
+    """Graph's claimsMappingPolicy: its definition is JSON in a text, or for people the same JSON as an object."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
     id: str | None = None
     displayName: Annotated[str, StringConstraints(min_length=1, max_length=256)]
     description: Annotated[str, StringConstraints(max_length=1024)] | None = None
-    definition: list[str] = Field(min_length=1, max_length=1)
+    definition: Annotated[list[str], Field(min_length=1, max_length=1)] | dict[str, Any]
     isOrganizationDefault: bool | None = None
+    b2bIdp: Any = None
+    """Read-only; ignored when sent back."""
 
 
 MAPPING_PROPERTIES = frozenset(ClaimsMappingDocument.model_fields)
@@ -52,9 +55,16 @@ def checked_policy(kind: str, document: Mapping[str, Any], named: Named) -> dict
         _SIMPLE[kind](kept)
     if kind == STRENGTH and "combinationConfigurations" in kept:
         kept["combinationConfigurations"] = [_without_read_only(c) for c in kept["combinationConfigurations"]]
-    if kind == CLAIMS_MAPPING:
-        kept.pop("id", None)
     return kept
+
+
+def _check_mapping(document: dict[str, Any]) -> None:
+    definition = parse(ClaimsMappingDocument, document).definition
+    compile_mapping(definition)
+    for name in ("id", "b2bIdp"):
+        document.pop(name, None)
+    if isinstance(definition, dict):
+        document["definition"] = [json.dumps(definition, ensure_ascii=False)]
 
 
 _READ_ONLY = frozenset({"id", "createdDateTime", "modifiedDateTime", "requirementsSatisfied", "policyType"})
@@ -76,7 +86,7 @@ _DATED: Mapping[str, Callable[[Mapping[str, Any], Named], object]] = MappingProx
 """Kinds that are shown with when they were made and changed: what reads one, and raises Problem for a bad one."""
 _SIMPLE: Mapping[str, Callable[[dict[str, Any]], object]] = MappingProxyType(
     {
-        CLAIMS_MAPPING: lambda document: compile_mapping(parse(ClaimsMappingDocument, document).definition),
+        CLAIMS_MAPPING: _check_mapping,
         AUTHORIZATION: authorization_policy_of,
         B2B_MANAGEMENT: lambda document: domain_policy_of(document, a_label),
         EMAIL_METHOD: email_method_of,

@@ -147,24 +147,12 @@ class KeyRing:
         """
         self._look()
         try:
-            header = jwt.get_unverified_header(token)
-            key = self._by_kid.get(header.get("kid", ""))
-            if key is None or header.get("alg") != key.alg or str(header.get("typ")).lower() != typ.lower():
-                raise _invalid("not signed by a key of ours, or of another type")
-            if "crit" in header:
-                raise _invalid("critical header")
-            claims: dict[str, Any] = jwt.decode(
-                token,
-                key.private.public_key(),
-                algorithms=[key.alg],
-                options={"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False},
-            )
+            key = self._by_kid.get(jwt.get_unverified_header(token).get("kid", ""))
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as e:
             raise _invalid(type(e).__name__) from None
-        expires = claims.get("exp")
-        if not isinstance(expires, int) or (not expired_too and at.timestamp() >= expires):
-            raise _invalid("expired")
-        return claims
+        if key is None:
+            raise _invalid("not signed by a key of ours")
+        return claims_of(token, key.private.public_key(), key.alg, typ, at, expired_too=expired_too)
 
     def list(self) -> list[SigningKey]:
         """Every key, oldest first."""
@@ -253,6 +241,36 @@ class KeyRing:
         self._stamp = stamp if settled else 0
 
 
+def claims_of(
+    token: str,
+    key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey,
+    alg: str,
+    typ: str,
+    at: datetime,
+    *,
+    expired_too: bool = False,
+) -> dict[str, Any]:
+    """The claims of a token that `key` signed by `alg` and whose header says `typ`. Raises Problem(INVALID_TOKEN)."""
+    try:
+        header = jwt.get_unverified_header(token)
+        if header.get("alg") != alg or str(header.get("typ")).lower() != typ.lower():
+            raise _invalid("of another algorithm or type")
+        if "crit" in header:
+            raise _invalid("critical header")
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            key,
+            algorithms=[alg],
+            options={"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False},
+        )
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as e:
+        raise _invalid(type(e).__name__) from None
+    expires = claims.get("exp")
+    if not isinstance(expires, int) or (not expired_too and at.timestamp() >= expires):
+        raise _invalid("expired")
+    return claims
+
+
 def _age(key: SigningKey) -> tuple[datetime, str]:
     return key.signs_from, key.kid
 
@@ -262,10 +280,10 @@ def _new_key(alg: Alg, published_at: datetime, signs_from: datetime) -> SigningK
         rsa.generate_private_key(65537, 2048) if alg == "RS256" else ec.generate_private_key(ec.SECP256R1())
     )
     key = SigningKey("", alg, private, published_at, signs_from)
-    return replace(key, kid=_thumbprint(key.public_jwk()))
+    return replace(key, kid=thumbprint(key.public_jwk()))
 
 
-def _thumbprint(jwk: Mapping[str, Any]) -> str:
+def thumbprint(jwk: Mapping[str, Any]) -> str:
     """RFC 7638."""
     names = ("e", "kty", "n") if jwk["kty"] == "RSA" else ("crv", "kty", "x", "y")
     text = json.dumps({n: jwk[n] for n in names}, separators=(",", ":"), sort_keys=True)
@@ -295,7 +313,7 @@ def _key_of(path: Path) -> SigningKey:
             datetime.fromtimestamp(d["signsFrom"], UTC),
             None if retired is None else datetime.fromtimestamp(retired, UTC),
         )
-        if key.kid != _thumbprint(key.public_jwk()):
+        if key.kid != thumbprint(key.public_jwk()):
             raise ValueError("kid is not the key's thumbprint")
         return key
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, UnsupportedAlgorithm):

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from b2b_idp.model.optional_claims import OptionalClaims
+
 DEFAULT_APP_ROLE = "00000000-0000-0000-0000-000000000000"
 """The appRoleId of an assignment to an application that declares no roles (Graph)."""
 
@@ -126,6 +128,9 @@ class App:
     group_membership_claims: tuple[str, ...] = ()
     """Of SecurityGroup, DirectoryRole, ApplicationGroup, All."""
     accept_mapped_claims: bool = False
+    optional_claims: OptionalClaims = OptionalClaims()
+    preferred_key: str | None = None
+    """Thumbprint of the signing key that the application prefers among its own."""
     require_pkce: bool = True
     subject_type: Literal["pairwise", "public"] = "pairwise"
     id_token_alg: Literal["RS256", "ES256"] = "RS256"
@@ -150,6 +155,26 @@ class AppSecret:
     display_name: str | None
     starts_at: datetime
     ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppKey:
+    """An application's own token signing key, as far as it is public; the private key is sealed in the store."""
+
+    key_id: str
+    app: str
+    """Object id of the application."""
+    kid: str
+    """RFC 7638 thumbprint of the public key."""
+    thumbprint: str
+    """SHA-1 of the certificate in upper-case hex, as Graph names certificates."""
+    display_name: str
+    certificate: bytes
+    """X.509 in DER, of an RSA key."""
+    starts_at: datetime
+    ends_at: datetime
+    signs_from: datetime
+    """From then on every client that caches the key set has seen it."""
 
 
 @dataclass(frozen=True, slots=True)

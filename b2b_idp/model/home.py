@@ -40,6 +40,8 @@ class Home:
     has no name for, the directory's (department, jobTitle …) → the home's claim."""
     overwrites: frozenset[str] = frozenset()
     """inboundClaimMapping.b2bIdp.overwrites: properties for which the home wins over everybody else."""
+    profile: str = "rfc8176"
+    """authenticationContext.profile: whose product this provider is, as far as that matters."""
     vocabulary: Vocabulary = Vocabulary()
     properties: Mapping[str, Any] = field(default_factory=dict)
     """The identityProvider as it was written, without its secret."""

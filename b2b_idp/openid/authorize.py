@@ -17,8 +17,9 @@ from b2b_idp.openid.request import Bad, client_of, parse, redirect_uri_of
 from b2b_idp.openid.responses import ascii_of
 from b2b_idp.signin.values import Granted, Landed, Refused, Show
 from b2b_idp.store import Reader
-from b2b_idp.tokens.claims import pairwise
 from b2b_idp.tokens.hint import read_hint
+from b2b_idp.tokens.names import pairwise
+from b2b_idp.tokens.signing import issuer_for
 
 NOBODY = "nobody"
 """The user id that nobody has."""
@@ -45,7 +46,7 @@ def authorize_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
 def _hinted(parts: OpenIdParts, r: Reader, app: App, hint: str) -> str | None:
     """The user whom an id_token_hint names. A hint that is not ours, or another app's, names nobody who could be signed
     in; one without `oid` can only be held against the browser's session."""
-    claims = read_hint(parts.keys, hint, parts.issuer, parts.moment().at)
+    claims = read_hint(r, parts.keys, hint, parts.issuer, parts.moment().at)
     if claims is None or claims["aud"] != app.app_id:
         return NOBODY
     if "oid" in claims:
@@ -85,10 +86,17 @@ def _send(parts: OpenIdParts, asked: AuthorizeRequest, fields: Mapping[str, str]
     sent = dict(fields)
     if asked.state is not None:
         sent["state"] = asked.state
-    sent["iss"] = parts.issuer
+    sent["iss"] = _issuer(parts, asked.client_id)
     if asked.response_mode == "form_post":
         return parts.pages.form_post(asked.redirect_uri, sent)
     joint = "&" if "?" in asked.redirect_uri else "?"
     response = redirect(f"{asked.redirect_uri}{joint}{urlencode(sent)}", 303, Response)
     assert isinstance(response, Response)
     return response
+
+
+def _issuer(parts: OpenIdParts, client_id: str) -> str:
+    """The issuer as this app's id_tokens name it."""
+    with parts.store.read() as r:
+        app = r.apps.by_client_id(client_id)
+        return parts.issuer if app is None else issuer_for(r, app, parts.issuer, parts.moment().at)

@@ -14,8 +14,8 @@ from b2b_idp.model.problem import Code, Problem
 from b2b_idp.openid.parts import OpenIdParts, form_pairs, once, repeated
 from b2b_idp.store import Reader
 from b2b_idp.store.signins import SessionRow
-from b2b_idp.tokens.claims import sid_of
 from b2b_idp.tokens.hint import read_hint
+from b2b_idp.tokens.names import sid_of
 
 
 def logout_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
@@ -34,7 +34,7 @@ def logout_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
             session = r.signins.session(browser.session_id) if browser.session_id else None
             live = session is not None and session.ended_at is None and moment.at < session.expires_at
             sent = given.get("id_token_hint")
-            hint = read_hint(parts.keys, sent, parts.issuer, moment.at) if sent else None
+            hint = read_hint(r, parts.keys, sent, parts.issuer, moment.at) if sent else None
             app = _app(r, hint, given)
             back = _back(app, given)
             fits = hint is not None and session is not None and app is not None and _is_of(parts, hint, session, app)

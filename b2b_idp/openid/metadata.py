@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
+from b2b_idp.keys.app_keys import ALG, jwk_of, published
 from b2b_idp.keys.ring import ALGORITHMS, JWKS_MAX_AGE
+from b2b_idp.model.directory import App
+from b2b_idp.model.problem import Code, Problem
 from b2b_idp.openid.client import ASSERTION_ALGORITHMS
 from b2b_idp.openid.parts import OpenIdParts
 from b2b_idp.openid.request import GRAPH_SCOPES, OIDC_SCOPES
-from b2b_idp.openid.responses import cors, json_response
+from b2b_idp.openid.responses import cors, json_response, token_error
 from b2b_idp.policy.decide import ACR_VALUES
+from b2b_idp.store import Reader
+from b2b_idp.tokens.signing import issuer_for, own_key
 
 _AUTH_METHODS = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
 
@@ -58,6 +65,16 @@ def document(issuer: str) -> dict[str, Any]:
     }
 
 
+def document_of(r: Reader, app: App, issuer: str, at: datetime) -> dict[str, Any]:
+    """The metadata for one app, which may have signing keys and an issuer of its own."""
+    signs = [ALG] if own_key(r, app, at) is not None else list(ALGORITHMS)
+    return document(issuer) | {
+        "issuer": issuer_for(r, app, issuer, at),
+        "jwks_uri": f"{issuer}/jwks?appid={app.app_id}",
+        "id_token_signing_alg_values_supported": signs,
+    }
+
+
 def metadata_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
     ready = json.dumps(document(parts.issuer), separators=(",", ":")).encode()
     max_age = int(JWKS_MAX_AGE.total_seconds())
@@ -65,8 +82,37 @@ def metadata_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
     @blueprint.route("/.well-known/openid-configuration", methods=["GET", "OPTIONS"])
     @blueprint.route("/.well-known/oauth-authorization-server", methods=["GET", "OPTIONS"])
     def discovery() -> Response:
+        if "appid" in request.args:
+            return for_app(request.args["appid"])
         return cors(json_response(ready, max_age=max_age))
+
+    @blueprint.route("/<uuid:app_id>/.well-known/openid-configuration", methods=["GET", "OPTIONS"])
+    def discovery_below_issuer(app_id: UUID) -> Response:
+        """Where clients look that know an issuer with the app's id (Discovery 1.0 §4)."""
+        return for_app(str(app_id))
+
+    def for_app(app_id: str) -> Response:
+        with parts.store.read() as r:
+            app = r.apps.by_client_id(app_id.lower())
+            if app is None:
+                return cors(token_error(_UNKNOWN))
+            found, own = document_of(r, app, parts.issuer, parts.moment().at), r.app_keys.of(app.id)
+        return cors(json_response(found, max_age=max_age if own else 0))
 
     @blueprint.route("/jwks", methods=["GET", "OPTIONS"])
     def jwks() -> Response:
-        return cors(json_response(parts.keys.jwks(), max_age=max_age))
+        if "appid" not in request.args:
+            return cors(json_response(parts.keys.jwks(), max_age=max_age))
+        with parts.store.read() as r:
+            app = r.apps.by_client_id(request.args["appid"].lower())
+            if app is None:
+                return cors(token_error(_UNKNOWN))
+            own = published(r.app_keys.of(app.id), parts.moment().at)
+        ours = json.loads(parts.keys.jwks())["keys"]
+        # an app's first key signs at once: until then nobody should keep the set
+        return cors(
+            json_response({"keys": [*(jwk_of(k.certificate) for k in own), *ours]}, max_age=max_age if own else 0)
+        )
+
+
+_UNKNOWN = Problem(Code.INVALID_REQUEST, "No app has this appid.")

@@ -14,10 +14,12 @@ from b2b_idp.openid.responses import bearer_error, cors, json_response, token_er
 from b2b_idp.signin import reconsider
 from b2b_idp.store import Reader, Writer
 from b2b_idp.store.grants import Grant
-from b2b_idp.tokens.bearer import ACCESS_TOKEN_TYPE, read_bearer, standing
-from b2b_idp.tokens.claims import pairwise
+from b2b_idp.tokens.bearer import ACCESS_TOKEN_TYPE, Caller, read_bearer, standing
 from b2b_idp.tokens.claims import userinfo as userinfo_claims
 from b2b_idp.tokens.gather import subject_of
+from b2b_idp.tokens.names import pairwise
+from b2b_idp.tokens.occasion import Occasion
+from b2b_idp.tokens.signing import audiences, verified
 
 
 def resource_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
@@ -75,7 +77,22 @@ def _userinfo(parts: OpenIdParts) -> dict[str, Any]:
         if user is None or app is None:
             raise Problem(Code.INVALID_TOKEN, "The token is not valid.", "user or app is gone")
         home = r.configuration.homes.get(user.home_tenant_id or "")
-        return userinfo_claims(subject_of(r, user, app, home), parts.vault, sorted(caller.scopes))
+        occasion = Occasion(
+            issuer=parts.issuer,
+            vault=parts.vault,
+            client=app,
+            client_auth="none",
+            scope=sorted(caller.scopes),
+            counted=None,
+            address=_address(r, caller),
+        )
+        return userinfo_claims(subject_of(r, user, app, home, moment.at), occasion).claims
+
+
+def _address(r: Reader, caller: Caller) -> str:
+    """The browser's address at the sign-in that the token is of."""
+    grant = r.grants.by_id(caller.grant_id or "")
+    return "" if grant is None else str(grant.document.get("address", ""))
 
 
 def _client(w: Writer, parts: OpenIdParts, form: dict[str, str], endpoint: str) -> Client:
@@ -96,13 +113,13 @@ def _introspect(parts: OpenIdParts) -> dict[str, Any]:
             grant = w.grants.by_id(refresh.id)
             return _refresh_state(w, parts, client, grant, refresh.generation)
         try:
-            claims = parts.keys.verify(token, ACCESS_TOKEN_TYPE, moment.at)
+            claims = verified(w, parts.keys, token, ACCESS_TOKEN_TYPE, parts.issuer, moment.at)
             standing(w, claims, moment)
         except Problem:
             return {"active": False}
         mine = claims.get("client_id") == client.app.app_id
-        for_me = claims.get("aud") in (client.app.app_id, *client.app.identifier_uris)
-        if claims.get("iss") != parts.issuer or not (mine or for_me):
+        for_me = claims.get("aud") in audiences(w, client.app)
+        if not (mine or for_me):
             return {"active": False}
         return {"active": True, "token_type": "Bearer"} | claims
 
@@ -142,7 +159,7 @@ def _revoke(parts: OpenIdParts) -> None:
                 w.grants.revoke(grant.id, moment.at)
             return
         try:
-            claims = parts.keys.verify(form["token"], ACCESS_TOKEN_TYPE, moment.at)
+            claims = verified(w, parts.keys, form["token"], ACCESS_TOKEN_TYPE, parts.issuer, moment.at)
         except Problem:
             return
         if claims.get("client_id") == client.app.app_id:

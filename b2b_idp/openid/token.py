@@ -10,12 +10,13 @@ import hmac
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 from flask import Blueprint, Response, request
 
+from b2b_idp.logs import log
 from b2b_idp.model.audited import directory_audit
 from b2b_idp.model.directory import GRAPH_APP_ID, App
 from b2b_idp.model.moment import Moment
@@ -32,6 +33,10 @@ from b2b_idp.store.grants import Grant
 from b2b_idp.tokens import claims
 from b2b_idp.tokens.bearer import ACCESS_TOKEN_TYPE
 from b2b_idp.tokens.gather import Subject, app_roles, subject_of
+from b2b_idp.tokens.made import Made
+from b2b_idp.tokens.occasion import Occasion, capabilities_of
+from b2b_idp.tokens.preview import problems
+from b2b_idp.tokens.signing import audience_for, issuer_for, signer_for
 
 CODE_LIFETIME = timedelta(seconds=60)
 SUCCESSOR_WINDOW = timedelta(seconds=10)
@@ -193,21 +198,30 @@ def _issue(
     nonce: str | None,
     generation: int,
 ) -> dict[str, Any]:
-    subject = subject_of(w, standing.user, standing.app, standing.home)
+    at = moment.at
+    subject = subject_of(w, standing.user, standing.app, standing.home, at)
     audience = _audience(parts.issuer, scope)
-    access = claims.access_token(
-        subject if audience == parts.issuer else _for_api(w, audience, standing),
-        standing.app,
-        standing.counted,
+    ours = audience == parts.issuer
+    to = subject if ours else _for_api(w, audience, standing, at)
+    occasion = Occasion(
         issuer=parts.issuer,
         vault=parts.vault,
-        audience=audience,
-        scope=scope,
-        grant_id=grant.id,
+        client=standing.app,
         client_auth=client.method,
+        scope=scope,
+        counted=standing.counted,
+        nonce=nonce,
+        session_id=grant.session_id,
+        grant_id=grant.id,
+        address=grant.document.get("address", ""),
+        capabilities=capabilities_of(standing.claims_request),
         moment=moment,
     )
-    access_token = parts.keys.signer("ES256", moment.at).sign(access.claims, ACCESS_TOKEN_TYPE)
+    access = claims.access_token(to, occasion, audience)
+    signer = parts.keys.signer("ES256", at) if ours else signer_for(w, parts.keys, to.app, "ES256", at)
+    access_token = signer.sign(access.claims, ACCESS_TOKEN_TYPE)
+    if not ours:
+        _log_left_out("access token", to, access)
     answer: dict[str, Any] = {
         "access_token": access_token,
         "token_type": "Bearer",
@@ -215,29 +229,31 @@ def _issue(
         "scope": " ".join(scope),
     }
     if "openid" in scope:
-        made = claims.id_token(
-            subject,
-            standing.counted,
-            issuer=parts.issuer,
-            vault=parts.vault,
-            scope=scope,
-            nonce=nonce,
-            session_id=grant.session_id,
-            access_token=access_token,
-            moment=moment,
-        )
-        answer["id_token"] = parts.keys.signer(standing.app.id_token_alg, moment.at).sign(made.claims, "JWT")
+        made = claims.id_token(subject, occasion, access_token)
+        signer = signer_for(w, parts.keys, standing.app, standing.app.id_token_alg, at)
+        answer["id_token"] = signer.sign(made.claims, "JWT")
+        _log_left_out("id_token", subject, made)
     if "offline_access" in grant.document["scope"]:
         answer["refresh_token"] = parts.vault.handle("refresh", grant.id, generation)
     return answer
 
 
-def _for_api(w: Writer, audience: str, standing: Standing) -> Subject:
+def _log_left_out(kind: str, subject: Subject, made: Made) -> None:
+    """What an administrator's rules should have made and did not: names and reasons, no values."""
+    wrong = problems(subject)
+    if wrong or made.failed:
+        policy = subject.app.claims_policy_id
+        log.warning(
+            "claims left out", token=kind, app_id=subject.app.app_id, policy_id=policy, claims=made.failed, why=wrong
+        )
+
+
+def _for_api(w: Writer, audience: str, standing: Standing, at: datetime) -> Subject:
     """The person as the API sees them: its own application's roles, groups and assignments count."""
     api = w.apps.by_identifier_uri(audience)
     if api is None or not api.enabled:
         raise _invalid_grant("the API is gone or disabled")
-    subject = subject_of(w, standing.user, api, standing.home)
+    subject = subject_of(w, standing.user, api, standing.home, at)
     if not subject.assigned:
         raise _invalid_grant("the API requires an assignment, which the person does not have")
     return subject
@@ -268,17 +284,19 @@ def _for_itself(
     roles = app_roles(w, client.app, api)
     if api.assignment_required and not roles:
         raise Problem(Code.UNAUTHORIZED_CLIENT, "This app was not given any permission on that API.")
+    at = moment.at
     made = claims.app_token(
         client.app,
-        issuer=parts.issuer,
+        issuer=parts.issuer if ours else issuer_for(w, api, parts.issuer, at),
         tenant_id=w.configuration.tenant.id,
-        audience=parts.issuer if ours else uri,
+        audience=parts.issuer if ours else audience_for(w, api, uri, at),
         roles=roles,
         client_auth=client.method,
         moment=moment,
     )
+    signer = parts.keys.signer("ES256", at) if ours else signer_for(w, parts.keys, api, "ES256", at)
     return {
-        "access_token": parts.keys.signer("ES256", moment.at).sign(made.claims, ACCESS_TOKEN_TYPE),
+        "access_token": signer.sign(made.claims, ACCESS_TOKEN_TYPE),
         "token_type": "Bearer",
         "expires_in": int(claims.ACCESS_TOKEN_LIFETIME.total_seconds()),
     }

@@ -201,6 +201,7 @@ def home_of(tenant_id: str, document: Mapping[str, Any], secret: str | None) -> 
         enabled=extension.enabled,
         claim_mapping=mapping.claims(),
         overwrites=frozenset(mapping.b2bIdp.overwrites if mapping.b2bIdp else ()),
+        profile=context.profile,
         vocabulary=vocabulary,
         properties=document,
     )

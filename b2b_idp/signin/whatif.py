@@ -22,6 +22,8 @@ from b2b_idp.signin.view import View
 from b2b_idp.store import Reader
 from b2b_idp.tokens.claims import id_token
 from b2b_idp.tokens.gather import subject_of
+from b2b_idp.tokens.occasion import Occasion
+from b2b_idp.tokens.preview import left_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class WhatIf:
     ) -> dict[str, Any]:
         """`amr` as a home would send it: anything but a list of texts counts as absent. `auth_time`, `session_time`
         are NumericDates; `address` is the browser's, `contexts` are what the app asks for. The answer is JSON:
-        outcome, reasons, requirement, challenges, termsOfUse, wouldIssue."""
+        outcome, reasons, requirement, challenges, termsOfUse, wouldIssue, leftOut."""
         listed = isinstance(amr, list) and all(isinstance(v, str) for v in amr) and len(amr) <= 100
         statement = HomeStatement(
             tenant_id=home.tenant_id,
@@ -102,22 +104,24 @@ class WhatIf:
             "challenges": [m.value for m in decision.methods] if isinstance(decision, AskHere) else [],
             "termsOfUse": list(decision.terms) if isinstance(decision, AskHere) else [],
             "wouldIssue": None,
+            "leftOut": [],
         }
         if isinstance(decision, Refuse):
             answer["wayForward"] = decision.way_forward
         if isinstance(decision, Allow):
             made = id_token(
-                subject_of(r, user, app, home),
-                decision.counted,
-                issuer=self.issuer,
-                vault=self.vault,
-                scope=("openid", "profile", "email"),
-                nonce=None,
-                session_id=None,
-                access_token=None,
-                moment=None,
+                subject_of(r, user, app, home, at),
+                Occasion(
+                    issuer=self.issuer,
+                    vault=self.vault,
+                    client=app,
+                    client_auth="none",
+                    scope=("openid", "profile", "email"),
+                    counted=decision.counted,
+                ),
             )
             answer["wouldIssue"] = made.claims
+            answer["leftOut"] = left_out(made)
         return answer
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from sqlalchemy import Connection
 
 from b2b_idp.store.agreements import AgreementsReader, AgreementsWriter
+from b2b_idp.store.app_keys import AppKeysReader, AppKeysWriter
 from b2b_idp.store.apps import AppsReader, AppsWriter
 from b2b_idp.store.configuration import (
     Configuration,
@@ -57,6 +58,10 @@ class Reader:
     @cached_property
     def apps(self) -> AppsReader:
         return AppsReader(self._c)
+
+    @cached_property
+    def app_keys(self) -> AppKeysReader:
+        return AppKeysReader(self._c, self._sealer)
 
     @cached_property
     def directory(self) -> DirectoryReader:
@@ -131,6 +136,10 @@ class Writer(Reader):
     @cached_property
     def apps(self) -> AppsWriter:
         return AppsWriter(self._c)
+
+    @cached_property
+    def app_keys(self) -> AppKeysWriter:
+        return AppKeysWriter(self._c, self._sealer)
 
     @cached_property
     def directory(self) -> DirectoryWriter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select, update
 
 from b2b_idp.model.directory import App, AppRole, AppSecret, Group, RoleAssignment
+from b2b_idp.model.optional_claims import OptionalClaim, OptionalClaims
 from b2b_idp.model.url import origin_of
 from b2b_idp.store.changes import record
 from b2b_idp.store.tables import (
@@ -77,6 +78,8 @@ def app_of(row: AppRow) -> App:
             c.strip() for c in (application.get("groupMembershipClaims") or "").split(",") if c.strip()
         ),
         accept_mapped_claims=bool(api.get("acceptMappedClaims")),
+        optional_claims=_optional_claims(application.get("optionalClaims") or {}),
+        preferred_key=sp.get("preferredTokenSigningKeyThumbprint"),
         require_pkce=ours.get("requirePkce", True) is not False,
         subject_type=ours.get("subjectType", "pairwise"),
         id_token_alg=ours.get("idTokenSignedResponseAlg", "RS256"),
@@ -90,6 +93,16 @@ def app_of(row: AppRow) -> App:
     )
 
 
+def _optional_claims(document: Mapping[str, Any]) -> OptionalClaims:
+    def entries(token: str) -> tuple[OptionalClaim, ...]:
+        return tuple(
+            OptionalClaim(e["name"], e.get("source"), tuple(e.get("additionalProperties") or ()))
+            for e in document.get(token) or ()
+        )
+
+    return OptionalClaims(entries("idToken"), entries("accessToken"))
+
+
 _APP = select(apps).where(apps.c.app_id == bindparam("app"))
 _ROW = select(apps).where(
     or_(apps.c.id == bindparam("key"), apps.c.app_id == bindparam("key"), apps.c.sp_id == bindparam("key"))
@@ -99,6 +112,9 @@ _ROLES_OF = select(role_assignments).where(
     role_assignments.c.resource_sp_id == bindparam("resource"),
     role_assignments.c.principal_id.in_(bindparam("principals", expanding=True)),
 )
+_GROUPS = select(groups).where(groups.c.id.in_(bindparam("ids", expanding=True))).order_by(groups.c.id)
+_MOST_IN = 500
+"""Ids in one statement."""
 _GROUPS_OF = select(group_members.c.group_id).where(group_members.c.member_id == bindparam("member"))
 
 
@@ -180,6 +196,11 @@ class AppsReader:
     def group(self, id: str) -> Group | None:
         row = self._c.execute(select(groups).where(groups.c.id == id)).first()
         return None if row is None else _group(row)
+
+    def groups_named(self, ids: Sequence[str]) -> list[Group]:
+        """The groups of these ids, those that are there."""
+        slices = [list(ids[n : n + _MOST_IN]) for n in range(0, len(ids), _MOST_IN)]
+        return [_group(row) for some in slices for row in self._c.execute(_GROUPS, {"ids": some})]
 
     def all_groups(self) -> list[Group]:
         return [_group(r) for r in self._c.execute(select(groups).order_by(groups.c.id))]

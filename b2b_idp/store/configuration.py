@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from b2b_idp.claims.mapping import ClaimsMapping, compile_mapping
+from b2b_idp.claims.mapping import ClaimsMapping, compile_stored
+from b2b_idp.logs import log
 from b2b_idp.model.authorization import AuthorizationPolicy, DomainPolicy
 from b2b_idp.model.directory import Tenant
 from b2b_idp.model.home import MAILED_TENANT_ID, Home, Partner, Trust, effective_trust, mailed_home, mailed_trust
@@ -99,8 +100,11 @@ class ConfigurationCache:
         if not keep:
             return _load(connection, self._sealer)
         with self._lock:
-            self._kept = _load(connection, self._sealer)
-            return self._kept
+            loaded = self._kept = _load(connection, self._sealer)
+        for id, mapping in loaded.claims_mappings.items():
+            if mapping.problems:
+                log.warning("claims mapping policy is left out in part", policy_id=id, problems=mapping.problems)
+        return loaded
 
 
 _VERSION = select(tenant.c.config_version)
@@ -129,7 +133,7 @@ def _load(c: Connection, sealer: Sealer) -> Configuration:
         partners={k: v for k, v in entries.items() if k != DEFAULT},
         policies=Policies(access_policy_of(r.id, r.document, named) for r in rows if r.kind == CONDITIONAL_ACCESS),
         named=named,
-        claims_mappings={r.id: compile_mapping(r.document["definition"]) for r in rows if r.kind == CLAIMS_MAPPING},
+        claims_mappings={r.id: compile_stored(r.document["definition"]) for r in rows if r.kind == CLAIMS_MAPPING},
         authorization=next(
             (authorization_policy_of(r.document) for r in rows if r.kind == AUTHORIZATION), AuthorizationPolicy()
         ),

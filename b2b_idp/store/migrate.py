@@ -13,7 +13,7 @@ from b2b_idp.store.tables import metadata
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision; a test compares it with the scripts."""
 
 

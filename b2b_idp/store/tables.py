@@ -206,6 +206,21 @@ app_secrets = Table(
     Column("ends_at", Instant, nullable=False),
 )
 
+app_keys = Table(
+    "app_keys",
+    metadata,
+    Column("key_id", String(36), primary_key=True),
+    Column("app", String(36), ForeignKey("apps.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("kid", String, nullable=False, index=True),
+    Column("thumbprint", String, nullable=False),
+    Column("display_name", String, nullable=False),
+    Column("certificate", LargeBinary, nullable=False),
+    Column("private", LargeBinary, nullable=False),
+    Column("starts_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("signs_from", Instant, nullable=False),
+)
+
 role_assignments = Table(
     "role_assignments",
     metadata,

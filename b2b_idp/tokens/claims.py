@@ -1,52 +1,30 @@
-"""The claims of guest tokens (OpenID Connect Core §2, RFC 9068), each with where it comes from."""
+"""The claims of guest tokens (OpenID Connect Core §2, RFC 9068), each with where it comes from.
+
+The order in each token is the rule: what a person is comes first, then what the application asks for (optional claims,
+then its policy, which may replace the basic ones), last what the protocol and the decision say, which nothing replaces.
+"""
 
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from hashlib import sha256
-from typing import Any
 
-from b2b_idp.keys.vault import Vault
-from b2b_idp.model.access import Counted
 from b2b_idp.model.directory import App, ClientAuth
 from b2b_idp.model.moment import Moment
-from b2b_idp.tokens.gather import Subject
+from b2b_idp.model.optional_claims import OptionalClaim
+from b2b_idp.tokens.gather import NOT_ACCEPTED, Subject
+from b2b_idp.tokens.made import Made, Why
+from b2b_idp.tokens.memberships import add_memberships, bounded
+from b2b_idp.tokens.names import pairwise, sid_of
+from b2b_idp.tokens.occasion import Occasion
+from b2b_idp.tokens.optional import Token, add_optional
+from b2b_idp.tokens.sources import sources_of
 
 ID_TOKEN_LIFETIME = timedelta(hours=1)
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=10)
-GROUPS_LIMIT = 200
-"""Above so many groups a JWT carries a link instead (Entra)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """Claims, and for each the rule that made it."""
-
-    claims: dict[str, Any] = field(default_factory=dict)
-    origins: dict[str, str] = field(default_factory=dict)
-    absent: dict[str, str] = field(default_factory=dict)
-    """Claims that a rule would have made, had its source held anything."""
-
-    def put(self, name: str, value: Any, origin: str) -> None:
-        """Adds a claim that has a value; null and empty are left out."""
-        if value is None or value in ("", [], ()):
-            self.absent[name] = origin
-            return
-        self.claims[name] = list(value) if isinstance(value, tuple) else value
-        self.origins[name] = origin
-
-
-def pairwise(vault: Vault, app: App, user_id: str) -> str:
-    """`sub`: different for each app (OpenID Connect Core §8.1), or the object id where the app is registered so."""
-    return user_id if app.subject_type == "public" else vault.token("pairwise", app.app_id, user_id)
-
-
-def sid_of(vault: Vault, session_id: str, app: App) -> str:
-    """`sid`: the session as this app knows it; another app knows it by another value."""
-    return vault.token("sid", session_id, app.app_id)
+_AT_A_SIGN_IN = "it is known only at a sign-in"
 
 
 def half_hash(token: str) -> str:
@@ -54,168 +32,59 @@ def half_hash(token: str) -> str:
     return urlsafe_b64encode(sha256(token.encode()).digest()[:16]).decode().rstrip("=")
 
 
-def _identity(
-    made: Made, subject: Subject, client: App, counted: Counted, vault: Vault, scope: Collection[str]
-) -> None:
-    user = subject.user
-    made.put("sub", pairwise(vault, client, user.id), f"subject type {client.subject_type}")
-    if "profile" in scope:
-        # the same for all apps: who asks for less than the profile gets the pairwise subject alone
-        made.put("oid", user.id, "user.id")
-    made.put("tid", subject.tenant.id, "resource tenant")
-    made.put("acct", 1 if user.is_guest else 0, "user.userType")
-    if user.is_guest:
-        made.put("idp", subject.home.issuer if subject.home else None, "the guest's home tenant")
-    made.put("amr", counted.amr, "what the decision counted")
-    made.put("acr", counted.acr, "what the decision counted")
-    made.put("acrs", counted.contexts, "the authentication contexts that the app asked for")
-    made.put("auth_time", counted.auth_time, "the oldest factor that counted")
-
-
-def _person(made: Made, subject: Subject, scope: Collection[str]) -> None:
-    user = subject.user
-    basic = subject.mapping is None or subject.mapping.include_basic
-    if "profile" in scope and basic:
-        made.put("name", user.display_name, "user.displayName")
-        made.put("given_name", user.properties.get("givenName"), "user.givenName")
-        made.put("family_name", user.properties.get("surname"), "user.surname")
-    if "profile" in scope:
-        made.put("preferred_username", user.proved_mail or user.mail or user.upn, "user.mail")
-    if "email" in scope:
-        made.put("email", user.proved_mail, "the address proved at redemption")
-
-
-def _directory(made: Made, subject: Subject, issuer: str) -> None:
-    if len(subject.groups) > GROUPS_LIMIT:
-        made.put("_claim_names", {"groups": "src1"}, f"more than {GROUPS_LIMIT} groups")
-        endpoint = f"{issuer}/v1.0/users/{subject.user.id}/getMemberObjects"
-        made.put("_claim_sources", {"src1": {"endpoint": endpoint}}, f"more than {GROUPS_LIMIT} groups")
-    else:
-        made.put("groups", subject.groups, "group membership, as the app's groupMembershipClaims choose")
-    made.put("wids", subject.directory_roles, "directory roles, as the app's groupMembershipClaims choose")
-    made.put("roles", subject.roles, "app roles assigned to the user or to a group that has the user")
-
-
-def _mapped(made: Made, subject: Subject, client: App) -> None:
-    if subject.mapping is None:
-        return
-    for claim in subject.mapping.apply(sources_of(subject, client)):
-        made.put(claim.name, claim.value, claim.origin)
-
-
-def sources_of(subject: Subject, client: App) -> dict[str, Mapping[str, Any]]:
-    """The attributes that claims mapping policies read, by source and ID in folded case. `application` is the client,
-    `resource` and `audience` the app that the token is for."""
-    user, resource = subject.user, _service_principal(subject.app)
-    attributes = {name.casefold(): value for name, value in user.properties.items()}
-    phones = user.properties.get("businessPhones") or []
-    extension = user.properties.get("onPremisesExtensionAttributes") or {}
-    # for a federated guest the user principal name reads as the address, as in Entra
-    attributes |= {name.casefold(): value for name, value in extension.items()} | {
-        "objectid": user.id,
-        "mail": user.mail,
-        "userprincipalname": user.mail if user.is_guest and user.mail else user.upn,
-        "usertype": user.user_type,
-        "creationtype": user.creation_type,
-        "accountenabled": user.account_enabled,
-        "createddatetime": user.created_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "othermail": user.properties.get("otherMails"),
-        "telephonenumber": phones[0] if phones else None,
-        "facsimiletelephonenumber": user.properties.get("faxNumber"),
-        "assignedroles": list(subject.roles),
-    }
-    return {
-        "user": attributes,
-        "application": _service_principal(client),
-        "resource": resource,
-        "audience": resource,
-        "company": {"tenantcountry": None},
-    }
-
-
-def _service_principal(app: App) -> Mapping[str, Any]:
-    return {"displayname": app.display_name, "objectid": app.sp_id, "tags": app.sp_properties.get("tags")}
-
-
-def id_token(
-    subject: Subject,
-    counted: Counted,
-    *,
-    issuer: str,
-    vault: Vault,
-    scope: Sequence[str],
-    nonce: str | None,
-    session_id: str | None,
-    access_token: str | None,
-    moment: Moment | None,
-) -> Made:
-    """The id_token's claims. Without `moment` those of a preview, which no signer ever sees: no times and no ids."""
+def id_token(subject: Subject, occasion: Occasion, access_token: str | None = None) -> Made:
+    """The id_token's claims; `access_token` is the one beside it."""
     made = Made()
-    _person(made, subject, scope)
-    _directory(made, subject, issuer)
-    _mapped(made, subject, subject.app)
-    # last: nothing above may stand in for what the protocol says
-    made.put("iss", issuer, "issuer")
-    made.put("aud", subject.app.app_id, "the app's client id")
-    _identity(made, subject, subject.app, counted, vault, scope)
+    _about_the_person(made, subject, occasion, "idToken", subject.app.optional_claims.id_token)
+    override = _override(subject)
+    made.put("iss", issuer_of(subject, occasion.issuer), _issuer_rule(subject))
+    if override is None:
+        made.put("aud", subject.app.app_id, "the app's client id")
+    else:
+        # a client refuses an id_token whose audience it is not (OpenID Connect Core §3.1.3.7)
+        made.put("aud", (subject.app.app_id, override), "the app's client id, and the policy's audienceOverride")
+        made.put("azp", subject.app.app_id, "the app's client id, as there are several audiences")
+    _identity(made, subject, occasion)
     made.put("ver", "2.0", "token format")
-    made.put("nonce", nonce, "the app's request")
-    if session_id is not None:
-        made.put("sid", sid_of(vault, session_id, subject.app), "the session, for this app")
+    made.put(
+        "nonce", occasion.nonce, "the app's request", _AT_A_SIGN_IN if occasion.moment is None else "none was sent"
+    )
+    if occasion.session_id is not None:
+        made.put("sid", sid_of(occasion.vault, occasion.session_id, subject.app), "the session, for this app")
     if access_token is not None:
         made.put("at_hash", half_hash(access_token), "the access token")
-    if moment is not None:
-        _times(made, moment, ID_TOKEN_LIFETIME)
-        made.put("uti", moment.new_id(), "token id")
+    if occasion.moment is not None:
+        _times(made, occasion.moment, ID_TOKEN_LIFETIME)
+        made.put("uti", occasion.moment.new_id(), "token id")
     return made
 
 
-def _times(made: Made, moment: Moment, lifetime: timedelta) -> None:
-    made.put("iat", moment.epoch, "now")
-    made.put("nbf", moment.epoch, "now")
-    made.put("exp", moment.epoch + int(lifetime.total_seconds()), "now and the token's lifetime")
-
-
-def access_token(
-    subject: Subject,
-    client: App,
-    counted: Counted,
-    *,
-    issuer: str,
-    vault: Vault,
-    audience: str,
-    scope: Sequence[str],
-    grant_id: str,
-    client_auth: ClientAuth,
-    moment: Moment,
-) -> Made:
-    """The access token's claims (RFC 9068 §2.2) of `client` for a person. `subject` is the person as the API's own
-    application sees them, whose groups, roles and mapping count. For ourselves as audience (userinfo, Graph) there are
-    none of these: `subject` is then for the client.
+def access_token(subject: Subject, occasion: Occasion, audience: str) -> Made:
+    """The access token's claims (RFC 9068 §2.2) of the occasion's client for a person. `subject` is the person as the
+    API's own application sees them, whose groups, roles, optional claims and mapping count. For ourselves as audience
+    (userinfo, Graph) there are none of these: `subject` is then for the client.
     """
     made = Made()
-    if audience != issuer:
-        _directory(made, subject, issuer)
-        _mapped(made, subject, client)
-    made.put("iss", issuer, "issuer")
-    made.put("aud", audience, "the API that the scopes are of")
-    _identity(made, subject, client, counted, vault, scope)
+    ours = audience == occasion.issuer
+    if not ours:
+        _about_the_person(made, subject, occasion, "accessToken", subject.app.optional_claims.access_token)
+    made.put("iss", occasion.issuer if ours else issuer_of(subject, occasion.issuer), _issuer_rule(subject))
+    override = None if ours else _override(subject)
+    made.put("aud", override or audience, "the policy's audienceOverride" if override else "the API of the scopes")
+    _identity(made, subject, occasion)
+    client = occasion.client
     made.put("client_id", client.app_id, "the app")
     made.put("azp", client.app_id, "the app")
-    made.put("azpacr", _AZPACR[client_auth], "how the app authenticated")
+    made.put("azpacr", _AZPACR[occasion.client_auth], "how the app authenticated")
     # API scopes go by their bare name, the API itself is the audience
-    names = [s.rpartition("/")[2] for s in scope]
+    names = [s.rpartition("/")[2] for s in occasion.scope]
     made.put("scp", " ".join(names), "granted scopes")
     made.put("scope", " ".join(names), "granted scopes (RFC 9068)")
     made.put("ver", "2.0", "token format")
-    _times(made, moment, ACCESS_TOKEN_LIFETIME)
-    jti = f"{grant_id}.{moment.new_id()}"
-    made.put("jti", jti, "token id")
-    made.put("uti", jti, "token id")
+    if occasion.moment is not None:
+        _times(made, occasion.moment, ACCESS_TOKEN_LIFETIME)
+        _ids(made, f"{occasion.grant_id}.{occasion.moment.new_id()}")
     return made
-
-
-_AZPACR: Mapping[ClientAuth, str] = {"none": "0", "client_secret": "1", "private_key_jwt": "2"}
 
 
 def app_token(
@@ -228,7 +97,8 @@ def app_token(
     client_auth: ClientAuth,
     moment: Moment,
 ) -> Made:
-    """The access token's claims of an app that acts for itself (client credentials)."""
+    """The access token's claims of an app that acts for itself (client credentials); `issuer` and `audience` as the
+    API's application has them."""
     made = Made()
     made.put("iss", issuer, "issuer")
     made.put("aud", audience, "the API asked for")
@@ -238,23 +108,116 @@ def app_token(
     made.put("client_id", client.app_id, "the app")
     made.put("azp", client.app_id, "the app")
     made.put("azpacr", _AZPACR[client_auth], "how the app authenticated")
-    made.put("roles", tuple(roles), "application permissions granted")
+    made.put("roles", bounded(roles), "application permissions granted")
     made.put("idtyp", "app", "no user")
     made.put("ver", "2.0", "token format")
     _times(made, moment, ACCESS_TOKEN_LIFETIME)
-    jti = moment.new_id()
-    made.put("jti", jti, "token id")
-    made.put("uti", jti, "token id")
+    _ids(made, moment.new_id())
     return made
 
 
-def userinfo(subject: Subject, vault: Vault, scope: Collection[str]) -> dict[str, Any]:
-    """The claims of the userinfo endpoint (OpenID Connect Core §5.3), by scope and mapping."""
+def userinfo(subject: Subject, occasion: Occasion) -> Made:
+    """The claims of the userinfo endpoint (OpenID Connect Core §5.3): what the id_token says of the person."""
     made = Made()
-    _person(made, subject, scope)
-    _mapped(made, subject, subject.app)
-    made.put("sub", pairwise(vault, subject.app, subject.user.id), "subject")
-    if "profile" in scope:
-        made.put("oid", subject.user.id, "user.id")
+    _about_the_person(made, subject, occasion, "idToken", subject.app.optional_claims.id_token)
+    _who(made, subject, occasion)
+    return made
+
+
+def issuer_of(subject: Subject, issuer: str) -> str:
+    """`iss` of a token for the subject's app: with the app's id where its policy says so and its own key signs."""
+    wanted = subject.mapping is not None and subject.mapping.issuer_with_application_id and subject.own_key
+    return f"{issuer}/{subject.app.app_id}" if wanted else issuer
+
+
+def _override(subject: Subject) -> str | None:
+    return subject.mapping.audience_override if subject.mapping is not None and subject.own_key else None
+
+
+def _issuer_rule(subject: Subject) -> str:
+    said = issuer_of(subject, "")
+    return "the issuer, with the app's id as the policy's issuerWithApplicationId says" if said else "the issuer"
+
+
+# --- the parts of a token ---------------------------------------------------------------------------------------------
+
+
+def _about_the_person(
+    made: Made, subject: Subject, occasion: Occasion, token: Token, entries: tuple[OptionalClaim, ...]
+) -> None:
+    _person(made, subject, occasion)
+    add_memberships(made, subject, occasion.issuer, entries)
+    add_optional(made, entries, subject, occasion, token)
+    _mapped(made, subject, occasion)
+
+
+def _person(made: Made, subject: Subject, occasion: Occasion) -> None:
+    user, scope = subject.user, occasion.scope
+    without = "it needs the scope profile"
+    left_out = subject.mapping is not None and not subject.mapping.include_basic
+    for name, value, origin in (
+        ("name", user.display_name, "user.displayName"),
+        ("given_name", user.properties.get("givenName"), "user.givenName"),
+        ("family_name", user.properties.get("surname"), "user.surname"),
+    ):
+        if "profile" not in scope:
+            made.put(name, None, origin, without)
+        elif left_out:
+            made.put(name, None, origin, "the policy's IncludeBasicClaimSet is false")
+        else:
+            made.put(name, value, origin, f"{origin} is empty")
+    preferred = user.proved_mail or user.mail or user.upn
+    made.put("preferred_username", preferred if "profile" in scope else None, "user.mail", without)
+    proved = "the address proved at redemption"
+    if "email" in scope:
+        made.put("email", user.proved_mail, proved, "no address was proved at redemption")
+    else:
+        made.put("email", None, proved, "it needs the scope email")
+
+
+def _mapped(made: Made, subject: Subject, occasion: Occasion) -> None:
+    if subject.refused is not None:
+        for claim in subject.refused.apply(sources_of(subject, occasion.client)):
+            made.put_by_rule(claim.name, None, Why(claim.origin, because=NOT_ACCEPTED))
+            made.failed.append(claim.name)
+    if subject.mapping is None:
+        return
+    for claim in subject.mapping.apply(sources_of(subject, occasion.client)):
+        made.put_by_rule(claim.name, claim.value, Why(claim.origin, claim.steps, claim.because))
+
+
+def _who(made: Made, subject: Subject, occasion: Occasion) -> None:
+    user, client = subject.user, occasion.client
+    made.put("sub", pairwise(occasion.vault, client, user.id), f"subject type {client.subject_type}")
+    # the same for all apps: who asks for less than the profile gets the pairwise subject alone
+    oid = user.id if "profile" in occasion.scope else None
+    made.put("oid", oid, "user.id", "it needs the scope profile")
     made.put("tid", subject.tenant.id, "resource tenant")
-    return made.claims
+    made.put("acct", 1 if user.is_guest else 0, "user.userType")
+    home = subject.home.issuer if subject.home and user.is_guest else None
+    made.put("idp", home, "the guest's home tenant", "the person is no guest, or has no home tenant")
+
+
+def _identity(made: Made, subject: Subject, occasion: Occasion) -> None:
+    _who(made, subject, occasion)
+    counted, decided = occasion.counted, "what the decision counted"
+    because = _AT_A_SIGN_IN if counted is None else "nothing counted"
+    made.put("amr", counted and counted.amr, decided, because)
+    made.put("acr", counted and counted.acr, decided, because)
+    asked = "the authentication contexts that the app asked for"
+    made.put("acrs", counted and counted.contexts, asked, _AT_A_SIGN_IN if counted is None else "it asked for none")
+    made.put("auth_time", counted and counted.auth_time, "the oldest factor that counted", because)
+
+
+def _times(made: Made, moment: Moment, lifetime: timedelta) -> None:
+    made.put("iat", moment.epoch, "now")
+    made.put("nbf", moment.epoch, "now")
+    made.put("exp", moment.epoch + int(lifetime.total_seconds()), "now and the token's lifetime")
+
+
+def _ids(made: Made, jti: str) -> None:
+    made.put("jti", jti, "token id")
+    made.put("uti", jti, "token id")
+
+
+_AZPACR: Mapping[ClientAuth, str] = {"none": "0", "client_secret": "1", "private_key_jwt": "2"}

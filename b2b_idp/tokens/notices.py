@@ -14,7 +14,8 @@ from b2b_idp.model.problem import Problem
 from b2b_idp.net.http import Http
 from b2b_idp.store import Store
 from b2b_idp.store.notices import Notice
-from b2b_idp.tokens.claims import pairwise, sid_of
+from b2b_idp.tokens.names import pairwise, sid_of
+from b2b_idp.tokens.signing import issuer_for, signer_for
 
 LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
 SESSION_REVOKED = "https://schemas.openid.net/secevent/caep/event-type/session-revoked"
@@ -30,7 +31,7 @@ _SAYS = {
 
 
 def logout_token(notice: Notice, app: App, *, issuer: str, vault: Vault, moment: Moment) -> dict[str, Any]:
-    """The claims: `sub` and `sid` as the app knows them, times in NumericDate."""
+    """The claims: `iss` as in the app's id_tokens, `sub` and `sid` as the app knows them, times in NumericDate."""
     said = notice.document
     return {
         "iss": issuer,
@@ -71,8 +72,10 @@ class Notifier:
             if app is None:
                 w.notices.delivered(notice.id)
                 return False
-        claims = logout_token(notice, app, issuer=self._issuer, vault=self._vault, moment=moment)
-        token = self._keys.signer(app.id_token_alg, moment.at).sign(claims, "logout+jwt")
+            issuer = issuer_for(w, app, self._issuer, moment.at)
+            signer = signer_for(w, self._keys, app, app.id_token_alg, moment.at)
+        claims = logout_token(notice, app, issuer=issuer, vault=self._vault, moment=moment)
+        token = signer.sign(claims, "logout+jwt")
         try:
             answer = self._http.post_form(notice.address, {"logout_token": token})
             error = None if answer.status in (200, 202, 204) else f"the app answered {answer.status}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import uuid
 from base64 import b64encode, urlsafe_b64encode
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from hashlib import sha256
 from urllib.parse import parse_qs, quote_plus, urlencode, urlsplit
 
@@ -15,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from flask import Flask
 
 from b2b_idp.extension import B2BIdp
-from b2b_idp.guests.apps import add_password, create_app
+from b2b_idp.guests.apps import add_password, create_admin_app, create_app
 from b2b_idp.keys.ring import KeyRing
 from b2b_idp.model.directory import HomeIdentity, RoleAssignment, Tenant, User
 from b2b_idp.model.evidence import Evidence, HomeStatement
@@ -160,6 +162,49 @@ class World:
         name = f"b2bidp_{sha256(ISSUER.encode()).hexdigest()[:8]}_session"
         (http or self.http).set_cookie(name, self.vault.handle("session", row.id))
         return row.id
+
+    # --- the Graph API ---
+
+    @cached_property
+    def admin(self):
+        """An app with every application permission, and its secret."""
+        return self.change(lambda w: create_admin_app(w, self.vault, self.moment()))
+
+    def app_only(self):
+        """A fresh access token of that app for Graph."""
+        form = {"grant_type": "client_credentials", "scope": ISSUER + "/.default"}
+        return self.token(*self.admin, **form).json["access_token"]
+
+    def call(self, method, path, body=None, token=None):
+        """The answer of the Graph API, to the administrator unless another token is given."""
+        headers = {"Authorization": f"Bearer {token or self.app_only()}"}
+        return self.http.open("/idp/v1.0" + path, method=method, json=body, headers=headers)
+
+    def done(self, method, path, body=None):
+        answer = self.call(method, path, body)
+        assert answer.status_code in (200, 201, 204), answer.text
+        return answer.json
+
+    def policy(self, row, **inner):
+        """Makes a claims mapping policy and gives it to the app; its id."""
+        definition = json.dumps({"ClaimsMappingPolicy": {"Version": 1} | inner})
+        body = {"displayName": "P", "definition": [definition]}
+        id = self.done("POST", "/policies/claimsMappingPolicies", body)["id"]
+        reference = {"@odata.id": f"{ISSUER}/v1.0/policies/claimsMappingPolicies/{id}"}
+        self.done("POST", f"/servicePrincipals/{row.sp_id}/claimsMappingPolicies/$ref", reference)
+        return id
+
+    def groups(self, *names, member=None):
+        """Security groups that have the guest directly; their ids."""
+        ids = [self.moment().new_id() for _ in names]
+
+        def make(w):
+            for id, name in zip(ids, names, strict=True):
+                w.apps.add_group(id, {"displayName": name, "securityEnabled": True}, self.at)
+                w.apps.add_member(id, member or self.user.id)
+
+        self.change(make)
+        return ids
 
     # --- what apps do ---
 

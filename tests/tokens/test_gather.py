@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from b2b_idp.claims.mapping import compile_mapping
 from b2b_idp.guests.apps import create_app
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.directory import DEFAULT_APP_ROLE, RoleAssignment, Tenant, User
@@ -17,6 +18,7 @@ from b2b_idp.tokens.gather import app_roles, subject_of
 AT = datetime(2026, 6, 1, 10, tzinfo=UTC)
 MOMENT = Moment(AT, lambda: str(uuid.uuid4()), lambda: "secret")
 SECURITY, DISTRIBUTION, OTHER = (f"bbbbbbbb-0000-0000-0000-00000000000{n}" for n in range(3))
+ABOVE, TOP = "cccccccc-0000-0000-0000-000000000001", "dddddddd-0000-0000-0000-000000000001"
 APPROVER, READER, OFF, BARE = (f"eeeeeeee-0000-0000-0000-00000000000{n}" for n in range(4))
 
 
@@ -53,9 +55,13 @@ class Directory:
         with self.store.write() as w:
             w.apps.assign(RoleAssignment(MOMENT.new_id(), principal, kind, app.sp_id, role, AT))
 
-    def subject(self, row):
+    def subject(self, row, trial=None):
         with self.store.read() as r:
-            return subject_of(r, self.user, r.apps.by_client_id(row.app_id), None)
+            return subject_of(r, self.user, r.apps.by_client_id(row.app_id), None, AT, trial)
+
+
+def mapping(**inner):
+    return compile_mapping({"ClaimsMappingPolicy": {"Version": 1} | inner})
 
 
 @pytest.fixture
@@ -81,6 +87,45 @@ def test_group_membership_claims_choose_the_groups(directory, chosen, groups):
     for group in (DISTRIBUTION, OTHER):
         directory.assign(app, DEFAULT_APP_ROLE, group, "Group")
     assert directory.subject(app).groups == groups
+
+
+def nested(directory):
+    """The security group is in another one, which is in a third."""
+    with directory.store.write() as w:
+        for id in (ABOVE, TOP):
+            w.apps.add_group(id, {"displayName": f"Above {id}", "securityEnabled": True}, AT)
+        w.apps.add_member(ABOVE, SECURITY)
+        w.apps.add_member(TOP, ABOVE)
+
+
+def test_groups_of_groups_count_for_security_groups_and_all(directory):
+    nested(directory)
+    app = directory.app(groupMembershipClaims="SecurityGroup")
+    assert directory.subject(app).groups == (SECURITY, ABOVE, TOP)
+
+
+def test_of_groups_assigned_to_the_app_those_count_that_have_the_person_directly(directory):
+    nested(directory)
+    app = directory.app(groupMembershipClaims="ApplicationGroup")
+    directory.assign(app, DEFAULT_APP_ROLE, ABOVE, "Group")
+    directory.assign(app, APPROVER, ABOVE, "Group")
+    subject = directory.subject(app)
+    assert (subject.groups, subject.roles) == ((), ())
+
+
+def test_a_policys_group_filter_chooses_among_them(directory):
+    nested(directory)
+    app = directory.app(groupMembershipClaims="All", api={"acceptMappedClaims": True})
+    by_name = {"MatchOn": "displayname", "Type": "prefix", "Value": "above"}
+    assert directory.subject(app, mapping(GroupFilter=by_name)).groups == (ABOVE, TOP)
+
+
+def test_a_policy_applies_only_where_the_app_accepts_it(directory):
+    policy = mapping(ClaimsSchema=[{"Value": "gold", "JwtClaimType": "tier"}])
+    accepting, other = directory.app(api={"acceptMappedClaims": True}), directory.app()
+    assert directory.subject(accepting, policy).mapping is policy
+    refused = directory.subject(other, policy)
+    assert (refused.mapping, refused.refused) == (None, policy)
 
 
 def test_roles_are_those_of_the_person_and_of_groups_that_have_the_person(directory):

@@ -1,0 +1,49 @@
+"""Applications' own token signing keys; the private halves are sealed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select
+
+from b2b_idp.model.directory import AppKey
+from b2b_idp.store.sealing import Sealer
+from b2b_idp.store.tables import app_keys
+
+_PUBLIC = [c for c in app_keys.c if c.name != "private"]
+_OF = select(*_PUBLIC).where(app_keys.c.app == bindparam("app")).order_by(app_keys.c.signs_from, app_keys.c.key_id)
+_BY_KID = select(*_PUBLIC).where(app_keys.c.kid == bindparam("kid"))
+_PRIVATE = select(app_keys.c.private).where(app_keys.c.key_id == bindparam("id"))
+
+
+class AppKeysReader:
+    def __init__(self, connection: Connection, sealer: Sealer) -> None:
+        self._c = connection
+        self._sealer = sealer
+
+    def of(self, app: str) -> list[AppKey]:
+        """The keys of an application (its object id), in the order in which they begin to sign."""
+        return [_key(r) for r in self._c.execute(_OF, {"app": app})]
+
+    def by_kid(self, kid: str) -> list[AppKey]:
+        """Every key of this `kid`; the same key may have been given to several applications."""
+        return [_key(r) for r in self._c.execute(_BY_KID, {"kid": kid})]
+
+    def private(self, key: AppKey) -> bytes:
+        """The private key, PKCS #8 in DER."""
+        sealed = self._c.execute(_PRIVATE, {"id": key.key_id}).scalar_one()
+        return self._sealer.open(sealed, "app_keys:" + key.key_id)
+
+
+class AppKeysWriter(AppKeysReader):
+    def add(self, key: AppKey, private: bytes) -> None:
+        values = {name: getattr(key, name) for name in AppKey.__slots__}
+        sealed = self._sealer.seal(private, "app_keys:" + key.key_id)
+        self._c.execute(insert(app_keys), values | {"private": sealed})
+
+    def remove(self, key: AppKey) -> None:
+        self._c.execute(delete(app_keys).where(app_keys.c.key_id == key.key_id))
+
+
+def _key(row: Row[Any]) -> AppKey:
+    return AppKey(**row._mapping)
