@@ -307,7 +307,11 @@ class Kit(Directory):
 
     def _explained(self, kind: str, claims: Mapping[str, Any], user_id: str, client_id: str, whose: str) -> TokenClaims:
         return TokenClaims(
-            claims, kind, whose, lambda: explain(self.idp, kind, user_id, client_id, claims), self._names
+            claims,
+            kind,
+            whose,
+            lambda: explain(self.idp.store, self.graph, self.issuer, kind, user_id, client_id, claims),
+            self._names,
         )
 
     # --- what happened -----------------------------------------------------------------------------------------------

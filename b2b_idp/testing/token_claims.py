@@ -10,17 +10,18 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Explanation:
-    """Claim → the rule that made it; claim → the rule that had nothing to make it of."""
+    """Claim → the rule that made it; claim → the rule that did not, and why; what is wrong with the app's policy."""
 
     made: Mapping[str, str]
     left_out: Mapping[str, str]
+    problems: tuple[str, ...] = ()
 
     def because(self, name: str, there: bool) -> str:
         """Why a claim is in the token, or (`there` False) is not."""
         if there:
-            return f"made by: {self.made.get(name, 'a rule that does not make it any more')}"
+            return f"made by: {self.made.get(name, 'nothing that is known')}"
         if name in self.left_out:
-            return f"left out, its source holds nothing: {self.left_out[name]}"
+            return f"left out by: {self.left_out[name]}"
         if name in self.made:
             return f"made by a rule that came after the token: {self.made[name]}"
         return "no rule makes it: neither the token format, nor the app's scopes, nor its claims policy"
@@ -66,6 +67,8 @@ def assert_claims(token: Mapping[str, Any] | None, expected: Mapping[str, Any]) 
             lines += [f"    {explained.because(name, name in token)}"]
     if explained is not None and any(n not in token and n not in explained.left_out for n in wrong):
         lines.append(f"  claims of this token: {', '.join(sorted(token))}")
+    if explained is not None:
+        lines += [f"  the app's claims policy: {problem}" for problem in explained.problems]
     raise AssertionError("\n".join(lines))
 
 

@@ -52,6 +52,21 @@ def test_it_says_when_no_rule_makes_a_claim_and_what_claims_there_are(b2b_idp, m
     assert "claims of this token: acct, " in said
 
 
+def test_it_names_the_reason_why_a_policy_is_not_followed(b2b_idp, maria):
+    crm = b2b_idp.app("crm", claims={"dept": "department"})
+    b2b_idp.graph("PATCH", f"/applications/{crm.object_id}", {"api": {"acceptMappedClaims": False}})
+    said = message(assert_claims, b2b_idp.sign_in(maria, crm).id_token, {"dept": "Sales"})
+    assert 'dept: expected "Sales", is missing' in said
+    assert "acceptMappedClaims" in said
+
+
+def test_a_rule_that_came_after_the_token_is_named(b2b_idp, maria):
+    crm = b2b_idp.app("crm")
+    token = b2b_idp.sign_in(maria, crm).id_token
+    b2b_idp.map_claims(crm, {"Version": 1, "ClaimsSchema": [{"Value": "crm", "JwtClaimType": "tool"}]})
+    assert "made by a rule that came after the token: claims mapping" in message(assert_claims, token, {"tool": "crm"})
+
+
 def test_it_says_when_a_claim_should_not_be_there(b2b_idp, maria):
     token = b2b_idp.sign_in(maria, b2b_idp.app("crm")).access_token
     assert "scp: expected no such claim" in message(assert_claims, token, {"scp": None})
