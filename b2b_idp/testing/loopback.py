@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-from contextlib import suppress
 from typing import Any
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
@@ -24,7 +23,6 @@ class Loopback:
         self.port: int = self._held.getsockname()[1]
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
-        self._connections: set[socket.socket] = set()
 
     @property
     def running(self) -> bool:
@@ -34,9 +32,8 @@ class Loopback:
         """Raises OSError when the port was given up by `release` and is somebody else's."""
         held = self._held or _taken(self.port)
         held.listen(128)
-        handler = type("_Handler", (_Handler,), {"connections": self._connections})
         self._server = make_server(
-            "127.0.0.1", self.port, self._app, threaded=True, request_handler=handler, fd=held.fileno()
+            "127.0.0.1", self.port, self._app, threaded=True, request_handler=_Silent, fd=held.fileno()
         )
         # the server has a socket of its own for the same port; two that listen would share the callers
         held.close()
@@ -45,16 +42,13 @@ class Loopback:
         self._thread.start()
 
     def stop(self) -> None:
-        """Answers no more, on kept connections neither, and keeps the port."""
+        """Answers no more, and keeps the port."""
         if self._server is None or self._thread is None:
             return
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
         self._server = self._thread = None
-        for connection in tuple(self._connections):
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
         self._held = _taken(self.port)
 
     def release(self) -> None:
@@ -65,24 +59,9 @@ class Loopback:
             self._held = None
 
 
-class _Handler(WSGIRequestHandler):
-    """Keeps connections open from one request to the next, and is silent: tests read what was asked, not a log."""
-
-    protocol_version = "HTTP/1.1"
-    connections: set[socket.socket]
-
-    def setup(self) -> None:
-        super().setup()
-        # an answer is written in pieces, and the second must not wait for word of the first
-        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.connections.add(self.connection)
-
-    def finish(self) -> None:
-        self.connections.discard(self.connection)
-        super().finish()
-
+class _Silent(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: Any) -> None:
-        """Nothing."""
+        """Tests read what was asked, not a log."""
 
 
 def _taken(port: int) -> socket.socket:
