@@ -319,11 +319,13 @@ class Kit(Directory):
     def _decision(self) -> KitDecision:
         """The newest entry of the sign-in log. In frozen time entries are of one age: the one not seen before."""
         with self.idp.store.read() as r:
-            rows = [document for _, document in r.logs.signins(most=10)]
+            rows = [document for _, document in r.logs.signins(most=1)]
+            if rows and rows[0]["id"] in self._decided:
+                rows = [document for _, document in r.logs.signins(most=1000)]
         if not rows:
             return KitDecision("none", [])
         newest = next((row for row in rows if row["id"] not in self._decided), rows[0])
-        self._decided.update(row["id"] for row in rows)
+        self._decided.add(newest["id"])
         ours = newest["b2bIdp"]
         reasons = [Because(x["code"], x["text"], x["policyId"]) for x in ours["reasons"]]
         return KitDecision(ours["outcome"], reasons)
