@@ -66,7 +66,7 @@ def _ask(port: int, wanted: dict[str, Any]) -> dict[str, Any]:
         pass
     from b2b_idp.demo.world import World
 
-    check_ports(port)
+    check_ports(port, 4)
     with tempfile.TemporaryDirectory(prefix="b2b-idp-token-") as folder:
         world = World(Path(folder), port)
         try:

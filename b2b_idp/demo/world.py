@@ -7,6 +7,7 @@ test kit, and the sample app.
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Mapping
@@ -68,10 +69,17 @@ class _Quiet(WSGIRequestHandler):
 
 
 class _Server:
-    """A Flask app on a loopback port, in a thread."""
+    """A Flask app on a loopback port, in a thread; https with a key and its certificate."""
 
-    def __init__(self, app: Flask, port: int) -> None:
+    def __init__(self, app: Flask, port: int, tls: tuple[Path, Path] | None = None) -> None:
         self._server: BaseWSGIServer = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
+        if tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls[1], tls[0])
+            # the handshake waits for the request's own thread: browsers open connections and say nothing
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 
@@ -81,10 +89,12 @@ class _Server:
 
 
 class World:
-    """The running demo. `port` is the provider's; homes and app have the three after it."""
+    """The running demo. `port` is the provider's; homes and app have the three after it. With `tls`, the files of a key
+    and its certificate, the issuer is https with a path, at the fifth port; the demo's own pages stay at `url`."""
 
-    def __init__(self, data: Path, port: int) -> None:
-        self.issuer = f"http://127.0.0.1:{port}"
+    def __init__(self, data: Path, port: int, tls: tuple[Path, Path] | None = None) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.issuer = self.url if tls is None else f"https://127.0.0.1:{port + 4}/contoso"
         self.app_url = f"http://127.0.0.1:{port + 3}"
         self.homes = {
             "fabrikam": self._home("fabrikam.example", port + 1),
@@ -98,6 +108,7 @@ class World:
         )
         made = self.idp.create("Contoso", "contoso.example")
         self._client_id, self._secret = made.client_id, made.client_secret
+        self.tenant_id = made.tenant.id
         provider = Flask("b2b_idp_demo", static_folder=None)
         self.idp.init_app(provider)
         provider.register_blueprint(mailbox_blueprint(self.idp))
@@ -108,6 +119,8 @@ class World:
         provider.register_blueprint(token_blueprint(self))
         self._start_page(provider)
         self._servers = [_Server(provider, port)]
+        if tls is not None:
+            self._servers.append(_Server(provider, port + 4, tls))
         for home in self.homes.values():
             home.start()
         self._http = urllib3.PoolManager(retries=False, timeout=20)
@@ -122,6 +135,17 @@ class World:
         for home in self.homes.values():
             home.stop()
         self.idp.store.close()
+
+    def administrator(self) -> dict[str, Any]:
+        """What `b2b-idp init --json` says of an instance."""
+        admin = {"clientId": self._client_id, "clientSecret": self._secret, "tokenEndpoint": f"{self.issuer}/token"}
+        return {
+            "issuer": self.issuer,
+            "tenantId": self.tenant_id,
+            "defaultDomain": "contoso.example",
+            "graph": f"{self.issuer}/v1.0",
+            "admin": admin,
+        }
 
     def graph(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """One call to the Graph API as the administrator app, over HTTP."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,26 +29,40 @@ def free_port() -> int:
         return port
 
 
+PORTS = ("8000", "5000", "8001", "5001", "3000", "4180", "8080", "9000")
+"""Those that the manual's pages use."""
+
+
 @contextmanager
-def followed(page: Path, home: str, folder: Path) -> Iterator[dict[str, int]]:
-    """Everything on the page was done and still runs. Only the documented ports and the other organisation's address,
-    by that of `home`, are replaced; gives the ports by what the page calls them."""
+def followed(
+    *pages: Path,
+    home: str,
+    folder: Path,
+    replaced: Mapping[str, str] | None = None,
+    env: Mapping[str, str] | None = None,
+    ports: Mapping[str, int] | None = None,
+) -> Iterator[dict[str, int]]:
+    """Everything on the pages was done, one after the other, and still runs. Only the documented ports, the other
+    organisation's address, by that of `home`, and what `replaced` names are replaced; gives the ports by what the pages
+    call them, of which `ports` may choose some. `env`: what the reader's shell has beside."""
     if shutil.which("curl") is None:
         reason = "curl is not installed: apt-get install curl"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    text = script(page).replace("https://login.fabrikam.example", home)
-    ports = {documented: free_port() for documented in ("8000", "8001", "5001")}
-    for documented, port in ports.items():
-        text = text.replace(f"127.0.0.1:{documented}", f"127.0.0.1:{port}")
-        text = text.replace(f"--port {documented}", f"--port {port}")
+    text = script(*pages).replace("https://login.fabrikam.example", home)
+    for documented, ours in (replaced or {}).items():
+        assert documented in text, documented
+        text = text.replace(documented, ours)
+    chosen = {documented: free_port() for documented in PORTS} | dict(ports or {})
+    for documented, port in chosen.items():
+        text = re.sub(rf"(127\.0\.0\.1:|--port |http\.server ){documented}\b", rf"\g<1>{port}", text)
     here = Path(sys.executable).parent
-    env = {k: v for k, v in os.environ.items() if not k.startswith("B2B_IDP_")}
+    known = {k: v for k, v in os.environ.items() if not k.startswith("B2B_IDP_")} | dict(env or {})
     reader = subprocess.Popen(
         ["bash", "-c", text],
         cwd=folder,
-        env=env | {"PATH": f"{here}:{env['PATH']}", "B2B_IDP_ALLOW_PRIVATE_UPSTREAMS": "true"},
+        env=known | {"PATH": f"{here}:{known['PATH']}", "B2B_IDP_ALLOW_PRIVATE_UPSTREAMS": "true"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -65,7 +80,7 @@ def followed(page: Path, home: str, folder: Path) -> Iterator[dict[str, int]]:
                 break
         else:
             pytest.fail("".join(said), pytrace=False)
-        yield ports
+        yield chosen
     finally:
         reader.communicate()
         too_long.cancel()

@@ -47,20 +47,21 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", h).strip().lower().replace(" ", "-") for h in heads}
 
 
-def script(page: Path) -> str:
-    """The page as one bash script: its blocks from top to bottom, as a reader would type them.
+def script(*pages: Path) -> str:
+    """The pages as one bash script: their blocks from top to bottom, as a reader would type them.
 
     A Python block's first line names the file that it is written to; then it is run, by pytest if it holds tests. A
-    JavaScript block's first line names its file as well; a command of the page runs it. A
-    command that is left running ends with ` &` in the page; the script goes on once its port answers. At the end it
-    says so, and leaves everything running until its input ends.
+    JavaScript block whose first line names a file is written, for a command of the page to run. A command that is left
+    running ends with ` &` in the page, and names its port if it is not the server's; the script goes on once that
+    answers. At the end it says so, and leaves everything running until its input ends.
     """
     lines = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"]
-    for block in blocks(page):
-        if block.not_run is not None or block.language not in ("sh", "python", "js"):
+    for page, block in ((p, b) for p in pages for b in blocks(p)):
+        kinds = {"python": _python, "sh": _shell} | ({"js": _file} if block.text.startswith("// ") else {})
+        if block.not_run is not None or block.language not in kinds:
             continue
         lines.append(f"echo '=== {page.name}:{block.line}' >&2")
-        lines.append({"python": _python, "js": _file, "sh": _shell}[block.language](block.text))
+        lines.append(kinds[block.language](block.text))
     lines += [f"echo '{THE_END}'", "read -r _ || true"]
     return "\n".join(lines)
 
@@ -83,8 +84,9 @@ def _shell(text: str) -> str:
     lines = []
     for line in text.splitlines():
         lines.append(line)
-        if line.endswith(" &"):
-            port = re.search(r"--port (\d+)", line)
-            address = f"http://127.0.0.1:{port[1]}/" if port else "http://127.0.0.1:8000/readyz"
-            lines.append(f"for _ in $(seq 200); do curl -sf -o /dev/null {address} && break; sleep 0.1; done")
+        if re.search(r" &( #.*)?$", line):
+            port = re.search(r"(?:--port |127\.0\.0\.1:)(\d+)", line)
+            address = f"http://127.0.0.1:{port[1]}/" if port else "-f http://127.0.0.1:8000/readyz"
+            asked = f"curl -s -o /dev/null {address}"
+            lines.append(f"for _ in $(seq 300); do {asked} && break; sleep 0.1; done; {asked}")
     return "\n".join(lines)

@@ -17,10 +17,14 @@ from tests.docs.following import followed
 from tests.docs.pages import NOT_RUN, PAGES, ROOT, anchors, blocks, links
 
 README = ROOT / "README.md"
-KEYCLOAK = ROOT / "docs" / "how-to" / "keycloak-as-a-home.md"
-"""Followed by tests/real, which has a Keycloak."""
-TEST_YOUR_APP = ROOT / "docs" / "how-to" / "test-your-app.md"
-"""Followed by tests/real, which has node and its packages."""
+HOW_TO = ROOT / "docs" / "how-to"
+REAL = [
+    HOW_TO / "keycloak-as-a-home.md",
+    HOW_TO / "entra-emulator.md",
+    HOW_TO / "test-your-app.md",
+    *HOW_TO.glob("apps-*.md"),
+]
+"""Followed by tests/real, which has a Keycloak, node and these apps."""
 RUN = [p for p in PAGES if any(b.language in ("sh", "python") and b.not_run is None for b in blocks(p))]
 
 
@@ -39,16 +43,16 @@ def test_there_are_pages_to_run() -> None:
     assert {"README.md", "docs/how-to/connect-a-home.md", "docs/how-to/run.md"} <= {name(p) for p in RUN}
 
 
-@pytest.mark.parametrize("page", [p for p in RUN if p not in (README, KEYCLOAK, TEST_YOUR_APP)], ids=name)
+@pytest.mark.parametrize("page", [p for p in RUN if p not in (README, *REAL)], ids=name)
 def test_the_commands_of_a_page_work_one_after_the_other(page: Path, home: ScriptedHome, tmp_path: Path) -> None:
-    with followed(page, home.issuer, tmp_path):
+    with followed(page, home=home.issuer, folder=tmp_path):
         pass
 
 
 def test_who_follows_the_readme_has_an_app_that_a_guest_can_sign_in_to(home: ScriptedHome, tmp_path: Path) -> None:
     ada = "ada@fabrikam.example"
     home.script(Account(sub="ada", email=ada, name="Ada Alder"), amr=["pwd"], step_up=["pwd", "mfa"])
-    with followed(README, home.issuer, tmp_path) as ports:
+    with followed(README, home=home.issuer, folder=tmp_path) as ports:
         walker = Walker()
         page = walker.submit(walker.get(f"http://127.0.0.1:{ports['5001']}/"), email=ada)
         while page.name in ("redeem", "consent"):

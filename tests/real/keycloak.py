@@ -150,13 +150,13 @@ def shared_keycloak(folder: Path) -> Iterator[Keycloak]:
     _check_java()
     distribution = _distribution()
     state = folder / "keycloak.json"
-    with _locked(folder / "keycloak.lock"):
+    with locked(folder / "keycloak.lock"):
         kept = json.loads(state.read_text()) if state.exists() else _start(distribution, folder / "keycloak")
         state.write_text(json.dumps(kept | {"users": kept["users"] + 1}))
     try:
         yield Keycloak(**kept["keycloak"])
     finally:
-        with _locked(folder / "keycloak.lock"):
+        with locked(folder / "keycloak.lock"):
             kept = json.loads(state.read_text())
             if kept["users"] > 1:
                 state.write_text(json.dumps(kept | {"users": kept["users"] - 1}))
@@ -168,7 +168,8 @@ def shared_keycloak(folder: Path) -> Iterator[Keycloak]:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Waits until no other process holds this file."""
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -247,13 +248,19 @@ def _check_java() -> None:
         missing(f"java {OLDEST_JAVA} or newer is needed, there is {said.splitlines()[0]}")
 
 
-def _distribution() -> Path:
-    """The unpacked distribution, built for the database in memory; fetched once, whoever comes first."""
+def cache_folder() -> Path:
+    """Where parts that are fetched or built once are kept for the next run."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "b2b-idp-tests"
     cache.mkdir(parents=True, exist_ok=True)
+    return cache
+
+
+def _distribution() -> Path:
+    """The unpacked distribution, built for the database in memory; fetched once, whoever comes first."""
+    cache = cache_folder()
     name = f"keycloak-{VERSION}-{hashlib.sha256(' '.join(BUILD).encode()).hexdigest()[:8]}"
     kept = cache / name
-    with _locked(cache / f"{name}.lock"):
+    with locked(cache / f"{name}.lock"):
         if not kept.is_dir():
             with tempfile.TemporaryDirectory(dir=cache) as folder:
                 made = _fetch(Path(folder))

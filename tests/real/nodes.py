@@ -77,6 +77,19 @@ def free_port() -> int:
         return port
 
 
+def free_ports(count: int) -> int:
+    """The first of so many loopback ports in a row that nobody listens on just now."""
+    while True:
+        first = free_port()
+        try:
+            for port in range(first, first + count):
+                with socket.socket() as listener:
+                    listener.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return first
+
+
 @dataclass(frozen=True)
 class Landing:
     """A page at `url` where an app's users come back; `arrived` has each request's whole URL, in order."""

@@ -87,7 +87,7 @@ def test_the_realms_redirect_uri_is_that_of_the_pages_issuer():
 
 def test_who_follows_the_page_has_guests_that_sign_in_at_keycloak(keycloak, tmp_path):
     email = keycloak.enrol("both")
-    with followed(PAGE, keycloak.base, tmp_path) as ports:
+    with followed(PAGE, home=keycloak.base, folder=tmp_path) as ports:
         issuer = f"http://127.0.0.1:{ports['8000']}"
         invited = _invited(tmp_path, issuer, {"invitedUserEmailAddress": email, "inviteRedirectUrl": f"{issuer}/me"})
         walker = Walker(stop_at=f"{issuer}/me")

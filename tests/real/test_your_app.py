@@ -12,5 +12,7 @@ from tests.real.nodes import node
 def test_the_examples_for_each_framework_sign_a_guest_in(tmp_path: Path) -> None:
     node()
     (tmp_path / "node_modules").symlink_to(Path(__file__).parent / "node_modules")
-    with followed(ROOT / "docs" / "how-to" / "test-your-app.md", "https://login.fabrikam.example", tmp_path):
+    with followed(
+        ROOT / "docs" / "how-to" / "test-your-app.md", home="https://login.fabrikam.example", folder=tmp_path
+    ):
         pass
