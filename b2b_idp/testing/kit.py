@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import jwt
-from webauthn.helpers import base64url_to_bytes
 
 from b2b_idp.extension import B2BIdp, system_moment
 from b2b_idp.keys.ring import KeyRing, SigningKey
@@ -36,6 +35,7 @@ from b2b_idp.testing.values import (
     Visit,
 )
 from b2b_idp.testing.vendors import Words
+from b2b_idp.testing.verifying import Verifier
 from b2b_idp.testing.walker import SocketTransport
 from b2b_idp.testing.wsgi import QuickFlask, exchange
 
@@ -89,7 +89,7 @@ class Kit(Directory):
         )
         self._read: set[str] = set()
         self._decided: set[str] = set()
-        self._published: dict[str, jwt.PyJWK] = {}
+        self._verifier = Verifier(self.issuer, self._fetch)
 
     def close(self) -> None:
         for home in self._homes.values():
@@ -269,28 +269,29 @@ class Kit(Directory):
     # --- tokens ------------------------------------------------------------------------------------------------------
 
     def verify(self, token: str, audience: str | None = None) -> dict[str, Any]:
-        """A token's claims, its signature checked with the published keys."""
-        # of the header alone: PyJWT would read the whole token for it, and once more to verify
-        header = json.loads(base64url_to_bytes(token.partition(".")[0]))
-        if header["kid"] not in self._published:
-            _, _, data = exchange(self.flask, "GET", f"{self.issuer}/jwks", {})
-            self._published = {str(key.key_id): key for key in jwt.PyJWKSet.from_dict(json.loads(data)).keys}
-        claims: dict[str, Any] = jwt.decode(
-            token,
-            self._published[header["kid"]].key,
-            algorithms=[header["alg"]],
-            audience=audience,
-            issuer=self.issuer,
-            options={"verify_aud": audience is not None},
-        )
-        return claims
+        """A token's claims, its signature checked with the published keys, those of its application's own included."""
+        return self._verifier.verify(token, audience, lambda: audience or self._api_of(token))
+
+    def _api_of(self, token: str) -> str | None:
+        """The client id of the API that an access token is for, which may have keys of its own."""
+        audience = jwt.decode(token, options={"verify_signature": False}).get("aud")
+        if audience == self.issuer or not isinstance(audience, str):
+            return None
+        with self.idp.store.read() as r:
+            api = r.apps.by_identifier_uri(audience) or r.apps.by_client_id(audience)
+        return None if api is None else api.app_id
+
+    def _fetch(self, url: str) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(exchange(self.flask, "GET", url, {})[2])
+        return document
 
     def claims(self, token: str | Mapping[str, Any]) -> TokenClaims:
         """The claims of a token that an app under test got, for `assert_claims` and snapshots: the token as it was
         sent, which is verified, or its claims. `oid` says whose it is."""
         claims = self.verify(token) if isinstance(token, str) else token
         kind = "access_token" if "client_id" in claims else "id_token"
-        client_id = str(claims.get("client_id", claims.get("aud")))
+        audience = claims.get("aud")
+        client_id = str(claims.get("client_id", audience[0] if isinstance(audience, list) else audience))
         whose = f"{claims.get('email', claims.get('oid', 'somebody'))} for {client_id}"
         return self._explained(kind, claims, str(claims.get("oid")), client_id, whose)
 

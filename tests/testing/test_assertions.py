@@ -84,6 +84,16 @@ def test_a_token_that_an_app_got_is_explained_as_well(b2b_idp, maria, kind):
     assert "acct: expected 0, is 1\n    made by: user.userType" in message(b2b_idp.assert_claims, sent, {"acct": 0})
 
 
+def test_a_token_of_an_app_with_a_signing_key_of_its_own_is_verified_by_that(b2b_idp, maria):
+    schema = [{"Source": "user", "ID": "department", "JwtClaimType": "dept"}]
+    policy = {"Version": 1, "issuerWithApplicationId": True, "audienceOverride": "https://legacy.example"}
+    crm = b2b_idp.app("crm", claims_policy=policy | {"ClaimsSchema": schema})
+    b2b_idp.graph("POST", f"/servicePrincipals/{crm.sp_id}/addTokenSigningCertificate", {"displayName": "CN=crm"})
+    done = b2b_idp.sign_in(maria, crm)
+    assert done.id_token["iss"] == f"{b2b_idp.issuer}/{crm.client_id}"
+    assert "made by: claims mapping" in message(b2b_idp.assert_claims, done.tokens["id_token"], {"dept": "Ops"})
+
+
 def test_so_are_its_claims_as_an_app_keeps_them(b2b_idp, maria):
     kept = json.loads(json.dumps(b2b_idp.sign_in(maria, b2b_idp.app("crm")).id_token))
     assert not isinstance(kept, TokenClaims)
