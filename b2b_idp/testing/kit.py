@@ -183,7 +183,7 @@ class Kit(Directory):
 
     def _walk(self, guest: KitGuest, url: str, home: KitHome | None, follow: bool) -> Visit:
         asked_before = len(home.provider.asked) if home else 0
-        guest.driver.walker.stops = None if follow else self._is_outside
+        guest.driver.walker.stop_at = None if follow else self._is_outside
         walk = guest.driver.walk(url)
         asked = [{"where": "home", "method": "mfa"} for _ in (home.provider.asked[asked_before:] if home else ())]
         asked += [{"where": "here", "method": m} for m in walk.challenges]

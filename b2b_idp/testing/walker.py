@@ -71,7 +71,7 @@ class Walker:
 
     def __init__(self, transport: Transport | None = None, stop_at: str | Callable[[str], bool] | None = None) -> None:
         self._transport = transport or SocketTransport()
-        self.stops = (lambda url: url.startswith(stop_at)) if isinstance(stop_at, str) else stop_at
+        self.stop_at = stop_at
         self._cookies: dict[str, dict[str, str]] = {}
 
     def get(self, url: str) -> Page:
@@ -100,10 +100,15 @@ class Walker:
         """The cookies that this browser keeps for an address's host and port."""
         return self._cookies.setdefault(urlsplit(url).netloc, {})
 
+    def _stops(self, url: str) -> bool:
+        if self.stop_at is None or isinstance(self.stop_at, str):
+            return self.stop_at is not None and url.startswith(self.stop_at)
+        return self.stop_at(url)
+
     def _visit(self, method: str, url: str, body: bytes | None, origin: str | None = None) -> Page:
         visited: list[str] = []
         for _ in range(MAX_REDIRECTS):
-            if self.stops is not None and visited and self.stops(url):
+            if visited and self._stops(url):
                 return Page(url, 0, {}, "", None, None, [], [], tuple(visited))
             headers = {"Accept": "text/html"}
             kept = self.cookies(url)
