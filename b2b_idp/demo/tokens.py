@@ -106,7 +106,10 @@ def make_token(world: World, asked: TokenRequest) -> dict[str, Any]:
         "code_challenge_method": "S256",
         "login_hint": person.email,
     }
-    walk = driver.walk(f"{world.issuer}/authorize?{urlencode(query)}")
+    try:
+        walk = driver.walk(f"{world.issuer}/authorize?{urlencode(query)}")
+    finally:
+        home.forget_next()
     if driver.authenticator is not None:
         kept = Authenticator(person.email, driver.authenticator.secret, driver.last_step)
         world.phone[:] = [kept if a.name == person.email else a for a in world.phone]

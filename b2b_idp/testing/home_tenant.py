@@ -162,6 +162,10 @@ class ScriptedHome:
         """The next authorization request is answered at once with these claims; `auth_time` None: now."""
         self._next.append({"sub": sub, **evidence_claims(amr, acr, auth_time), **claims})
 
+    def forget_next(self) -> None:
+        """What `next` said and nobody has asked for is not said to whoever comes now."""
+        self._next.clear()
+
     def script(
         self,
         account: Account,

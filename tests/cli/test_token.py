@@ -59,6 +59,12 @@ def test_without_words_for_the_home_a_guest_does_what_they_always_do(token):
     assert done["asked"] == [{"where": "home", "method": "mfa"}]
 
 
+def test_words_that_the_home_was_not_asked_for_are_not_said_of_the_next_guest(token):
+    assert token("--guest", "ada@fabrikam.example", "--amr", "pwd", "--scope", "openid nonsense").exit_code == 1
+    done = json.loads(token("--guest", "ben@fabrikam.example", "--json").stdout)
+    assert done["asked"] == [{"where": "home", "method": "mfa"}]
+
+
 def test_decoded_are_the_claims(token):
     assert json.loads(token("--decoded").stdout)["department"] == "Sales"
 
