@@ -55,6 +55,7 @@ docs: $(VENV)/.runs ## Write the tables of the manual
 bench: benchmarks/peer/node_modules/.made ## Measure beside npm oidc-provider; ratios, medians of alternating rounds
 	$(BIN)/python benchmarks/bench.py $(ARGS)
 	$(BIN)/python benchmarks/replay.py
+	$(BIN)/python -m benchmarks.rules
 
 clean: ## Remove all that was built and installed here
 	rm -rf $(VENV) build dist *.egg-info tests/real/node_modules benchmarks/peer/node_modules \

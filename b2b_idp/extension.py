@@ -22,6 +22,7 @@ from b2b_idp.cookies import Cookies
 from b2b_idp.factors.outbox import OutboxRunner
 from b2b_idp.graph import GraphParts, beta_blueprint, graph_blueprint
 from b2b_idp.graph.errors import error_response
+from b2b_idp.guests import membership
 from b2b_idp.guests.apps import create_admin_app, graph_service_principal
 from b2b_idp.homes.oidc import OidcHomes
 from b2b_idp.keys.files import load_or_create_master
@@ -47,7 +48,9 @@ from b2b_idp.tokens.notices import Notifier
 
 MAX_URL = 16 * 1024
 FOLLOW_SECONDS = 2
-"""How often is looked whether sessions at apps still meet the policies."""
+"""How often is looked whether sessions at apps still meet the policies, and lists of members their rules."""
+BREATH_SECONDS = 0.05
+"""Between two batches of users, so that requests go before."""
 SWEEP_SECONDS = 600
 KEPT_AFTERWARDS = timedelta(days=1)
 """How long sign-ins, sessions and grants stay after they are over."""
@@ -207,10 +210,12 @@ class B2BIdp:
         return revision
 
     def start_background(self) -> None:
-        """Starts what runs beside requests: mail from the outbox, and the removal of what is long over."""
+        """Starts what runs beside requests: mail from the outbox, the stored members of dynamic groups, and the removal
+        of what is long over."""
         if self.settings.mail_url:
             self.outbox.start()
         threading.Thread(target=self._follow, name="b2b-idp-continuity", daemon=True).start()
+        threading.Thread(target=self._list_members, name="b2b-idp-members", daemon=True).start()
         threading.Thread(target=self._sweep, name="b2b-idp-sweep", daemon=True).start()
 
     def _follow(self) -> None:
@@ -223,6 +228,18 @@ class B2BIdp:
                 log.warning("continuity", why=p.why or p.say)
             except Exception as e:
                 log.error("continuity", error=type(e).__name__, exception=traceback_of(e))
+            time.sleep(FOLLOW_SECONDS)
+
+    def _list_members(self) -> None:
+        while True:
+            try:
+                membership.follow_clock(self.store, self.moment())
+                for _ in membership.refresh(self.store, self.moment):
+                    time.sleep(BREATH_SECONDS)
+            except Problem as p:
+                log.warning("members", why=p.why or p.say)
+            except Exception as e:
+                log.error("members", error=type(e).__name__, exception=traceback_of(e))
             time.sleep(FOLLOW_SECONDS)
 
     def _sweep(self) -> None:

@@ -13,7 +13,7 @@ from b2b_idp.claims.definition import Definition, FlawError, Node, bad, read, sh
 from b2b_idp.claims.emitting import Emit, MappedClaim, Results, Transform, emit, emit_or_default, needed, transform
 from b2b_idp.claims.linking import Linked, link
 from b2b_idp.claims.schema import Entry, Output, read_entry
-from b2b_idp.claims.transformations import read_transformation
+from b2b_idp.claims.transformations import Taken, read_transformation
 from b2b_idp.model.problem import Problem
 
 __all__ = ["ClaimsMapping", "GroupFilter", "MappedClaim", "Sources", "compile_mapping", "compile_stored"]
@@ -83,10 +83,17 @@ def compile_mapping(definition: object) -> ClaimsMapping:
 
     Raises Problem(BAD_REQUEST) with what is wrong and where: line and column of the text, and the path of the value.
     """
-    mapping = _compiled(read(definition))
-    if mapping.problems:
-        more = len(mapping.problems) - _SHOWN
-        raise bad(" ".join(mapping.problems[:_SHOWN]) + (f" And {more} more." if more > 0 else ""))
+    document = read(definition)
+    problems: list[str] = []
+
+    def note(flaw: FlawError) -> None:
+        problems.append(f"{document.where(flaw.path)}: {flaw.say}.")
+        if len(problems) == _SHOWN:
+            raise bad(" ".join(problems))
+
+    mapping = _compiled(document, note)
+    if problems:
+        raise bad(" ".join(problems))
     return mapping
 
 
@@ -108,33 +115,33 @@ def _stored(text: str) -> ClaimsMapping:
 
 def _tolerated(definition: object) -> ClaimsMapping:
     try:
-        return _compiled(read(definition))
+        document = read(definition)
     except Problem as e:
         return ClaimsMapping(include_basic=False, group_filter=_NO_GROUPS, problems=(e.say,))
+    flaws: list[FlawError] = []
+    mapping = _compiled(document, flaws.append)
+    # finding a place takes a walk through the text
+    told = [f"{document.where(flaw.path)}: {flaw.say}." for flaw in flaws[:_SHOWN]]
+    more = len(flaws) - len(told)
+    return replace(mapping, problems=(*told, *([f"And {more} more."] if more else ())))
 
 
-def _compiled(document: Definition) -> ClaimsMapping:
-    problems: list[str] = []
-
-    def note(flaw: FlawError) -> None:
-        problems.append(f"{document.where(flaw.path)}: {flaw.say}.")
-
+def _compiled(document: Definition, note: Callable[[FlawError], None]) -> ClaimsMapping:
     try:
-        mapping = _Compiler(document.policy, note).compile()
+        return _Compiler(document.policy, note).compile()
     except FlawError as e:
         note(e)
-        mapping = ClaimsMapping(include_basic=False, group_filter=_NO_GROUPS)
-    return replace(mapping, problems=tuple(problems))
+        return ClaimsMapping(include_basic=False, group_filter=_NO_GROUPS)
 
 
-_SHOWN = 5
+_SHOWN = 10
 """So many of the things that are wrong are said at once."""
 _NO_GROUPS = GroupFilter("displayname", "nothing", "")
 """Stands for a filter that cannot be read."""
 
 
 class _Compiler:
-    """One policy on its way; `flawed` takes each thing that is wrong, which is then left out."""
+    """One policy on its way; `flawed` takes each thing that is wrong, which is then left out; it may raise to stop."""
 
     def __init__(self, policy: Node, flawed: Callable[[FlawError], None]) -> None:
         self._policy = policy
@@ -146,7 +153,8 @@ class _Compiler:
         if "Version" not in members or type(members["Version"].value) is not int or members["Version"].value != 1:
             raise members.get("Version", self._policy).flaw("Version is 1")
         entries, linked = self._linked(members)
-        order = [id for id in linked if id in needed(entries, linked)]
+        wanted = needed(entries, linked)
+        order = [id for id in linked if id in wanted]
         return ClaimsMapping(
             include_basic=self._of(members, "IncludeBasicClaimSet", Node.boolean, default=True, wrong=False),
             transforms=tuple((id, transform(linked[id])) for id in order),
@@ -186,7 +194,7 @@ class _Compiler:
             self._flawed(
                 other.flaw("ClaimsTransformation and ClaimsTransformations are the same, one of them is written")
             )
-        taken: set[str] = set()
+        taken = Taken()
         transformations = self._each(one or other, lambda _, node: read_transformation(node, taken))
         linked = link(entries, transformations, self._flawed)
         return [e for e in entries if self._has_output(e, linked)], linked

@@ -9,8 +9,9 @@ from typing import Protocol
 
 import re2
 
-LONGEST = 4096
-"""Of an expression, in characters."""
+LONGEST = 2048
+"""Of the expressions of a policy together, in characters: classes of all scripts take their time to compile."""
+_MOST_GROUPS = 32
 _WORD = r"\pL\p{Mn}\p{Nd}\p{Pc}"
 _SPACE = r"\s\x{85}\pZ"
 _IN_BRACKETS = {"w": _WORD, "d": r"\p{Nd}", "s": _SPACE, "D": r"\P{Nd}", "b": r"\x{8}", "e": r"\x{1b}"}
@@ -94,7 +95,8 @@ def _translated(expression: str) -> str:
         else:
             if c == "[":
                 brackets = at + 1 + expression.startswith("^", at + 1)
-            piece, at = c, at + 1
+            # only named groups can be referred to, and each that captures has its price at every match
+            piece, at = ("(?:" if c == "(" else c), at + 1
         made.append(piece)
     return "".join(made)
 
@@ -108,6 +110,8 @@ def _group(expression: str, at: int, names: set[str]) -> tuple[str, int]:
         name = found["quoted"] or found["angled"]
         if name in names:
             raise RegexError(f"names two groups {name[:80]}")
+        if len(names) == _MOST_GROUPS:
+            raise RegexError(f"has more than {_MOST_GROUPS} named groups")
         names.add(name)
         return f"(?P<{name}>", found.end()
     if found := _FLAGS.match(expression, at):

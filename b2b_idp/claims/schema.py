@@ -57,14 +57,13 @@ Origin = Constant | Attribute | Output
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry. `id` in folded case is what transformations call it; without claim names it only feeds them."""
+    """One entry. `id` in folded case is what transformations call it; without `jwt` it only feeds them."""
 
     node: Node
     line: int
     origin: Origin
     id: str | None
     jwt: str | None
-    saml: str | None
 
     @property
     def policy_line(self) -> str:
@@ -77,26 +76,27 @@ def read_entry(line: int, node: Node) -> Entry:
     given = " and ".join(
         name for name in ("Value", "Source", "ID", "ExtensionID", "TransformationId") if name in members
     )
-    jwt, saml = members.get("JwtClaimType"), members.get("SamlClaimType")
     if "SAMLNameForm" in members and members["SAMLNameForm"].id() not in _NAME_FORMS:
         raise members["SAMLNameForm"].flaw(f"SAMLNameForm is {_NAME_FORM} and unspecified, uri or basic")
     if "SAMLNameIdFormat" in members and members["SAMLNameIdFormat"].id() not in _NAME_ID_FORMATS:
         raise members["SAMLNameIdFormat"].flaw("there is no such SAMLNameIdFormat")
-    names = (_jwt_name(jwt) if jwt else None, _saml_name(saml) if saml else None)
+    if "SamlClaimType" in members:
+        _check_saml_name(members["SamlClaimType"])
+    claim = _jwt_name(members["JwtClaimType"]) if "JwtClaimType" in members else None
     match given:
         case "Value":
-            return Entry(node, line, Constant(members["Value"].text()), None, *names)
+            return Entry(node, line, Constant(members["Value"].text()), None, claim)
         case "Source and ID":
             attribute = _attribute(members["Source"], members["ID"])
-            return Entry(node, line, attribute, attribute.id, *names)
+            return Entry(node, line, attribute, attribute.id, claim)
         case "Source and ExtensionID":
             extension = _extension(members["Source"], members["ExtensionID"])
-            return Entry(node, line, extension, extension.id, *names)
+            return Entry(node, line, extension, extension.id, claim)
         case "Source and TransformationId" | "Source and ID and TransformationId":
             if members["Source"].id() != TRANSFORMATION:
                 raise members["Source"].flaw("with a TransformationId, Source is transformation")
             id = members["ID"].id() if "ID" in members else None
-            return Entry(node, line, Output(members["TransformationId"].id()), id, *names)
+            return Entry(node, line, Output(members["TransformationId"].id()), id, claim)
         case _:
             raise node.flaw(
                 "an entry has exactly one of: Value; Source and ID; Source and ExtensionID; Source transformation and "
@@ -131,11 +131,10 @@ def _jwt_name(node: Node) -> str:
     return name
 
 
-def _saml_name(node: Node) -> str:
+def _check_saml_name(node: Node) -> None:
     name = _name(node)
     if is_restricted_in_saml(name):
         raise node.flaw(f"the SAML claim {shown(name)} is restricted, choose another")
-    return name
 
 
 _UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0\u2800") | {

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from b2b_idp.claims.attributes import IDS
 from b2b_idp.claims.definition import Node, shown
 from b2b_idp.claims.methods import Method, method_of
+from b2b_idp.claims.regex import LONGEST
 
 _MEMBERS = "ID TransformationMethod InputClaims InputParameters OutputClaims Parameters"
 _INPUT = "ClaimTypeReferenceId TransformationClaimType TreatAsMultiValue ClaimTypeReferenceSource"
@@ -39,23 +40,32 @@ class Transformation:
         return f"{self.method.name} {self.id}"
 
 
-def read_transformation(node: Node, taken: set[str]) -> Transformation:
-    """`taken` has the IDs of those before, and gets this one's. Raises FlawError."""
+@dataclass(slots=True)
+class Taken:
+    """What the transformations of one policy share: their IDs, and how long their expressions are together."""
+
+    ids: set[str] = field(default_factory=set)
+    characters: int = 0
+
+
+def read_transformation(node: Node, taken: Taken) -> Transformation:
+    """`taken` is of those before, and gets this one's. Raises FlawError."""
     members = node.members(_MEMBERS)
     for name in ("ID", "TransformationMethod", "OutputClaims"):
         if name not in members:
             raise node.flaw(f"a transformation has a member {name}")
     id = members["ID"].id()
-    if id in taken:
+    if id in taken.ids:
         raise members["ID"].flaw(f"two transformations have the ID {shown(id)}")
-    taken.add(id)
+    taken.ids.add(id)
     inputs = _inputs(members.get("InputClaims", Node([], node.path)))
-    method = method_of(
-        members["TransformationMethod"],
-        node,
-        {name: input.node for name, input in inputs.items()},
-        _parameters(members.get("InputParameters", Node([], node.path))),
-    )
+    parameters = _parameters(members.get("InputParameters", Node([], node.path)))
+    if "regex" in parameters:
+        taken.characters += len(parameters["regex"].text())
+        if taken.characters > LONGEST:
+            raise parameters["regex"].flaw(f"the expressions of a policy together are longer than {LONGEST} characters")
+    claims = {name: input.node for name, input in inputs.items()}
+    method = method_of(members["TransformationMethod"], node, claims, parameters)
     ordered = tuple(inputs[name] for name in method.inputs)
     if sum(input.every for input in ordered) > 1:
         raise members["InputClaims"].flaw("TreatAsMultiValue is true for at most one input of a transformation")

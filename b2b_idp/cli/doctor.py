@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from b2b_idp.cli.instance import data_option, json_option, open_instance, show
 from b2b_idp.extension import B2BIdp, system_moment
 from b2b_idp.factors.passkeys import RelyingParty
 from b2b_idp.model.problem import Code, Problem
+
+ENDS_SOON = timedelta(days=30)
+"""How long before its end doctor points out an application's signing key."""
 
 
 @click.command()
@@ -27,6 +31,8 @@ def doctor(data: Path, as_json: bool) -> None:
     if checks[-1]["ok"]:
         checks.append(_check("audit log", lambda: _chain(idp)))
         checks.append(_check("outbox", lambda: _outbox(idp)))
+        checks.append(_check("dynamic groups", lambda: _rules(idp)))
+        checks.append(_check("apps' keys", lambda: apps_keys(idp, system_moment().at)))
         checks += _homes(idp)
         checks.append(
             _check("mail", lambda: "sent" if idp.settings.mail_url else "kept in the outbox: MAIL_URL is empty")
@@ -85,6 +91,36 @@ def _outbox(idp: B2BIdp) -> str:
             "then send the invitations again: POST /v1.0/invitations/{id}/resend.",
         )
     return "no mail was given up"
+
+
+def _rules(idp: B2BIdp) -> str:
+    with idp.store.read() as r:
+        rules, progress = r.memberships.rules, r.memberships.progress()
+    if rules.broken:
+        raise Problem(
+            Code.INTERNAL,
+            f"This version does not read the membershipRule of {len(rules.broken)} groups, which keep the members they "
+            f"had: {', '.join(rules.broken[:5])}. Change the rules; the log says what is wrong with each.",
+        )
+    behind = progress is not None and progress.behind
+    return f"{len(rules.by_group)} rules are On; lists are " + ("being brought up to date" if behind else "up to date")
+
+
+def apps_keys(idp: B2BIdp, at: datetime) -> str:
+    """The signing keys of applications' own. Raises Problem(UNAVAILABLE) when the last one of an app is over soon."""
+    with idp.store.read() as r:
+        keys = r.app_keys.every()
+        last = {k.app: k for k in keys}
+        ending = [k for k in last.values() if k.ends_at < at + ENDS_SOON]
+        names = sorted(row.application["displayName"] for k in ending if (row := r.apps.row(k.app)) is not None)
+    if names:
+        raise Problem(
+            Code.UNAVAILABLE,
+            f"The last signing key of {', '.join(names[:5])} is over within {ENDS_SOON.days} days; then the instance's "
+            "keys sign, and a policy may stop to apply. Add another: "
+            "POST /v1.0/servicePrincipals/{id}/addTokenSigningCertificate",
+        )
+    return f"{len(keys)} in {len(last)} apps" if keys else "no app has signing keys of its own"
 
 
 def _homes(idp: B2BIdp) -> list[dict[str, Any]]:

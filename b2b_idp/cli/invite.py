@@ -23,8 +23,10 @@ from b2b_idp.cli.instance import data_option, json_option, open_instance, show
 from b2b_idp.cli.result_file import ResultFile
 from b2b_idp.extension import B2BIdp
 from b2b_idp.guests.addresses import checked_address, checked_landing
+from b2b_idp.guests.groups import check_assigned
 from b2b_idp.guests.invite import INVITE, InvitationRequest
 from b2b_idp.guests.invite import invite as invite_one
+from b2b_idp.guests.membership import settle
 from b2b_idp.model.audited import directory_audit, target_user
 from b2b_idp.model.directory import Group, User
 from b2b_idp.model.moment import Moment
@@ -201,6 +203,7 @@ def _one_batch(idp: B2BIdp, results: ResultFile, batch: Sequence[_Asked | dict[s
                 lines = [
                     x if isinstance(x, dict) else _invite(idp, w, results.job, x, groups, again=again) for x in batch
                 ]
+                settle(w, idp.moment())
         except Problem as p:
             if p.code is not Code.UNAVAILABLE or not left:
                 raise
@@ -251,8 +254,7 @@ class _Groups:
         found = [g for g in self._all if g.id == name.lower()] or [g for g in self._all if g.display_name == name]
         if len(found) != 1:
             raise Problem(Code.BAD_REQUEST, f"{len(found) or 'No'} groups are named {name[:60]}.")
-        if found[0].properties.get("membershipRule"):
-            raise Problem(Code.BAD_REQUEST, f"The members of {name[:60]} are found by its rule.")
+        check_assigned(found[0])
         return found[0]
 
 

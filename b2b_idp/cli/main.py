@@ -13,6 +13,7 @@ COMMANDS = {
     "audit": "audit",
     "demo": "demo",
     "doctor": "doctor",
+    "groups": "groups",
     "guests": "guests",
     "homes": "homes",
     "init": "init",

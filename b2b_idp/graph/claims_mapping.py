@@ -19,7 +19,7 @@ _ENTITY = "policies/claimsMappingPolicies"
 
 def _row(row: PolicyRow) -> dict[str, Any]:
     """The policy; in `b2bIdp.problems` what of a stored one no longer holds and is left out of tokens."""
-    problems = compile_stored(row.document["definition"]).problems
+    problems = compile_stored(row.document.get("definition")).problems
     shown = {"id": row.id} | dict(row.document)
     return shown | ({"b2bIdp": {"problems": list(problems)}} if problems else {})
 

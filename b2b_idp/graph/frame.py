@@ -19,6 +19,7 @@ from b2b_idp.graph.audit import entry
 from b2b_idp.graph.errors import client_request_id, error_response, request_id
 from b2b_idp.graph.objects import CASTS
 from b2b_idp.graph.throttle import Throttle
+from b2b_idp.guests.membership import settle
 from b2b_idp.guests.roles import implied, permissions_of
 from b2b_idp.logs import log, traceback_of
 from b2b_idp.model.authorization import GUEST_RESTRICTED
@@ -160,6 +161,7 @@ def _view(parts: GraphParts, throttle: Throttle, route: Route, getter: Route | N
                 _check_precondition(call, getter, ids)
                 answer = route.handler(call, **ids)
                 w.logs.add_audit(entry(call, route, None), moment.at)
+                settle(w, moment)
                 response = _answered(call, answer)
                 if key and response.status_code == 201:
                     sealed = parts.vault.seal(response.get_data(), "answers")
@@ -205,7 +207,7 @@ def _for_person(parts: GraphParts, r: Reader, caller: Caller, moment: Moment) ->
     """An app acts within its scopes, and within what the person themselves may do."""
     user = r.users.by_id(caller.user_id or "")
     assert user is not None  # read_bearer found them
-    roles = r.directory.roles_of([user.id, *r.apps.groups_of(user.id)])
+    roles = r.directory.roles_of([user.id, *r.memberships.groups_of(user, moment.at)])
     theirs = permissions_of(user, roles, r.configuration.authorization)
     permissions = implied(caller.scopes) & implied(theirs)
     if "User.Invite.All" not in theirs:
@@ -227,7 +229,7 @@ def _exempt(call: Call, route: Route, ids: Mapping[str, str]) -> bool:
     if route.owner and scoped and not user.is_guest and user.id in call.w.directory.related("groupOwner", group):
         return True
     limited = call.w.configuration.authorization.guest_user_role_id != GUEST_RESTRICTED
-    return route.fellow and limited and scoped and call.w.apps.is_member(group, user.id)
+    return route.fellow and limited and scoped and group in call.w.memberships.groups_of(user, call.moment.at)
 
 
 def _check_precondition(call: Call, getter: Route | None, ids: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""groups with assigned membership: users, service principals, other groups; owners."""
+"""groups: assigned members (users, service principals, other groups), members by rule, owners."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from b2b_idp.graph.body import bad, check_writable, without_annotations
 from b2b_idp.graph.group_documents import GROUP_PROPERTIES, group_row
 from b2b_idp.graph.objects import OBJECT_PROPERTIES, expanded, object_row, object_rows
 from b2b_idp.graph.odata.query import Query
-from b2b_idp.guests.group_documents import GroupDocument, checked_group
+from b2b_idp.guests.group_documents import GroupDocument, checked_group, merged_group
+from b2b_idp.guests.groups import add_group, check_assigned, save_group
 from b2b_idp.guests.lifecycle import administrators_stay
 from b2b_idp.model.directory import Group, RelationKind
 from b2b_idp.model.problem import Code, Problem
@@ -56,7 +57,7 @@ def _more(call: Call, query: Query) -> More | None:
             "members": apps.members,
             "transitiveMembers": apps.members_below,
             "owners": lambda id: call.w.directory.related("groupOwner", id),
-            "memberOf": apps.groups_of,
+            "memberOf": apps.stored_groups_of,
         },
         frozenset({"members", "owners"}),
     )
@@ -69,7 +70,7 @@ def _get(call: Call, id: str) -> Answer:
 
 
 def _member_of(call: Call, id: str) -> Answer:
-    return object_rows(call, call.w.apps.groups_of(find_group(call, id).id))
+    return object_rows(call, call.w.apps.stored_groups_of(find_group(call, id).id))
 
 
 def _bound(call: Call) -> tuple[dict[str, Any], list[str], list[str]]:
@@ -99,7 +100,7 @@ def _add(call: Call) -> Answer:
     if document["isAssignableToRole"] and not call.permits("RoleManagement.ReadWrite.Directory"):
         raise Problem(Code.FORBIDDEN, "isAssignableToRole needs RoleManagement.ReadWrite.Directory.")
     id, w = call.moment.new_id(), writer(call)
-    w.apps.add_group(id, document, call.moment.at)
+    add_group(w, id, document, call.moment.at)
     group = find_group(call, id)
     for member in members:
         _join(call, group, member)
@@ -116,14 +117,11 @@ def _change(call: Call, id: str) -> Answer:
     group = find_group(call, id)
     body, members, owners = _bound(call)
     check_writable(body, _READ_ONLY)
-    merged = checked_group(dict(group.properties) | body)
-    if bool(merged["isAssignableToRole"]) != bool(group.properties.get("isAssignableToRole")):
-        raise bad("isAssignableToRole cannot be changed.")
-    w = writer(call)
+    merged, w = merged_group(group.properties, body), writer(call)
     if body:
-        w.apps.save_group(group.id, merged)
+        save_group(w, group, merged, call.moment)
     for member in members:
-        _join(call, group, member)
+        _join(call, find_group(call, id), member)
     for owner in owners:
         _relate(call, group, owner)
     call.target("Group", group.id, group.display_name, group_row(group), group_row(find_group(call, id)))
@@ -151,6 +149,7 @@ def _transitive_members(call: Call, id: str) -> Answer:
 
 def _join(call: Call, group: Group, member: str) -> None:
     guard_membership(call, group)
+    check_assigned(group)
     if member == group.id:
         raise bad("A group is no member of itself.")
     if call.w.apps.is_member(group.id, member):
@@ -170,6 +169,7 @@ def _add_member(call: Call, id: str) -> Answer:
 def _remove_member(call: Call, id: str, member: str) -> Answer:
     group = find_group(call, id)
     guard_membership(call, group)
+    check_assigned(group)
     if not call.w.apps.is_member(group.id, member.lower()):
         raise not_found(member)
     w = writer(call)

@@ -14,6 +14,7 @@ from b2b_idp.graph.groups import guard_membership
 from b2b_idp.graph.user_documents import InvitedProperties, Text
 from b2b_idp.graph.users import KIND, READ, WRITE, guard_person
 from b2b_idp.guests.addresses import checked_address
+from b2b_idp.guests.groups import check_assigned
 from b2b_idp.guests.invite import INVITE, InvitationRequest, check_inviter, invite, resend
 from b2b_idp.model.directory import Invitation
 from b2b_idp.model.moment import iso
@@ -145,7 +146,8 @@ def _reset_id(call: Call, asked: InvitationDocument) -> str | None:
     user = call.w.users.by_id(id.lower())
     if user is not None:
         guard_person(call, user)
-        if call.user is None and call.w.directory.roles_of([user.id, *call.w.apps.groups_of(user.id)]):
+        holders = [user.id, *call.w.memberships.groups_of(user, call.moment.at)]
+        if call.user is None and call.w.directory.roles_of(holders):
             raise Problem(Code.FORBIDDEN, "An application does not reset a user who holds directory roles.")
     return id.lower()
 
@@ -169,6 +171,7 @@ def _groups(call: Call, gifts: _Gifts) -> tuple[str, ...]:
         if group is None:
             raise bad(f"b2bIdp.groups: {id} is no group.")
         guard_membership(call, group)
+        check_assigned(group)
     return tuple(id.lower() for id in gifts.groups)
 
 

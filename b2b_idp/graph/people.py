@@ -97,7 +97,7 @@ def _attest(call: Call, key: str) -> Answer:
         raise problem if call.permits(*READ) else _no_sponsor() from None
     if not call.permits(*WRITE):
         sponsors = call.w.directory.related(_SPONSOR, user.id)
-        circles = [call.caller_id, *call.w.apps.groups_of(call.caller_id)]
+        circles = [call.caller_id, *_circles(call)]
         # nobody answers for themselves, not even through a group
         if user.id == call.caller_id or not set(sponsors) & set(circles):
             raise _no_sponsor()
@@ -107,6 +107,11 @@ def _attest(call: Call, key: str) -> Answer:
     return None
 
 
+def _circles(call: Call) -> list[str]:
+    """The groups that the caller is in."""
+    return call.w.apps.stored_groups_of(call.caller_id) if call.user is None else _groups_of(call, call.user)
+
+
 def _no_sponsor() -> Problem:
     return Problem(Code.FORBIDDEN, "Only a sponsor of this guest, or an administrator, says so.")
 
@@ -114,15 +119,20 @@ def _no_sponsor() -> Problem:
 # --- memberships ------------------------------------------------------------------------------------------------------
 
 
+def _groups_of(call: Call, user: User) -> list[str]:
+    found: list[str] = call.w.memberships.groups_of(user, call.moment.at)
+    return found
+
+
 def _member_of(call: Call, key: str) -> Answer:
     user = find_user(call, key)
-    return object_rows(call, call.w.apps.groups_of(user.id), _roles(call, [user.id]))
+    return object_rows(call, _groups_of(call, user), _roles(call, [user.id]))
 
 
 def _transitive_member_of(call: Call, key: str) -> Answer:
     user = find_user(call, key)
-    groups = call.w.apps.groups_around(user.id)
-    return object_rows(call, groups, _roles(call, [user.id, *call.w.apps.groups_of(user.id)]))
+    groups: list[str] = call.w.memberships.groups_around(user, call.moment.at)
+    return object_rows(call, groups, _roles(call, [user.id, *_groups_of(call, user)]))
 
 
 def _roles(call: Call, principals: list[str]) -> list[dict[str, Any]]:
@@ -143,7 +153,7 @@ class GroupIds(Document):
 
 
 def _groups_around(call: Call, user: User, security_only: bool | None) -> list[str]:
-    groups = [call.w.apps.group(id) for id in call.w.apps.groups_around(user.id)]
+    groups = [call.w.apps.group(id) for id in call.w.memberships.groups_around(user, call.moment.at)]
     return [g.id for g in groups if g is not None and (not security_only or g.security_enabled)]
 
 

@@ -35,8 +35,18 @@ user: id! guid, {_USER_TEXTS}, {_USER_LISTS}, mail text?, userPrincipalName text
 objectIdentity: signInType text, issuer text, issuerAssignedId text?
 group: id! guid, createdDateTime! time, mail! text?, displayName text, description text?,
   mailEnabled bool, mailNickname text?, securityEnabled bool, groupTypes [text], visibility text?,
+  membershipRule text?, membershipRuleProcessingState text?,
   isAssignableToRole bool?, members! [directoryObject],
   transitiveMembers! [directoryObject], owners! [directoryObject], memberOf! [directoryObject]
+evaluateDynamicMembershipResult: membershipRule text, membershipRuleEvaluationResult bool,
+  membershipRuleEvaluationDetails expressionEvaluationDetails
+expressionEvaluationDetails: expression text, expressionResult bool,
+  expressionEvaluationDetails [expressionEvaluationDetails], propertyToEvaluate propertyToEvaluate?
+propertyToEvaluate: propertyName text, propertyValue text?
+membershipPreview: membershipRule text, usersEvaluated int, entering membershipChange, leaving membershipChange,
+  remaining int, writtenByHomes [text]
+membershipChange: count int, sample [membershipSample]
+membershipSample: id guid, displayName text, userPrincipalName text
 directoryRole: id! guid, displayName! text, description! text, roleTemplateId guid, deletedDateTime! time?
 directoryRoleTemplate: id! guid, displayName! text, description! text, deletedDateTime! time?
 unifiedRoleDefinition: id! guid, description! text, displayName! text, isBuiltIn! bool, isEnabled! bool,

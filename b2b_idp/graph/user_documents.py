@@ -149,7 +149,7 @@ def user_row(user: User, tenant_domain: str) -> dict[str, Any]:
         "createdDateTime": iso(user.created_at),
         "deletedDateTime": iso(user.deleted_at) if user.deleted_at else None,
         "identities": [identity],
-        "proxyAddresses": [],
+        "proxyAddresses": list(user.properties.get("proxyAddresses") or []),
         "signInSessionsValidFromDateTime": iso(user.sessions_valid_from or user.created_at),
         "onPremisesExtensionAttributes": dict(user.properties.get("onPremisesExtensionAttributes") or {}),
         "signInActivity": None if signed_in is None else {"lastSignInDateTime": signed_in},

@@ -46,7 +46,7 @@ def guard_person(call: Call, user: User) -> None:
     if user.id == call.caller_id:
         return
     theirs: set[str] = set()
-    for role in call.w.directory.roles_of([user.id, *call.w.apps.groups_of(user.id)]):
+    for role in call.w.directory.roles_of([user.id, *call.w.memberships.groups_of(user, call.moment.at)]):
         theirs |= ROLES[role].permissions if role in ROLES else set()
     if not theirs <= call.permissions:
         raise Problem(
@@ -67,7 +67,7 @@ def _query(call: Call) -> Query:
 
 
 def _more(call: Call, query: Query) -> More | None:
-    directory, apps = call.w.directory, call.w.apps
+    directory, memberships, at = call.w.directory, call.w.memberships, call.moment.at
     return expanded(
         call,
         query,
@@ -75,8 +75,8 @@ def _more(call: Call, query: Query) -> More | None:
             "manager": lambda id: directory.related("manager", id),
             "directReports": lambda id: directory.relating("manager", id),
             "sponsors": lambda id: directory.related("sponsor", id),
-            "memberOf": apps.groups_of,
-            "transitiveMemberOf": apps.groups_around,
+            "memberOf": lambda id: memberships.groups_of(find_user(call, id), at),
+            "transitiveMemberOf": lambda id: memberships.groups_around(find_user(call, id), at),
         },
         frozenset({"memberOf", "transitiveMemberOf"}),
     )

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from b2b_idp.groups.rule import parse_rule
+from b2b_idp.model.directory import DYNAMIC
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.policy.documents import parse
+
+UNIFIED = "Unified"
+_TYPES = (DYNAMIC, UNIFIED)
 
 
 class GroupDocument(BaseModel):
@@ -23,18 +28,40 @@ class GroupDocument(BaseModel):
     groupTypes: list[str] = Field(default_factory=list)
     visibility: str | None = None
     isAssignableToRole: bool | None = None
+    membershipRule: str | None = None
+    membershipRuleProcessingState: Literal["On", "Paused"] | None = None
 
 
 def checked_group(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The group as it is kept. Raises Problem(BAD_REQUEST)."""
-    given = dict(document)
-    if given.pop("membershipRule", None) is not None:
-        raise _bad("Dynamic membership is not supported by this version.")
-    given.pop("membershipRuleProcessingState", None)
-    group = parse(GroupDocument, given)
-    if group.groupTypes:
-        raise _bad("groupTypes is empty: only groups with assigned members are supported by this version.")
+    """The group as it is kept. Raises Problem(BAD_REQUEST); of a rule that does not parse with line and column."""
+    group = parse(GroupDocument, dict(document))
+    unknown = [t for t in group.groupTypes if t not in _TYPES]
+    if unknown:
+        raise _bad(f"groupTypes holds {' and '.join(_TYPES)} only; {unknown[0][:40]} is not known.")
+    group.groupTypes = [t for t in _TYPES if t in group.groupTypes]
+    if DYNAMIC not in group.groupTypes:
+        if group.membershipRule is not None or group.membershipRuleProcessingState == "On":
+            raise _bad(f"A membershipRule needs {DYNAMIC} in groupTypes.")
+        group.membershipRuleProcessingState = None
+        return group.model_dump()
+    if group.membershipRule is None:
+        raise _bad("A dynamic group needs a membershipRule.")
+    if group.isAssignableToRole:
+        raise _bad("A group that can hold directory roles (isAssignableToRole) cannot be dynamic.")
+    parse_rule(group.membershipRule)
+    group.membershipRuleProcessingState = group.membershipRuleProcessingState or "On"
     return group.model_dump()
+
+
+def merged_group(kept: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """The group after a PATCH. A group that is not dynamic any more has no rule. Raises Problem(BAD_REQUEST)."""
+    document = {**kept, **change}
+    types = document.get("groupTypes")
+    if isinstance(types, list) and DYNAMIC not in types and "membershipRule" not in change:
+        document |= {"membershipRule": None}
+        if "membershipRuleProcessingState" not in change:
+            document |= {"membershipRuleProcessingState": None}
+    return checked_group(document)
 
 
 def _bad(say: str) -> Problem:

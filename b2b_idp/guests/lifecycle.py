@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from b2b_idp.guests.membership import settle
 from b2b_idp.guests.roles import GLOBAL_ADMINISTRATOR
 from b2b_idp.model.directory import User, UserType
 from b2b_idp.model.evidence import LocalMethod
@@ -32,8 +33,10 @@ def set_enabled(w: Writer, user: User, enabled: bool, moment: Moment) -> User:
     changed = replace(user, account_enabled=enabled)
     if user.account_enabled and not enabled:
         check_not_last_administrator(w, user, moment.at)
-        return revoke_sessions(w, changed, moment)
-    w.users.save(changed)
+        changed = revoke_sessions(w, changed, moment)
+    else:
+        w.users.save(changed)
+    settle(w, moment)
     return changed
 
 
@@ -84,6 +87,7 @@ def delete(w: Writer, user: User, moment: Moment) -> None:
     check_not_last_administrator(w, user, moment.at)
     w.users.end_invitations(user.id, moment.at)
     revoke_sessions(w, replace(user, deleted_at=moment.at), moment)
+    settle(w, moment)
 
 
 def restore(w: Writer, user: User, moment: Moment) -> User:

@@ -189,15 +189,34 @@ class RoleAssignment:
     created_at: datetime
 
 
+DYNAMIC = "DynamicMembership"
+"""What a dynamic group has among its groupTypes."""
+
+
+def rule_of(document: Mapping[str, Any]) -> str | None:
+    """The membership rule in a group's document, if it is a dynamic one."""
+    return document["membershipRule"] if DYNAMIC in (document.get("groupTypes") or ()) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group with assigned membership."""
+    """A group, with members assigned by hand or, if it has a rule, selected by it."""
 
     id: str
     display_name: str
     security_enabled: bool
     created_at: datetime
     properties: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def rule(self) -> str | None:
+        """The membership rule of a dynamic group, whose members nobody assigns; None for any other."""
+        return rule_of(self.properties)
+
+    @property
+    def processing(self) -> bool:
+        """Whether a dynamic group's rule is On; Paused, it keeps the members that it has."""
+        return self.rule is not None and self.properties.get("membershipRuleProcessingState") == "On"
 
 
 @dataclass(frozen=True, slots=True)

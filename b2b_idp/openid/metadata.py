@@ -52,7 +52,8 @@ def document(issuer: str) -> dict[str, Any]:
         "claim_types_supported": ["normal"],
         "claims_supported": (
             "iss sub aud exp iat nbf nonce auth_time amr acr acrs at_hash sid name given_name family_name "
-            "preferred_username email oid tid idp acct groups roles ver uti"
+            "preferred_username email oid tid idp acct groups roles wids ver uti ctry ipaddr login_hint onprem_sid upn "
+            "verified_primary_email xms_edov xms_pl"
         ).split(),
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "claims_parameter_supported": True,

@@ -58,7 +58,7 @@ class _Page(PersonPages):
         browser, moment = self._parts.browser(), self._parts.moment()
         with self._parts.store.read() as r:
             session, user = account.signed_in(r, browser, moment.at)
-            mine = account.account_of(r, session, user)
+            mine = account.account_of(r, session, user, moment.at)
             unsent = account.unsent_address(r, user) if request.args.get("from") == "invitation" else None
         html = self._parts.pages.page(
             "me",

@@ -104,12 +104,12 @@ def _name_of(home: Home | None) -> str | None:
     return None if home is None or home.mailed else home.display_name
 
 
-def account_of(r: Reader, session: SessionRow, user: User) -> Account:
-    """The account of the person whose session it is."""
+def account_of(r: Reader, session: SessionRow, user: User, at: datetime) -> Account:
+    """The account of the person whose session it is, as it is now."""
     home, trust = _home_of(r, user)
     apps = [app for app in map(app_of, r.apps.rows()) if app.enabled]
     names = {app.app_id: app.display_name for app in apps}
-    guests = _sponsored(r, user)
+    guests = _sponsored(r, user, at)
     redeemed = user.state_changed_at if user.state == "Accepted" else None
     return Account(
         user=user,
@@ -117,7 +117,7 @@ def account_of(r: Reader, session: SessionRow, user: User) -> Account:
         inviter=_inviter(r, user),
         since=redeemed or user.created_at,
         signed_in_at=session.created_at,
-        apps=tuple((_start_of(app), app.display_name) for app in _open_to(r, user, apps, trust)),
+        apps=tuple((_start_of(app), app.display_name) for app in _open_to(r, user, apps, trust, at)),
         shared=tuple(
             Shared(id, names[id], tuple(SCOPE_SENTENCES.get(s, s) for s in scopes), since)
             for id, scopes, since in r.grants.consents_of(user.id)
@@ -139,9 +139,9 @@ def _inviter(r: Reader, user: User) -> Inviter | None:
     return Inviter(None) if row is None else Inviter(app_of(row).display_name, is_app=True)
 
 
-def _open_to(r: Reader, user: User, apps: Iterable[App], trust: Trust) -> list[App]:
+def _open_to(r: Reader, user: User, apps: Iterable[App], trust: Trust, at: datetime) -> list[App]:
     """The apps that have a sign-in, let the person's organisation in, and are assigned where that is needed."""
-    holders = [user.id, *r.apps.groups_of(user.id)]
+    holders = _circle(r, user, at)
     return [
         app
         for app in apps
@@ -207,9 +207,9 @@ def leave(w: Writer, user: User, moment: Moment) -> datetime:
 # --- sponsored guests -----------------------------------------------------------------------------------------------
 
 
-def _sponsored(r: Reader, user: User) -> list[Sponsored]:
+def _sponsored(r: Reader, user: User, at: datetime) -> list[Sponsored]:
     """Guests whom the person, or a group with the person in it, answers for: who ends first comes first."""
-    ids = {id for one in _circle(r, user) for id in r.directory.relating("sponsor", one)} - {user.id}
+    ids = {id for one in _circle(r, user, at) for id in r.directory.relating("sponsor", one)} - {user.id}
     guests = [g for g in r.users.by_ids(ids) if g.state is not None]
     guests.sort(key=lambda g: (not g.account_enabled, g.expires_at or _NEVER, g.display_name.casefold()))
     homes = r.configuration.homes
@@ -217,22 +217,23 @@ def _sponsored(r: Reader, user: User) -> list[Sponsored]:
     for guest in guests:
         home = homes.get(guest.home_tenant_id or "")
         attested = guest.properties.get("b2bIdp.attestedAt")
-        at = datetime.fromisoformat(attested) if isinstance(attested, str) else None
-        found.append(Sponsored(guest, _name_of(home), at))
+        since = datetime.fromisoformat(attested) if isinstance(attested, str) else None
+        found.append(Sponsored(guest, _name_of(home), since))
     return found
 
 
-def _circle(r: Reader, user: User) -> list[str]:
-    return [user.id, *r.apps.groups_of(user.id)]
+def _circle(r: Reader, user: User, at: datetime) -> list[str]:
+    """The person and the groups that they are in."""
+    return [user.id, *r.memberships.groups_of(user, at)]
 
 
-def _answers_for(r: Reader, user: User, guest_id: str) -> User:
+def _answers_for(r: Reader, user: User, guest_id: str, at: datetime) -> User:
     """The guest, if the person answers for them. Raises Problem(FORBIDDEN), the same for guests who are not there."""
     guest = r.users.by_id(guest_id) if _ID.fullmatch(guest_id) and guest_id != user.id else None
     if (
         guest is None
         or guest.state is None
-        or set(_circle(r, user)).isdisjoint(r.directory.related("sponsor", guest.id))
+        or set(_circle(r, user, at)).isdisjoint(r.directory.related("sponsor", guest.id))
     ):
         raise Problem(Code.FORBIDDEN, "You are not a sponsor of this guest.")
     return guest
@@ -240,7 +241,7 @@ def _answers_for(r: Reader, user: User, guest_id: str) -> User:
 
 def still_needed(w: Writer, user: User, guest_id: str, moment: Moment) -> None:
     """The sponsor answers for the guest once more. Raises Problem(FORBIDDEN)."""
-    guest = _answers_for(w, user, guest_id)
+    guest = _answers_for(w, user, guest_id, moment.at)
     upkeep.attest(w, guest, user.id, moment)
     _audit(w, guest, moment, "Attest guest", by=user)
 
@@ -248,8 +249,8 @@ def still_needed(w: Writer, user: User, guest_id: str, moment: Moment) -> None:
 def not_needed(w: Writer, user: User, guest_id: str, moment: Moment) -> None:
     """The sponsor says that the guest is needed no more: the account is switched off. Raises Problem(FORBIDDEN),
     also for guests with a directory role."""
-    guest = _answers_for(w, user, guest_id)
-    if w.directory.roles_of(_circle(w, guest)):
+    guest = _answers_for(w, user, guest_id, moment.at)
+    if w.directory.roles_of(_circle(w, guest, moment.at)):
         raise Problem(
             Code.FORBIDDEN, "This guest holds an administrative role. Ask an administrator to switch the account off."
         )
@@ -264,8 +265,8 @@ def give_pass(w: Writer, vault: Vault, user: User, guest_id: str, moment: Moment
     Raises Problem(FORBIDDEN), also for guests with a directory role, Problem(CONFLICT) for accounts that are off, and
     Problem(TOO_MANY_ATTEMPTS) so soon after the guest's last pass: each is mailed about.
     """
-    guest = _answers_for(w, user, guest_id)
-    if w.directory.roles_of(_circle(w, guest)):
+    guest = _answers_for(w, user, guest_id, moment.at)
+    if w.directory.roles_of(_circle(w, guest, moment.at)):
         raise Problem(Code.FORBIDDEN, "This guest holds an administrative role. Ask an administrator for the pass.")
     if not guest.usable_at(moment.at):
         raise Problem(Code.CONFLICT, "This guest's account is switched off.")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from b2b_idp.guests.membership import settle
 from b2b_idp.model.audited import directory_audit, target_user
 from b2b_idp.model.directory import User
 from b2b_idp.model.home import Home, Trust
@@ -70,3 +71,4 @@ def refresh(
     }
     target = target_user(newer, modified(user.properties, newer.properties))
     w.logs.add_audit(directory_audit(moment, "Update user", [target], service="B2B sign-in", app=by_home), moment.at)
+    settle(w, moment)

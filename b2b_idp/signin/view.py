@@ -76,7 +76,7 @@ def load_view(r: Reader, known: Known, at: datetime, address: str) -> View:
     passkeys: list[Passkey] = []
     person = user or (candidate.user if candidate else None)
     if person is not None:
-        groups = r.apps.groups_of(person.id)
+        groups = r.memberships.groups_of(person, at)
         roles = r.directory.roles_of([person.id, *groups])
         registered = r.factors.methods(person.id)
         if configuration.named.agreements:

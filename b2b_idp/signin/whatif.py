@@ -66,7 +66,7 @@ class WhatIf:
             asked=asked,
         )
         evidence = Evidence((statement,), _local(session_amr, session_time, at))
-        groups = r.apps.groups_of(user.id)
+        groups = r.memberships.groups_of(user, at)
         configuration = r.configuration
         view = View(
             configuration=configuration,

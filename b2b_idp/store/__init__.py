@@ -22,11 +22,13 @@ from b2b_idp.store.engine import Database, ping
 from b2b_idp.store.factors import FactorsReader, FactorsWriter
 from b2b_idp.store.grants import GrantsReader, GrantsWriter
 from b2b_idp.store.logs import LogsReader, LogsWriter
+from b2b_idp.store.memberships import MembershipsReader, MembershipsWriter
 from b2b_idp.store.migrate import HEAD, create_all, migrate, revision
 from b2b_idp.store.notices import NoticesReader, NoticesWriter
 from b2b_idp.store.outbox import OutboxReader, OutboxWriter
 from b2b_idp.store.passes import PassesReader, PassesWriter
 from b2b_idp.store.reports import SigninReports
+from b2b_idp.store.rules import RuleCache
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.signins import SigninsReader, SigninsWriter
 from b2b_idp.store.users import UsersReader, UsersWriter
@@ -37,10 +39,13 @@ __all__ = ["Configuration", "Reader", "Store", "Writer"]
 class Reader:
     """What can be asked, by aggregate, inside one transaction."""
 
-    def __init__(self, connection: Connection, sealer: Sealer, cache: ConfigurationCache) -> None:
+    def __init__(
+        self, connection: Connection, sealer: Sealer, cache: ConfigurationCache, rule_cache: RuleCache
+    ) -> None:
         self._c = connection
         self._sealer = sealer
         self._cache = cache
+        self._rule_cache = rule_cache
 
     def writing(self) -> Writer:
         """This transaction as one that writes; a defect of ours when it only reads."""
@@ -62,6 +67,10 @@ class Reader:
     @cached_property
     def app_keys(self) -> AppKeysReader:
         return AppKeysReader(self._c, self._sealer)
+
+    @cached_property
+    def memberships(self) -> MembershipsReader:
+        return MembershipsReader(self._c, self._rule_cache)
 
     @cached_property
     def directory(self) -> DirectoryReader:
@@ -142,6 +151,10 @@ class Writer(Reader):
         return AppKeysWriter(self._c, self._sealer)
 
     @cached_property
+    def memberships(self) -> MembershipsWriter:
+        return MembershipsWriter(self._c, self._rule_cache, lambda: self.apps.rule_changes)
+
+    @cached_property
     def directory(self) -> DirectoryWriter:
         return DirectoryWriter(self._c)
 
@@ -189,19 +202,20 @@ class Store:
         self._database = Database(url)
         self._sealer = sealer
         self._cache = ConfigurationCache(sealer)
+        self._rule_cache = RuleCache()
         if self._database.in_memory:
             create_all(self._database.engine)
 
     @contextmanager
     def read(self) -> Iterator[Reader]:
         with self._database.transaction(write=False) as connection:
-            yield Reader(connection, self._sealer, self._cache)
+            yield Reader(connection, self._sealer, self._cache, self._rule_cache)
 
     @contextmanager
     def write(self) -> Iterator[Writer]:
         """One writing transaction: everything lands together on exit, nothing when an exception leaves it."""
         with self._database.transaction(write=True) as connection:
-            yield Writer(connection, self._sealer, self._cache)
+            yield Writer(connection, self._sealer, self._cache, self._rule_cache)
 
     def ping(self) -> None:
         """Raises Problem(UNAVAILABLE) unless the database answers and has the schema."""

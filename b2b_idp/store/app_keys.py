@@ -25,6 +25,10 @@ class AppKeysReader:
         """The keys of an application (its object id), in the order in which they begin to sign."""
         return [_key(r) for r in self._c.execute(_OF, {"app": app})]
 
+    def every(self) -> list[AppKey]:
+        """The keys of all applications."""
+        return [_key(r) for r in self._c.execute(select(*_PUBLIC).order_by(app_keys.c.ends_at))]
+
     def by_kid(self, kid: str) -> list[AppKey]:
         """Every key of this `kid`; the same key may have been given to several applications."""
         return [_key(r) for r in self._c.execute(_BY_KID, {"kid": kid})]

@@ -1,25 +1,23 @@
-"""Applications with their service principals, secrets and role assignments; groups."""
+"""Applications with their service principals, secrets and role assignments; beside them the groups."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Row, bindparam, delete, insert, or_, select, update
 
-from b2b_idp.model.directory import App, AppRole, AppSecret, Group, RoleAssignment
+from b2b_idp.model.directory import App, AppRole, AppSecret, RoleAssignment
 from b2b_idp.model.optional_claims import OptionalClaim, OptionalClaims
 from b2b_idp.model.url import origin_of
-from b2b_idp.store.changes import record
+from b2b_idp.store.groups import GroupsReader, GroupsWriter
 from b2b_idp.store.tables import (
     app_identifier_uris,
     app_origins,
     app_secrets,
     apps,
-    group_members,
-    groups,
     role_assignments,
 )
 
@@ -112,10 +110,6 @@ _ROLES_OF = select(role_assignments).where(
     role_assignments.c.resource_sp_id == bindparam("resource"),
     role_assignments.c.principal_id.in_(bindparam("principals", expanding=True)),
 )
-_GROUPS = select(groups).where(groups.c.id.in_(bindparam("ids", expanding=True))).order_by(groups.c.id)
-_MOST_IN = 500
-"""Ids in one statement."""
-_GROUPS_OF = select(group_members.c.group_id).where(group_members.c.member_id == bindparam("member"))
 
 
 def _row(row: Row[Any]) -> AppRow:
@@ -130,10 +124,7 @@ _BY_ORIGIN = (
 )
 
 
-class AppsReader:
-    def __init__(self, connection: Connection) -> None:
-        self._c = connection
-
+class AppsReader(GroupsReader):
     def by_client_id(self, app_id: str) -> App | None:
         row = self._c.execute(_APP, {"app": app_id}).first()
         return None if row is None else app_of(_row(row))
@@ -193,57 +184,8 @@ class AppsReader:
         row = self._c.execute(select(role_assignments).where(role_assignments.c.id == id)).mappings().first()
         return None if row is None else RoleAssignment(**row)
 
-    def group(self, id: str) -> Group | None:
-        row = self._c.execute(select(groups).where(groups.c.id == id)).first()
-        return None if row is None else _group(row)
 
-    def groups_named(self, ids: Sequence[str]) -> list[Group]:
-        """The groups of these ids, those that are there."""
-        slices = [list(ids[n : n + _MOST_IN]) for n in range(0, len(ids), _MOST_IN)]
-        return [_group(row) for some in slices for row in self._c.execute(_GROUPS, {"ids": some})]
-
-    def all_groups(self) -> list[Group]:
-        return [_group(r) for r in self._c.execute(select(groups).order_by(groups.c.id))]
-
-    def groups_of(self, member_id: str) -> list[str]:
-        """Ids of the groups that have this member directly, in order."""
-        return sorted(self._c.execute(_GROUPS_OF, {"member": member_id}).scalars())
-
-    def groups_around(self, member_id: str) -> list[str]:
-        """Ids of the groups that have this member directly or through other groups, in order."""
-        above = select(group_members.c.group_id).where(group_members.c.member_id == member_id).cte(recursive=True)
-        above = above.union(select(group_members.c.group_id).join(above, group_members.c.member_id == above.c.group_id))
-        return sorted(self._c.execute(select(above.c.group_id)).scalars())
-
-    def members(self, group_id: str) -> list[str]:
-        return sorted(
-            self._c.execute(select(group_members.c.member_id).where(group_members.c.group_id == group_id)).scalars()
-        )
-
-    def members_below(self, group_id: str) -> list[str]:
-        """Ids of direct members and of those in groups among them, in order."""
-        below = select(group_members.c.member_id).where(group_members.c.group_id == group_id).cte(recursive=True)
-        below = below.union(
-            select(group_members.c.member_id).join(below, group_members.c.group_id == below.c.member_id)
-        )
-        return sorted(self._c.execute(select(below.c.member_id)).scalars())
-
-    def is_member(self, group_id: str, member_id: str) -> bool:
-        """Whether the group has this member directly."""
-        found = self._c.execute(
-            select(group_members.c.member_id).where(
-                group_members.c.group_id == group_id, group_members.c.member_id == member_id
-            )
-        )
-        return found.first() is not None
-
-
-def _group(row: Row[Any]) -> Group:
-    document = row.document
-    return Group(row.id, document["displayName"], bool(document.get("securityEnabled")), row.created_at, document)
-
-
-class AppsWriter(AppsReader):
+class AppsWriter(GroupsWriter, AppsReader):
     def add(self, row: AppRow) -> None:
         self._c.execute(insert(apps), {name: getattr(row, name) for name in AppRow.__slots__})
         self._set_uris(row.id, row.application)
@@ -296,32 +238,3 @@ class AppsWriter(AppsReader):
 
     def unassign(self, id: str) -> bool:
         return self._c.execute(delete(role_assignments).where(role_assignments.c.id == id)).rowcount == 1
-
-    def unassign_principal(self, principal_id: str) -> None:
-        self._c.execute(delete(role_assignments).where(role_assignments.c.principal_id == principal_id))
-        for group_id in self.groups_of(principal_id):
-            self.remove_member(group_id, principal_id)
-
-    def add_group(self, id: str, document: Mapping[str, Any], at: datetime) -> None:
-        self._c.execute(insert(groups), {"id": id, "document": document, "created_at": at})
-        record(self._c, "group", id)
-
-    def save_group(self, id: str, document: Mapping[str, Any]) -> None:
-        self._c.execute(update(groups).where(groups.c.id == id).values(document=document))
-        record(self._c, "group", id)
-
-    def delete_group(self, id: str) -> bool:
-        self.unassign_principal(id)
-        record(self._c, "group", id, gone=True)
-        return self._c.execute(delete(groups).where(groups.c.id == id)).rowcount == 1
-
-    def add_member(self, group_id: str, member_id: str) -> None:
-        self._c.execute(insert(group_members), {"group_id": group_id, "member_id": member_id})
-        record(self._c, "member", group_id, member_id)
-
-    def remove_member(self, group_id: str, member_id: str) -> bool:
-        done = self._c.execute(
-            delete(group_members).where(group_members.c.group_id == group_id, group_members.c.member_id == member_id)
-        )
-        record(self._c, "member", group_id, member_id, gone=True)
-        return done.rowcount == 1

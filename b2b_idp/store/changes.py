@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from sqlalchemy import Connection, bindparam, delete, insert, update
@@ -27,3 +28,16 @@ def record(c: Connection, kind: Kind, object_id: str, member_id: str = "", *, go
     row = {"kind": kind, "object_id": object_id, "member_id": member_id}
     c.execute(_FORGET, row)
     c.execute(_NOTE, row | {"seq": seq, "gone": gone})
+
+
+def record_members(c: Connection, members: Sequence[tuple[str, str]], *, gone: bool) -> None:
+    """`record` for many members at once, each (group id, member id)."""
+    if not members:
+        return
+    last = c.execute(
+        update(tenant).values(change_seq=tenant.c.change_seq + len(members)).returning(tenant.c.change_seq)
+    ).scalar_one()
+    rows = [{"kind": "member", "object_id": group, "member_id": member} for group, member in members]
+    c.execute(_FORGET, rows)
+    first = last - len(members) + 1
+    c.execute(_NOTE, [row | {"seq": first + n, "gone": gone} for n, row in enumerate(rows)])

@@ -133,7 +133,7 @@ def _load(c: Connection, sealer: Sealer) -> Configuration:
         partners={k: v for k, v in entries.items() if k != DEFAULT},
         policies=Policies(access_policy_of(r.id, r.document, named) for r in rows if r.kind == CONDITIONAL_ACCESS),
         named=named,
-        claims_mappings={r.id: compile_stored(r.document["definition"]) for r in rows if r.kind == CLAIMS_MAPPING},
+        claims_mappings={r.id: compile_stored(r.document.get("definition")) for r in rows if r.kind == CLAIMS_MAPPING},
         authorization=next(
             (authorization_policy_of(r.document) for r in rows if r.kind == AUTHORIZATION), AuthorizationPolicy()
         ),

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, delete, insert, or_, select
 
 from b2b_idp.model.directory import Change, DirectoryRoleAssignment, RelationKind
-from b2b_idp.store.changes import Kind
+from b2b_idp.store.changes import Kind, record
 from b2b_idp.store.tables import answers, changes, directory_role_assignments, directory_roles, relations, tenant
 
 _ROLES_OF = select(directory_role_assignments.c.template_id).where(
@@ -86,6 +86,8 @@ class DirectoryWriter(DirectoryReader):
 
     def relate(self, kind: RelationKind, object_id: str, target_id: str) -> None:
         self._c.execute(insert(relations), {"kind": kind, "object_id": object_id, "target_id": target_id})
+        if kind == "manager":
+            record(self._c, "user", object_id)
 
     def unrelate(self, kind: RelationKind, object_id: str, target_id: str) -> bool:
         done = self._c.execute(
@@ -93,11 +95,15 @@ class DirectoryWriter(DirectoryReader):
                 relations.c.kind == kind, relations.c.object_id == object_id, relations.c.target_id == target_id
             )
         )
+        if kind == "manager" and done.rowcount == 1:
+            record(self._c, "user", object_id)
         return done.rowcount == 1
 
     def forget(self, id: str) -> None:
         """Takes an object that is gone out of every role and relation."""
         self._c.execute(delete(directory_role_assignments).where(directory_role_assignments.c.principal_id == id))
+        for report in self.relating("manager", id):
+            self.unrelate("manager", report, id)
         self._c.execute(delete(relations).where(or_(relations.c.object_id == id, relations.c.target_id == id)))
 
     def keep_answer(self, key: bytes, status: int, body: bytes | None, at: datetime) -> None:

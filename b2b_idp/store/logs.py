@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -19,7 +19,11 @@ from b2b_idp.store.tables import audit_log, signin_log, tenant
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-_NEXT = update(tenant).values(audit_seq=tenant.c.audit_seq + 1).returning(tenant.c.audit_seq, tenant.c.audit_hash)
+_NEXT = (
+    update(tenant)
+    .values(audit_seq=tenant.c.audit_seq + bindparam("count"))
+    .returning(tenant.c.audit_seq, tenant.c.audit_hash)
+)
 _HEAD = update(tenant).values(audit_hash=bindparam("link"))
 _ADD_AUDIT = insert(audit_log)
 
@@ -173,12 +177,18 @@ class LogsWriter(LogsReader):
 
     def add_audit(self, document: Mapping[str, Any], at: datetime) -> None:
         """`document` is Graph's directoryAudit with its id and activityDisplayName."""
-        text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
-        head = self._c.execute(_NEXT).one()
-        id, activity = document["id"], document["activityDisplayName"]
-        link = self._link(head.audit_hash or b"", head.audit_seq, id, at, activity, text)
-        self._c.execute(
-            _ADD_AUDIT,
-            {"id": id, "at": at, "activity": activity, "document": text, "seq": head.audit_seq, "hash": link},
-        )
-        self._c.execute(_HEAD, {"link": link})
+        self.add_audits([document], at)
+
+    def add_audits(self, documents: Sequence[Mapping[str, Any]], at: datetime) -> None:
+        """Several entries of one moment, in this order."""
+        if not documents:
+            return
+        head = self._c.execute(_NEXT, {"count": len(documents)}).one()
+        before, first, rows = head.audit_hash or b"", head.audit_seq - len(documents) + 1, []
+        for seq, document in enumerate(documents, first):
+            text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+            id, activity = document["id"], document["activityDisplayName"]
+            before = self._link(before, seq, id, at, activity, text)
+            rows.append({"id": id, "at": at, "activity": activity, "document": text, "seq": seq, "hash": before})
+        self._c.execute(_ADD_AUDIT, rows)
+        self._c.execute(_HEAD, {"link": before})

@@ -13,7 +13,7 @@ from b2b_idp.store.tables import metadata
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest revision; a test compares it with the scripts."""
 
 

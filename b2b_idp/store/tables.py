@@ -66,6 +66,12 @@ tenant = Table(
     Column("change_seq", BigInteger, nullable=False, default=0),
     Column("audit_seq", BigInteger, nullable=False, default=0),
     Column("audit_hash", LargeBinary),
+    Column("rules_version", BigInteger, nullable=False, default=0, server_default="0"),
+    Column("settled_seq", BigInteger, nullable=False, default=0, server_default="0"),
+    Column("pass_version", BigInteger, nullable=False, default=0, server_default="0"),
+    Column("pass_after", String(36), nullable=False, default="", server_default=""),
+    Column("passed_version", BigInteger, nullable=False, default=0, server_default="0"),
+    Column("passed_at", Instant),
 )
 
 users = Table(
@@ -246,6 +252,14 @@ group_members = Table(
     metadata,
     Column("group_id", String(36), ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True),
     Column("member_id", String(36), primary_key=True, index=True),
+)
+
+membership_rules = Table(
+    "membership_rules",
+    metadata,
+    Column("group_id", String(36), ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True),
+    Column("text", String, nullable=False),
+    Column("processing", Boolean, nullable=False),
 )
 
 relations = Table(

@@ -47,7 +47,7 @@ def _invitation(row: Mapping[Any, Any]) -> Invitation:
     return Invitation(**row)
 
 
-_AT_ONCE = 500
+AT_ONCE = 500
 """How many ids one statement names."""
 _LIVE = users.c.deleted_at.is_(None)
 _BY_ID = select(users).where(users.c.id == bindparam("id"), _LIVE)
@@ -91,7 +91,7 @@ class UsersReader:
     def by_ids(self, ids: Collection[str]) -> list[User]:
         """Those of these users who are there, in order of id."""
         wanted = sorted(ids)
-        parts = (wanted[i : i + _AT_ONCE] for i in range(0, len(wanted), _AT_ONCE))
+        parts = (wanted[i : i + AT_ONCE] for i in range(0, len(wanted), AT_ONCE))
         return [user for part in parts for user in self._many(_LIVE, users.c.id.in_(part))]
 
     def deleted(self, id: str) -> User | None:

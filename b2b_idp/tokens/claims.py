@@ -183,7 +183,7 @@ def _mapped(made: Made, subject: Subject, occasion: Occasion) -> None:
     if subject.mapping is None:
         return
     for claim in subject.mapping.apply(sources_of(subject, occasion.client)):
-        made.put_by_rule(claim.name, claim.value, Why(claim.origin, claim.steps, claim.because))
+        made.put_by_rule(claim.name, claim.value, claim)
 
 
 def _who(made: Made, subject: Subject, occasion: Occasion) -> None:

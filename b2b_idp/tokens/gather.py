@@ -19,6 +19,9 @@ NOT_ACCEPTED = (
 )
 
 
+_NESTED = frozenset({"SecurityGroup", "All"})
+
+
 @dataclass(frozen=True, slots=True)
 class Membership:
     """Ids of the groups that have a person: directly, and directly or through other groups."""
@@ -53,16 +56,17 @@ class Subject:
     """Whether a signing key of the app's own signs what is for it."""
 
 
-def membership(r: Reader, user: User) -> Membership:
-    """The groups of this person, as they are now."""
-    return Membership(tuple(r.apps.groups_of(user.id)), tuple(r.apps.groups_around(user.id)))
+def membership(r: Reader, user: User, at: datetime, *, nested: bool) -> Membership:
+    """The groups of this person, as they are now; `around` is the same as `direct` unless it is asked for."""
+    direct = tuple(r.memberships.groups_of(user, at))
+    return Membership(direct, tuple(r.memberships.groups_around(user, at)) if nested else direct)
 
 
 def subject_of(
     r: Reader, user: User, app: App, home: Home | None, at: datetime, trial: ClaimsMapping | None = None
 ) -> Subject:
     """The subject as the store has it now. `trial` stands in for the app's policy in a preview."""
-    member_of = membership(r, user)
+    member_of = membership(r, user, at, nested=bool(_NESTED & set(app.group_membership_claims)))
     ask = bool(app.roles) or app.assignment_required
     held = set(r.apps.role_ids(app.sp_id, [user.id, *member_of.direct])) if ask else set()
     configuration = r.configuration
@@ -98,7 +102,7 @@ def _emitted(r: Reader, app: App, member_of: Membership, mapping: ClaimsMapping 
     directly."""
     wanted = set(app.group_membership_claims)
     chosen: dict[str, Group] = {}
-    if wanted & {"SecurityGroup", "All"}:
+    if wanted & _NESTED:
         around = r.apps.groups_named(member_of.around)
         chosen |= {g.id: g for g in around if g.security_enabled or "All" in wanted}
     if "ApplicationGroup" in wanted:

@@ -90,7 +90,7 @@ def _address(_: Subject, occasion: Occasion, __: OptionalClaim) -> Found:
 
 
 def _capabilities(_: Subject, occasion: Occasion, __: OptionalClaim) -> Found:
-    return occasion.capabilities, "the client names no capability in its claims request"
+    return list(occasion.capabilities), "the client names no capability in its claims request"
 
 
 def _idtyp(_: Subject, __: Occasion, entry: OptionalClaim) -> Found:

@@ -37,8 +37,20 @@ def preview(
         "idToken": made.claims,
         "accessToken": access.claims,
         "explanations": {"idToken": explained(made), "accessToken": explained(access)},
-        "problems": problems(subject),
+        "problems": _no_token(subject, at) + problems(subject),
     }
+
+
+def _no_token(subject: Subject, at: datetime) -> list[str]:
+    """Why a sign-in of this person would get no token, whatever policy says of it."""
+    found = []
+    if not subject.app.enabled:
+        found.append("No token is issued: the application is disabled.")
+    if not subject.user.usable_at(at):
+        found.append("No token is issued: the person's account is disabled or expired.")
+    if not subject.assigned:
+        found.append("No token is issued: AADSTS50105, the application requires an assignment, and there is none.")
+    return found
 
 
 def explained(made: Made) -> list[dict[str, Any]]:

@@ -13,25 +13,26 @@ def sources_of(subject: Subject, client: App) -> dict[str, Mapping[str, Any]]:
     """The attributes that claims mapping policies read, by source and ID in folded case. `application` is the client,
     `resource` and `audience` the app that the token is for."""
     user, resource = subject.user, _service_principal(subject.app)
-    attributes = {name.casefold(): value for name, value in user.properties.items()}
     phones = user.properties.get("businessPhones") or []
     extension = user.properties.get("onPremisesExtensionAttributes") or {}
-    attributes |= {name.casefold(): value for name, value in extension.items()} | {
+    attributes = {
+        **{name.casefold(): value for name, value in user.properties.items()},
+        **{name.casefold(): value for name, value in extension.items()},
         "objectid": user.id,
         "mail": user.mail,
         "userprincipalname": _principal_name(subject),
         "usertype": user.user_type,
         "creationtype": user.creation_type,
         "accountenabled": user.account_enabled,
-        "createddatetime": user.created_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "createddatetime": user.created_at.isoformat()[:19] + "Z",
         "othermail": user.properties.get("otherMails"),
         "telephonenumber": phones[0] if phones else None,
         "facsimiletelephonenumber": user.properties.get("faxNumber"),
-        "assignedroles": list(subject.roles),
+        "assignedroles": subject.roles,
     }
     return {
         "user": attributes,
-        "application": _service_principal(client),
+        "application": resource if client is subject.app else _service_principal(client),
         "resource": resource,
         "audience": resource,
         "company": {"tenantcountry": None},

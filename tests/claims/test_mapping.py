@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from documents import SOURCES, applied, claims, definition, document, made_by, transformation, user
+from mapping_documents import SOURCES, applied, claims, definition, document, made_by, transformation, user
 
 from b2b_idp.claims.attributes import IDS
-from b2b_idp.claims.mapping import compile_mapping
+from b2b_idp.claims.mapping import compile_mapping, compile_stored
 from b2b_idp.claims.restricted import OURS, PREFIXES, RESTRICTED, SAML, is_restricted, is_restricted_in_saml
 from b2b_idp.model.problem import Code, Problem
 
@@ -21,6 +21,11 @@ def refused(*entries, **members):
         compile_mapping(definition(*entries, **members))
     assert e.value.code is Code.BAD_REQUEST
     return e.value.say
+
+
+def refused_text(text):
+    with pytest.raises(Problem):
+        compile_mapping(text)
 
 
 # --- what a claim is made of -----------------------------------------------------------------------------------------
@@ -298,6 +303,14 @@ def test_a_member_that_cannot_be_is_refused_at_its_place(members):
 def test_all_that_is_wrong_is_said_at_once():
     said = refused(user("mial", "a"), user("mail", "sub"), user("mail", "b", Extra="x"))
     assert 'has no ID "mial"; is mail meant?' in said and "restricted" in said and "Extra" in said
+
+
+@pytest.mark.parametrize("entry", [{}, {"Source": "user", "ID": "m" * 40}], ids=str)
+def test_a_policy_full_of_what_is_wrong_is_answered_in_time(entry, benchmark_seconds):
+    full = definition(*[entry] * (60_000 // len(json.dumps([entry]))))
+    assert benchmark_seconds(lambda: refused_text(full)) < 1
+    assert benchmark_seconds(lambda: compile_stored(full)) < 2
+    assert compile_stored(full).problems[-1].endswith(" more.")
 
 
 def test_the_place_is_a_line_and_column_of_a_text_and_a_path_of_an_object():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from documents import applied, claims, definition, made_by, transformation, transformed, user
+from mapping_documents import applied, claims, definition, made_by, transformation, transformed, user
 
 from b2b_idp.claims.mapping import compile_mapping
 from b2b_idp.claims.methods import LONGEST_TEXT
@@ -191,7 +191,8 @@ def test_expressions_mean_what_they_mean_in_dot_net(text, regex, made):
         ("(a{1000}){1000}", "not a regular expression"),
         (r"\p{IsGreek}", "not a regular expression"),
         ("(?<n>a)|(?<n>b)", "names two groups n"),
-        ("a" * 10_000, "longer than 4096"),
+        ("".join(f"(?<n{i}>.)" for i in range(40)), "more than 32 named groups"),
+        ("a" * 10_000, "longer than 2048"),
     ],
 )
 def test_n_148_an_expression_that_cannot_be_linear_is_refused_with_the_reason(regex, say):
@@ -199,7 +200,16 @@ def test_n_148_an_expression_that_cannot_be_linear_is_refused_with_the_reason(re
     assert say.replace("\\\\", "\\") in said and "InputParameters[0].Value" in said
 
 
-@pytest.mark.parametrize("regex", ["(a+)+$", "(a|a)*$", "(x+x+)+y", "(.*)*z", "(a*)*b"])
+def test_n_148_the_expressions_of_a_policy_are_bounded_together():
+    parameters = {"regex": "a" * 1500, "replacement": "x"}
+    t = [transformation(id, "RegexReplace", {"sourceClaim": "mail"}, parameters) for id in "AB"]
+    said = refused(user("mail"), made_by("A", "a"), made_by("B", "b"), ClaimsTransformation=t)
+    assert "together are longer than 2048" in said and "ClaimsTransformation[1]" in said
+
+
+@pytest.mark.parametrize(
+    "regex", ["(a+)+$", "(a|a)*$", "(x+x+)+y", "(.*)*z", "(a*)*b", "(" * 1000 + ")" * 1000, "a(?:.*b)?"]
+)
 def test_n_148_hostile_expressions_take_linear_time(regex, benchmark_seconds):
     text = "a" * (LONGEST_TEXT - 1) + "!"
     assert benchmark_seconds(lambda: replaced(text, regex, "x")) < 1

@@ -88,3 +88,49 @@ def test_migrating_completes_the_graph_apis_permissions(data):
         assert c.execute("SELECT count(*) FROM role_assignments").fetchone() == (1,)
         (document,) = c.execute("SELECT application FROM apps WHERE app_id LIKE '00000003%'").fetchone()
     assert "User.Invite.All" in document
+
+
+# --- dynamic groups ---------------------------------------------------------------------------------------------------
+
+RULE = 'user.mail -startsWith "ada@"'
+
+
+@pytest.fixture
+def ada_only(data, tmp_path):
+    """A dynamic group that Ada is in."""
+    file = tmp_path / "groups.json"
+    group = {"displayName": "Ada only", "groupTypes": ["DynamicMembership"], "membershipRule": RULE}
+    file.write_text(json.dumps({"version": 1, "groups": [group]}))
+    run("policy", "import", file, "--data", data)
+    return data
+
+
+def test_the_lists_of_members_are_brought_up_to_date_again(ada_only):
+    with database(ada_only) as c:
+        c.execute("DELETE FROM group_members")
+    done = json.loads(run("groups", "refresh", "--data", ada_only, "--json").splitlines()[-1])
+    assert done == {"users": 2, "entered": 1, "left": 0}
+    assert "0 memberships came" in run("groups", "refresh", "--data", ada_only)
+
+
+def test_a_rule_is_tried_on_everybody_and_changes_nothing(ada_only):
+    rule = 'user.mail -startsWith "bob@" -or user.displayName -eq "Nobody"'
+    asked = ("groups", "dry-run", rule, "--group", "Ada only", "--data", ada_only)
+    found = json.loads(run(*asked, "--json").splitlines()[-1])
+    assert [u["mail"] for u in found["entering"]["sample"]] == ["bob@fabrikam.example"]
+    assert [u["mail"] for u in found["leaving"]["sample"]] == ["ada@fabrikam.example"]
+    shown = run(*asked)
+    assert "1 would come" in shown and "1 would go" in shown and "Home tenants decide about displayName" in shown
+    assert json.loads(run("groups", "refresh", "--data", ada_only, "--json").splitlines()[-1])["entered"] == 0
+
+
+@pytest.mark.parametrize("asked", [("user.department -gt 5",), (RULE, "--group", "Nobody")])
+def test_a_rule_or_group_that_is_none_is_a_wrong_call(ada_only, asked):
+    run("groups", "dry-run", *asked, "--data", ada_only, code=2)
+
+
+def test_doctor_tells_of_a_rule_that_this_version_does_not_read(ada_only):
+    assert "1 rules are On; lists are up to date" in run("doctor", "--data", ada_only)
+    with database(ada_only) as c:
+        c.execute("UPDATE membership_rules SET text = 'user.shoeSize -gt 40'")
+    assert "does not read the membershipRule of 1 groups" in run("doctor", "--data", ada_only, code=1)

@@ -287,15 +287,10 @@ def test_nobody_is_a_member_twice(api):
 @pytest.mark.parametrize(
     "body",
     [
-        {
-            "displayName": "x",
-            "membershipRule": 'user.userType -eq "Guest"',
-            "groupTypes": ["DynamicMembership"],
-        },
         {"displayName": "x", "groupTypes": ["DynamicMembership"]},
         {"displayName": "x", "groupTypes": 5},
         {"displayName": "x", "membershipRule": 5},
-        {"displayName": "x", "groupTypes": ["Unified"]},
+        {"displayName": "x", "groupTypes": ["Static"]},
         {"displayName": ""},
         {},
         {"displayName": "x", "securityEnabled": "yes"},

@@ -280,10 +280,22 @@ def test_a_mapping_is_assigned_once_and_cannot_be_deleted_while_it_is(api):
     body = {"@odata.id": f"{BASE}/policies/claimsMappingPolicies/{policy['id']}"}
     assert api.call("POST", f"{path}/$ref", body).status_code == 204
     assert [p["id"] for p in api.get(path)["value"]] == [policy["id"]]
+    assert [p["id"] for p in api.get(f"{MAPPINGS}/{policy['id']}/appliesTo")["value"]] == [sp["id"]]
     assert api.refused("POST", f"{path}/$ref", body)[0] == 409
     assert api.refused("DELETE", f"{MAPPINGS}/{policy['id']}")[0] in (400, 409)
     assert api.call("DELETE", f"{path}/{policy['id']}/$ref").status_code == 204
     assert api.call("DELETE", f"{MAPPINGS}/{policy['id']}").status_code == 204
+
+
+def test_a_mapping_may_be_written_as_the_json_itself_and_is_shown_as_graph_has_it(api):
+    document = json.loads(mapping(DEPARTMENT)["definition"][0])
+    policy = api.made(MAPPINGS, mapping() | {"definition": document})
+    (text,) = api.get(f"{MAPPINGS}/{policy['id']}")["definition"]
+    assert json.loads(text) == document
+    assert api.call("PATCH", f"{MAPPINGS}/{policy['id']}", policy | {"description": "d"}).status_code == 204
+    changed = {"definition": {"ClaimsMappingPolicy": {"Version": 2}}}
+    assert api.refused("PATCH", f"{MAPPINGS}/{policy['id']}", changed)[0] == 400
+    assert api.get(f"{MAPPINGS}/{policy['id']}")["definition"] == [text]
 
 
 @pytest.mark.parametrize("claim", ["iss", "sub", "aud", "amr", "acr", "groups", "xms_x", "cnf", "oid", "OID", "Iss"])

@@ -95,14 +95,14 @@ class World:
             {"id": _guid(n), "value": n, "displayName": n, "allowedMemberTypes": ["User", "Application"]}
             for n in ("Approver", "Reader")
         ]
-        row, self.api_secret = self.app(
+        self.api_row, self.api_secret = self.app(
             "Pay",
             identifierUris=["api://pay"],
             appRoles=roles,
             api={"oauth2PermissionScopes": [{"id": _guid("pay.read"), "value": "pay.read"}]},
             **more,
         )
-        return row
+        return self.api_row
 
     def guest(self, name, **more):
         user = User(

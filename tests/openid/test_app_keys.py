@@ -12,7 +12,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, load_der_private_key, pkcs12
 from openid_world import AT, CALLBACK, ISSUER, World, answered, claims_of
 
+from b2b_idp.cli import doctor
 from b2b_idp.keys.app_keys import self_signed
+from b2b_idp.model.problem import Problem
 
 OVERRIDE = "https://legacy.contoso.example/app"
 SP = "/servicePrincipals/{}"
@@ -112,6 +114,18 @@ def test_an_apis_own_key_signs_access_tokens_for_it_which_introspection_knows(wo
     assert world.post("introspect", api, world.api_secret, token=token).json == {"active": False}
 
 
+def test_no_policy_makes_an_apps_token_one_for_us(world):
+    """An audienceOverride that is our own issuer: the app's key signs it, and so nothing of ours takes it."""
+    api = world.api()
+    world.policy(api, audienceOverride=ISSUER)
+    add_key(world, api)
+    world.configure(world.crm, "application", b2bIdp={"adminConsent": ["api://pay/pay.read"]})
+    token = world.tokens(scope="openid profile api://pay/pay.read")["access_token"]
+    assert read(world, api, token)["aud"] == ISSUER
+    assert world.userinfo(token).status_code == 401
+    assert world.call("GET", "/me", token=token).status_code == 401
+
+
 # --- rotation --------------------------------------------------------------------------------------------------------
 
 
@@ -159,6 +173,16 @@ def test_a_key_that_is_over_signs_no_more(world):
     add_key(world, world.crm, endDateTime="2026-06-01T10:30:00Z")
     world.later(minutes=31)
     assert claims_of(world.tokens()["id_token"])
+
+
+def test_doctor_points_out_the_last_key_of_an_app_before_it_is_over(world):
+    add_key(world, world.crm, endDateTime="2026-07-15T00:00:00Z")
+    assert doctor.apps_keys(world.idp, world.at) == "1 in 1 apps"
+    world.later(days=20)
+    with pytest.raises(Problem, match="CRM"):
+        doctor.apps_keys(world.idp, world.at)
+    add_key(world, world.crm)
+    assert doctor.apps_keys(world.idp, world.at) == "2 in 1 apps"
 
 
 # --- given keys ------------------------------------------------------------------------------------------------------
@@ -285,3 +309,34 @@ def test_an_unknown_appid_is_told(world):
     for path in ("/idp/.well-known/openid-configuration", "/idp/jwks"):
         answer = world.http.get(path, query_string={"appid": "nobody"})
         assert (answer.status_code, answer.json["error"]) == (400, "invalid_request")
+
+
+ID = "11111111-0000-4000-8000-000000000001"
+PASSWORD = {"keyId": ID, "secretText": "correct"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "passwords", "says"),
+    [
+        ([{"keyId": ID, "usage": "Sign", "type": "X509CertAndPassword"}], [], "needs key"),
+        ([sign_entry(pfx_file(), ID)] * 2, [PASSWORD], "stands twice"),
+        ([sign_entry(pfx_file(), ID)], [PASSWORD | {"keyId": str(uuid.uuid4())}], "of the same keyId"),
+        (
+            [
+                sign_entry(pfx_file(), ID),
+                {"keyId": str(uuid.uuid4()), "usage": "Verify", "type": "AsymmetricX509Cert", "key": "AAAA"},
+            ],
+            [PASSWORD],
+            "usage Verify",
+        ),
+        ([sign_entry(pfx_file(), ID) | {"key": "not base64!"}], [PASSWORD], "base64"),
+        ([{"usage": "Sign"}], [], "keyId"),
+        (None, [PASSWORD], "keyCredentials"),
+    ],
+    ids=["no key", "twice", "another's password", "another's certificate", "no base64", "no id", "password alone"],
+)
+def test_keys_that_do_not_belong_together_are_400_and_nothing_is_changed(world, keys, passwords, says):
+    body = {"passwordCredentials": passwords} | ({} if keys is None else {"keyCredentials": keys})
+    answer = world.call("PATCH", SP.format(world.crm.sp_id), body)
+    assert answer.status_code == 400 and says in answer.json["error"]["message"]
+    assert world.done("GET", SP.format(world.crm.sp_id))["keyCredentials"] == []

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from urllib.parse import parse_qs
 
+import jwt
 import pytest
 
 from b2b_idp.testing.kit import Kit, KitApp, KitGuest, KitHome
@@ -195,3 +196,22 @@ def test_a_notice_is_for_the_apps_of_the_session_that_want_it(
 def test_an_address_that_is_none_is_refused(b2b_idp: Kit, uri: str) -> None:
     with pytest.raises(AssertionError, match=": 400 "):
         b2b_idp.app("Bad", b2bIdp={"backchannelLogoutUri": uri})
+
+
+def test_an_app_with_a_signing_key_of_its_own_is_told_in_its_own_terms(
+    b2b_idp: Kit, crm: KitApp, maria: KitGuest, fabrikam: KitHome, listener: Listener
+) -> None:
+    definition = '{"ClaimsMappingPolicy": {"Version": 1, "issuerWithApplicationId": true}}'
+    policy = b2b_idp.graph("POST", "/policies/claimsMappingPolicies", {"displayName": "P", "definition": [definition]})
+    address = {"@odata.id": f"{b2b_idp.issuer}/v1.0/policies/claimsMappingPolicies/{policy['id']}"}
+    b2b_idp.graph("POST", f"/servicePrincipals/{crm.sp_id}/claimsMappingPolicies/$ref", address)
+    b2b_idp.sign_in(maria, crm, amr=["pwd", "mfa"])
+    b2b_idp.graph("POST", f"/servicePrincipals/{crm.sp_id}/addTokenSigningCertificate", {"displayName": "CN=CRM"})
+    withdraw_trust(b2b_idp, fabrikam)
+    assert follow(b2b_idp) == 1
+    metadata = b2b_idp.flask.test_client().get(f"/idp/{crm.client_id}/.well-known/openid-configuration").json
+    keys = b2b_idp.flask.test_client().get(f"/idp/jwks?appid={crm.client_id}").json
+    kid = jwt.get_unverified_header(listener.heard[0])["kid"]
+    key = next(k for k in jwt.PyJWKSet.from_dict(keys).keys if k.key_id == kid)
+    told = jwt.decode(listener.heard[0], key, ["RS256"], audience=crm.client_id, issuer=metadata["issuer"])
+    assert told["events"][LOGOUT] == {}

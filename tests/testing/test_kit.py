@@ -169,3 +169,13 @@ def test_who_is_refused_gets_no_further_than_the_page_that_says_so(b2b_idp):
     maria, app = b2b_idp.invite("maria@fabrikam.example"), b2b_idp.app("crm")
     went = b2b_idp.visit(maria, f"{b2b_idp.issuer}/authorize?client_id=nobody&redirect_uri={app.redirect_uri}")
     assert (went.finished, went.status) == (False, 400)
+
+
+def test_a_dynamic_group_has_whoever_its_rule_says_in_the_first_token(b2b_idp):
+    b2b_idp.home_tenant("fabrikam.example")
+    maria = b2b_idp.invite("maria@fabrikam.example", department="Sales")
+    sales = b2b_idp.group("Sales", rule='user.department -eq "Sales"')
+    app = b2b_idp.app("crm", groupMembershipClaims="SecurityGroup")
+    assert b2b_idp.sign_in(maria, app).id_token["groups"] == [sales.id]
+    b2b_idp.update(maria, department="Ops")
+    assert "groups" not in b2b_idp.sign_in(maria, app).id_token

@@ -32,7 +32,9 @@ from b2b_idp.guests.configuration_file.state import (
     references,
 )
 from b2b_idp.guests.group_documents import checked_group
+from b2b_idp.guests.groups import add_group, save_group
 from b2b_idp.guests.homes import add_home, change_home
+from b2b_idp.guests.membership import settle
 from b2b_idp.guests.permissions import role_id
 from b2b_idp.model.audited import directory_audit
 from b2b_idp.model.directory import DEFAULT_APP_ROLE, GRAPH_APP_ID, RoleAssignment
@@ -91,6 +93,7 @@ class Applying:
             raise bad("Nothing could grant permissions any more: keep an app with AppRoleAssignment.ReadWrite.All.")
         for change in changes:
             self._audit(change, source)
+        settle(self.w, self.moment)
 
     def _can_be_granted(self) -> bool:
         """Whether an enabled app holds the permission to grant permissions: without one nobody could repair things."""
@@ -174,11 +177,11 @@ class Applying:
     def _write_group(self, change: Change) -> None:
         document = checked_group({k: v for k, v in change.after.items() if k not in ("members", "appRoleAssignments")})
         if change.operation == "add":
-            self.w.apps.add_group(change.id, document, self.moment.at)
+            add_group(self.w, change.id, document, self.moment.at)
             return
-        if bool(document.get("isAssignableToRole")) != bool(change.before.get("isAssignableToRole")):
-            raise bad("isAssignableToRole cannot be changed.")
-        self.w.apps.save_group(change.id, document)
+        group = self.w.apps.group(change.id)
+        assert group is not None  # the difference was made of what is there
+        save_group(self.w, group, document, self.moment)
 
     def _write_app(self, change: Change) -> None:
         application, sp = change.after["application"], change.after.get("servicePrincipal")

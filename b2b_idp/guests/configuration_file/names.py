@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from b2b_idp.guests.configuration_file import rules
 from b2b_idp.guests.configuration_file.reading import bad, compact
 from b2b_idp.guests.configuration_file.state import (
     ACCESS,
@@ -114,6 +115,8 @@ class Names:
             return value | {"target": self._name("app", value["target"])} if is_app else value
         if kind == "strengthOf":
             return {"id": self._name("strength", value["id"])} if isinstance(value, dict) and "id" in value else value
+        if kind == "rule":
+            return rules.named(value, lambda id: str(self._name("group", id)))
         if kind == "assignment":
             role = self.roles(value["app"]).get(value["role"], value["role"])
             return {"app": self._name("app", value["app"])} | ({} if role == DEFAULT_APP_ROLE else {"role": role})
@@ -148,6 +151,8 @@ class Lookup:
         if kind == "strengthOf":
             known = isinstance(value, dict) and isinstance(value.get("id"), str)
             return {"id": self._id("strength", value["id"])} if known else value
+        if kind == "rule":
+            return rules.resolved(value, lambda name: str(self._id("group", name)))
         if kind == "assignment":
             return self._assignment(value)
         if not isinstance(value, str) or not value.startswith(f"{kind}:"):

@@ -38,7 +38,7 @@ from b2b_idp.guests.configuration_file.state import (
 from b2b_idp.guests.group_documents import checked_group
 from b2b_idp.guests.homes import well_known
 from b2b_idp.guests.policy_documents import checked_policy
-from b2b_idp.model.directory import GRAPH_APP_ID
+from b2b_idp.model.directory import GRAPH_APP_ID, rule_of
 from b2b_idp.model.moment import tenant_id_of
 from b2b_idp.model.problem import Problem
 from b2b_idp.policy.documents import home_of, parse, partner_of
@@ -283,7 +283,10 @@ def _checked(section: str, id: str, document: Document, named: Named) -> Documen
     links = {k: _list(k, document.pop(k)) for k in ("members", "appRoleAssignments") if k in document}
     links = {k: v for k, v in links.items() if v}
     if section == GROUPS:
-        return group_document(checked_group(document)) | links
+        group = checked_group(document)
+        if rule_of(group) is not None and "members" in links:
+            raise bad("members: those of a group with a membershipRule follow from the rule.")
+        return group_document(group) | links
     sp = document.get("servicePrincipal")
     checked = {"application": clean(checked_application(document["application"]))}
     if sp is not None:

@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any
 
+from b2b_idp.guests.configuration_file.rules import sources
 from b2b_idp.guests.group_documents import checked_group
 from b2b_idp.guests.homes import READ_ONLY
 from b2b_idp.model.directory import DEFAULT_APP_ROLE, GRAPH_APP_ID
@@ -212,7 +213,7 @@ _PATHS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
             ("grantControls.termsOfUse.*", "terms"),
             ("grantControls.authenticationStrength", "strengthOf"),
         ),
-        GROUPS: (("members.*", "group"), ("appRoleAssignments.*", "assignment")),
+        GROUPS: (("members.*", "group"), ("membershipRule", "rule"), ("appRoleAssignments.*", "assignment")),
         APPS: (("claimsMappingPolicy", "mapping"), ("appRoleAssignments.*", "assignment")),
     }
 )
@@ -251,6 +252,8 @@ def references(state: State) -> Iterable[tuple[str, str, str, str]]:
                     found.append(("app", str(value["target"]).lower()))
                 elif kind == "assignment":
                     found.append(("app", value["app"]))
+                elif kind == "rule":
+                    found.extend(("group", source) for source in sources(value))
                 elif kind == "strengthOf" and isinstance(value, dict):
                     found.append(("strength", str(value.get("id")).lower()))
                 elif isinstance(value, str):

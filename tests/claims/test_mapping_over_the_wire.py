@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from mapping_documents import document, made_by, transformation, user
 
 from b2b_idp.extension import system_moment
 from b2b_idp.store.configuration import CLAIMS_MAPPING, PolicyRow
@@ -76,33 +77,37 @@ def test_a_policy_that_is_wrong_is_a_400_that_says_where_and_is_not_kept(world, 
     assert world.graph("GET", MAPPINGS)["value"] == before
 
 
-def schema(*entries, **members):
-    return {"ClaimsMappingPolicy": {"Version": 1, "ClaimsSchema": list(entries)} | members}
-
-
 DEPARTMENT = {"Source": "user", "ID": "department", "JwtClaimType": "dept"}
 
 
+def with_regex(regex, replacement):
+    """A policy that replaces in the job title."""
+    replacing = transformation(
+        "R", "RegexReplace", {"sourceClaim": "jobtitle"}, {"regex": regex, "replacement": replacement}
+    )
+    return document(user("jobtitle"), made_by("R", "job"), ClaimsTransformation=[replacing])
+
+
 def test_a_guest_of_another_kind_of_home_keeps_the_stored_user_principal_name(world):
-    token = world.token(schema({"Source": "user", "ID": "userprincipalname", "JwtClaimType": "login"}), world.lin)
+    token = world.token(document({"Source": "user", "ID": "userprincipalname", "JwtClaimType": "login"}), world.lin)
     assert token["login"].startswith("lin_litware.example#EXT#@")
 
 
 def test_a_definition_written_as_an_object_is_the_same_and_shown_as_graph_has_it(world):
-    policy = world.graph("POST", MAPPINGS, {"displayName": "Object", "definition": schema(DEPARTMENT)})
-    assert [json.loads(text) for text in policy["definition"]] == [schema(DEPARTMENT)]
-    assert world.token(schema(DEPARTMENT))["dept"] == "Sales"
+    policy = world.graph("POST", MAPPINGS, {"displayName": "Object", "definition": document(DEPARTMENT)})
+    assert [json.loads(text) for text in policy["definition"]] == [document(DEPARTMENT)]
+    assert world.token(document(DEPARTMENT))["dept"] == "Sales"
 
 
 def test_a_changed_department_is_in_the_next_token(world):
-    world.token(schema(DEPARTMENT))
+    world.token(document(DEPARTMENT))
     for department in ("Finance", "Legal", "Sales"):
         world.graph("PATCH", f"/users/{world.alice.id}", {"department": department})
         assert world.sign_in(world.alice, world.crm).id_token["dept"] == department
 
 
 def test_a_policy_names_the_principals_that_it_applies_to(world):
-    world.token(schema(DEPARTMENT))
+    world.token(document(DEPARTMENT))
     policy = world.graph("GET", f"/servicePrincipals/{world.crm.sp_id}/claimsMappingPolicies")["value"][0]
     applies = world.graph("GET", f"{MAPPINGS}/{policy['id']}/appliesTo")["value"]
     assert [(p["@odata.type"], p["id"]) for p in applies] == [("#microsoft.graph.servicePrincipal", world.crm.sp_id)]
@@ -111,7 +116,7 @@ def test_a_policy_names_the_principals_that_it_applies_to(world):
 
 
 def test_only_the_address_of_a_policy_assigns_it(world):
-    world.token(schema(DEPARTMENT))
+    world.token(document(DEPARTMENT))
     policy = world.graph("GET", f"/servicePrincipals/{world.crm.sp_id}/claimsMappingPolicies")["value"][0]
     world.unassign()
     with pytest.raises(AssertionError, match=" 400 "):
@@ -123,7 +128,7 @@ def test_only_the_address_of_a_policy_assigns_it(world):
 
 
 def test_n_147_what_became_bad_or_came_by_other_means_is_left_out_logged_and_shown(world, capsys):
-    bad = schema({"Value": "1", "JwtClaimType": "sub"}, DEPARTMENT, {"Value": "2", "JwtClaimType": "ＡＭＲ"})
+    bad = document({"Value": "1", "JwtClaimType": "sub"}, DEPARTMENT, {"Value": "2", "JwtClaimType": "ＡＭＲ"})
     moment = system_moment()
     row = PolicyRow(
         moment.new_id(), CLAIMS_MAPPING, moment.at, None, {"displayName": "Old", "definition": [json.dumps(bad)]}
@@ -138,3 +143,18 @@ def test_n_147_what_became_bad_or_came_by_other_means_is_left_out_logged_and_sho
     problems = world.graph("GET", f"{MAPPINGS}/{row.id}")["b2bIdp"]["problems"]
     assert ["line 1" in p and "restricted" in p for p in problems] == [True, True]
     assert row.id in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("regex", "replacement"),
+    [(r"(a)\1", "x"), ("a(?=b)", "x"), ("a" * 10_000, "x"), (".", "{1000000}"), ("(a+)+$", "{a")],
+    ids=["backreference", "lookahead", "10 kB", "replacement", "brace"],
+)
+def test_n_148_an_expression_that_could_stop_the_server_is_a_400(world, regex, replacement):
+    with pytest.raises(AssertionError, match=r" 400 .*line 1, column \d+"):
+        world.token([json.dumps(with_regex(regex, replacement))])
+
+
+def test_n_148_a_hostile_expression_is_answered_in_linear_time(world, benchmark_seconds):
+    world.graph("PATCH", f"/users/{world.alice.id}", {"jobTitle": "a" * 255 + "!"})
+    assert benchmark_seconds(lambda: world.token(with_regex("(a+)+$", "x"))) < 2

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from documents import SOURCES
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mapping_documents import SOURCES
 
 from b2b_idp.claims.attributes import IDS
 from b2b_idp.claims.mapping import ClaimsMapping, compile_mapping, compile_stored
@@ -99,7 +99,7 @@ def check(definition):
         assert all((c.value is None) == (c.because is not None) for c in claims)
 
 
-@given(st.text() | st.binary().map(lambda b: b.decode("latin-1")) | JSON.map(lambda x: json.dumps(x)))
+@given(st.text() | st.binary().map(lambda b: b.decode("latin-1")) | JSON.map(json.dumps))
 def test_any_text_is_a_mapping_or_a_problem(text):
     check([text])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from documents import SOURCES, definition, document, made_by, transformation, user
+from mapping_documents import SOURCES, definition, document, made_by, transformation, user
 
 from b2b_idp.claims.mapping import compile_stored
 

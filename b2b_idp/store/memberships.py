@@ -1,0 +1,232 @@
+"""Who is in which group: of dynamic groups as their rules say now, and how far their stored members follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
+
+from b2b_idp.groups.person import Person, person_of
+from b2b_idp.model.directory import User
+from b2b_idp.store.changes import record_members
+from b2b_idp.store.rules import RuleCache, Rules
+from b2b_idp.store.tables import changes, group_members, membership_rules, relations, tenant, users
+from b2b_idp.store.users import AT_ONCE
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A user as rules see them. `held`: the groups that have them by hand (or are Paused), `stored`: the dynamic groups
+    that they are listed in."""
+
+    user: User
+    person: Person
+    held: frozenset[str]
+    stored: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The dynamic groups that a user should be listed in and is not, and the other way round."""
+
+    user_id: str
+    user: User | None
+    enters: frozenset[str] = frozenset()
+    leaves: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far the stored members of dynamic groups follow rules and users. A pass goes through all users in order of
+    id; changes of users since are followed one by one."""
+
+    rules_version: int
+    passed_version: int
+    """The rules that the last whole pass was made by."""
+    pass_version: int
+    pass_after: str
+    """The last user of the pass under way; empty before the first."""
+    passed_at: datetime | None
+    settled_seq: int
+    change_seq: int
+
+    @property
+    def behind(self) -> bool:
+        """Whether a pass is due or under way."""
+        return self.passed_version != self.rules_version
+
+    @property
+    def settled(self) -> bool:
+        """Whether the lists are what the rules say, but for the passing of time."""
+        return not self.behind and self.settled_seq == self.change_seq
+
+
+_PROGRESS = select(*(tenant.c[name] for name in Progress.__slots__))
+_STORED = select(group_members.c.member_id, group_members.c.group_id).where(
+    group_members.c.member_id.in_(bindparam("members", expanding=True))
+)
+_MANAGERS = select(relations.c.object_id, relations.c.target_id).where(
+    relations.c.kind == "manager", relations.c.object_id.in_(bindparam("members", expanding=True))
+)
+
+
+class MembershipsReader:
+    """`rule_changes`: how often this transaction has changed a rule."""
+
+    def __init__(self, connection: Connection, cache: RuleCache, rule_changes: Callable[[], int] = lambda: 0) -> None:
+        self._c = connection
+        self._cache = cache
+        self._rule_changes = rule_changes
+        self._rules: tuple[int, Rules] | None = None
+
+    @property
+    def rules(self) -> Rules:
+        """The rules as they stand in this transaction."""
+        changed = self._rule_changes()
+        if self._rules is None or self._rules[0] != changed:
+            self._rules = changed, self._cache.get(self._c, keep=changed == 0)
+        return self._rules[1]
+
+    def groups_of(self, user: User, at: datetime) -> list[str]:
+        """Ids of the groups that have this user directly at that time, in order: those of rules are computed from the
+        user as given, whatever is stored."""
+        (seen,) = self.seen([user])
+        return sorted(seen.held | self.rules.index.groups_of(seen.person, at))
+
+    def groups_around(self, user: User, at: datetime) -> list[str]:
+        """Ids of the groups that have this user directly or through other groups, in order."""
+        found = set(self.groups_of(user, at))
+        open_ = found
+        while open_:
+            open_ = set(self._groups_of_groups(open_)) - found
+            found |= open_
+        return sorted(found)
+
+    def _groups_of_groups(self, ids: Collection[str]) -> Iterable[str]:
+        for part in _parts(sorted(ids)):
+            yield from (group_id for _, group_id in self._c.execute(_STORED, {"members": part}))
+
+    def person(self, user: User, at: datetime) -> Person:
+        """The user as rules see one, in all groups that have them directly at that time."""
+        (seen,) = self.seen([user], with_managers=True)
+        return replace(seen.person, group_ids=seen.held | self.rules.index.groups_of(seen.person, at))
+
+    def seen(self, people: Sequence[User], *, with_managers: bool = False) -> list[Seen]:
+        """Users as the rules of now see them; with their managers also where only another rule wants them."""
+        by_rule, with_managers = self.rules.by_group, with_managers or self.rules.reads_manager
+        ids = [user.id for user in people]
+        groups_of: dict[str, set[str]] = {}
+        managers: dict[str, str] = {}
+        for part in _parts(ids):
+            for member, group in self._c.execute(_STORED, {"members": part}):
+                groups_of.setdefault(member, set()).add(group)
+            if with_managers:
+                managers |= {r.object_id: r.target_id for r in self._c.execute(_MANAGERS, {"members": part})}
+        found = []
+        for user in people:
+            stored = groups_of.get(user.id, set())
+            held = frozenset(id for id in stored if id not in by_rule)
+            person = person_of(user, held, managers.get(user.id))
+            found.append(Seen(user, person, held, frozenset(stored - held)))
+        return found
+
+    def differences(self, people: Sequence[User], at: datetime) -> list[Difference]:
+        """Whose stored memberships are not what the rules say."""
+        index, found = self.rules.index, []
+        for seen in self.seen(people):
+            now = index.groups_of(seen.person, at)
+            if now != seen.stored:
+                found.append(Difference(seen.user.id, seen.user, now - seen.stored, seen.stored - now))
+        return found
+
+    def of_gone(self, ids: Collection[str]) -> list[Difference]:
+        """The stored memberships of users who are not there any more: they leave."""
+        by_rule = self.rules.by_group
+        groups_of: dict[str, set[str]] = {}
+        for part in _parts(sorted(ids)):
+            for member, group in self._c.execute(_STORED, {"members": part}):
+                if group in by_rule:
+                    groups_of.setdefault(member, set()).add(group)
+        return [Difference(id, None, leaves=frozenset(found)) for id, found in groups_of.items()]
+
+    def deleted_members(self) -> list[str]:
+        """Ids of deleted users who are still stored in a dynamic group."""
+        statement = (
+            select(users.c.id)
+            .join(group_members, group_members.c.member_id == users.c.id)
+            .join(membership_rules, membership_rules.c.group_id == group_members.c.group_id)
+            .where(users.c.deleted_at.is_not(None), membership_rules.c.processing.is_(True))
+            .distinct()
+        )
+        return sorted(self._c.execute(statement).scalars())
+
+    def others_in(self, group_id: str) -> list[str]:
+        """Members of a group that are no users, whom no rule selects."""
+        statement = (
+            select(group_members.c.member_id)
+            .outerjoin(users, users.c.id == group_members.c.member_id)
+            .where(group_members.c.group_id == group_id, users.c.id.is_(None))
+        )
+        return sorted(self._c.execute(statement).scalars())
+
+    def rule_count(self) -> int:
+        """How many groups have a rule, Paused ones included."""
+        return self._c.execute(select(func.count()).select_from(membership_rules)).scalar_one()
+
+    def progress(self) -> Progress | None:
+        """None in a database that has no tenant yet."""
+        row = self._c.execute(_PROGRESS).mappings().first()
+        return None if row is None else Progress(**row)
+
+    def changed_since(self, seq: int, most: int) -> tuple[list[str], int | None]:
+        """Users whose memberships may have changed by the next changes after the position `seq`, at most so many; and
+        the position of the last of these, None when there are no more."""
+        of_users = changes.c.kind == "user"
+        of_sources = and_(changes.c.kind == "member", changes.c.object_id.in_(self.rules.sources))
+        wanted = select(changes).where(changes.c.seq > seq, or_(of_users, of_sources))
+        rows = self._c.execute(wanted.order_by(changes.c.seq).limit(most + 1)).all()
+        ids = [r.object_id if r.kind == "user" else r.member_id for r in rows[:most]]
+        return list(dict.fromkeys(ids)), rows[most - 1].seq if len(rows) > most else None
+
+
+def _parts(ids: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (ids[i : i + AT_ONCE] for i in range(0, len(ids), AT_ONCE))
+
+
+class MembershipsWriter(MembershipsReader):
+    def list_as_computed(self, found: Sequence[Difference]) -> None:
+        """Makes the stored members what the rules say."""
+        enter = [(group, d.user_id) for d in found for group in sorted(d.enters)]
+        leave = [(group, d.user_id) for d in found for group in sorted(d.leaves)]
+        if enter:
+            self._c.execute(insert(group_members), [{"group_id": g, "member_id": m} for g, m in enter])
+        if leave:
+            gone = delete(group_members).where(
+                group_members.c.group_id == bindparam("group"), group_members.c.member_id == bindparam("member")
+            )
+            self._c.execute(gone, [{"group": g, "member": m} for g, m in leave])
+        record_members(self._c, enter, gone=False)
+        record_members(self._c, leave, gone=True)
+
+    def settle(self, seq: int | None = None) -> None:
+        """Notes that changes up to this position, or all so far, are followed."""
+        self._c.execute(update(tenant).values(settled_seq=tenant.c.change_seq if seq is None else seq))
+
+    def begin_pass(self) -> None:
+        """What changed until now is followed by the pass itself."""
+        self._c.execute(
+            update(tenant).values(pass_version=tenant.c.rules_version, pass_after="", settled_seq=tenant.c.change_seq)
+        )
+
+    def go_on(self, after: str) -> None:
+        """The pass has looked at this user and all before."""
+        self._c.execute(update(tenant).values(pass_after=after))
+
+    def end_pass(self, at: datetime) -> None:
+        self._c.execute(update(tenant).values(passed_version=tenant.c.pass_version, pass_after="", passed_at=at))
+
+    def want_pass(self) -> None:
+        """A pass is due though no rule changed: time went by."""
+        self._c.execute(update(tenant).values(passed_version=-1))
