@@ -27,7 +27,7 @@ def demo(port: int, once: bool, emulator: Path | None, as_json: bool) -> None:
     from b2b_idp.demo.story import tell, walk_all
     from b2b_idp.demo.world import NEWCOMER, PASSWORD, PEOPLE, World
 
-    _check_ports(port, 4 if emulator is None else 5)
+    check_ports(port, 4 if emulator is None else 5)
     with tempfile.TemporaryDirectory(prefix="b2b-idp-demo-") as folder:
         world = World(Path(folder), port, None if emulator is None else _tls(Path(folder), emulator))
         try:
@@ -78,7 +78,7 @@ def _write_secret(path: Path, text: str) -> None:
     part.rename(path)
 
 
-def _check_ports(first: int, count: int) -> None:
+def check_ports(first: int, count: int) -> None:
     """Raises ClickException unless the ports are free."""
     for port in range(first, first + count):
         try:

@@ -23,6 +23,7 @@ COMMANDS = {
     "policy": "policy",
     "report": "report",
     "serve": "serve",
+    "token": "token",
     "whatif": "whatif",
 }
 """Command → its module, imported only when the command runs: `serve` starts fast."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from b2b_idp.demo.phone import Authenticator
-from b2b_idp.demo.world import PASSWORD, PEOPLE, Person, World
+from b2b_idp.demo.world import PEOPLE, Person, World
 from b2b_idp.testing.guest import GuestDriver
 from b2b_idp.testing.kit import code_in
 from b2b_idp.testing.walker import Page, Walker
@@ -45,7 +45,7 @@ def _walk(world: World, person: Person) -> Way:
     home = world.homes[person.home]
 
     def at_home(walker: Walker, page: Page) -> Page | None:
-        return _sign_in_at_home(walker, page, person) if page.url.startswith(home.issuer) else None
+        return world.sign_in_at_home(walker, page, person) if page.url.startswith(home.issuer) else None
 
     walker = Walker()
     driver = GuestDriver(walker, lambda: _mailed_code(world), at_home)
@@ -78,13 +78,6 @@ def _log_entry(world: World, person: Person) -> dict[str, Any]:
 def _mailed_code(world: World) -> str | None:
     with world.idp.store.read() as r:
         return next((c for letter in r.outbox.latest(5) if (c := code_in(letter.body))), None)
-
-
-def _sign_in_at_home(walker: Walker, page: Page, person: Person) -> Page:
-    """Fills in whatever the home's page asks for: account, password, second factor."""
-    known = {"username": person.email, "password": PASSWORD, "code": "123456"}
-    fields = page.forms[0].fields
-    return walker.submit(page, answers={name: known[name] for name in fields if name in known})
 
 
 def tell(way: Way) -> list[str]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import ssl
 import threading
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from b2b_idp.demo.mailbox import mailbox_blueprint
 from b2b_idp.demo.phone import Authenticator, phone_blueprint
+from b2b_idp.demo.tokens import token_blueprint
 from b2b_idp.extension import B2BIdp
 from b2b_idp.testing.home_tenant import Account, ScriptedHome
+from b2b_idp.testing.walker import Page, Walker
 from sample_app import create_app
 
 MFA_ACR = "https://refeds.org/profile/mfa"
@@ -48,6 +51,16 @@ PEOPLE = (
 
 NEWCOMER = Person("northwind", "nils@northwind.example", "Nils Nord", "has not opened his invitation yet")
 """The guest left to whoever tries the demo: everything of a first time is still before him."""
+
+
+@dataclass(frozen=True)
+class DemoApp:
+    """An app of the demo, as it is registered."""
+
+    name: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    redirect_uri: str
 
 
 class _Quiet(WSGIRequestHandler):
@@ -101,6 +114,9 @@ class World:
         provider.register_blueprint(mailbox_blueprint(self.idp))
         self.phone: list[Authenticator] = []
         provider.register_blueprint(phone_blueprint(self.idp, self.phone))
+        self.apps: dict[str, DemoApp] = {}
+        self.people = (*PEOPLE, NEWCOMER)
+        provider.register_blueprint(token_blueprint(self))
         self._start_page(provider)
         self._servers = [_Server(provider, port)]
         if tls is not None:
@@ -108,7 +124,7 @@ class World:
         for home in self.homes.values():
             home.start()
         self._http = urllib3.PoolManager(retries=False, timeout=20)
-        self._token = ""
+        self._token, self._token_until = "", 0.0
         self.tenant_ids: dict[str, str] = {}
         self.redeem_links: dict[str, str] = {}
         self._furnish(port + 3)
@@ -133,19 +149,15 @@ class World:
 
     def graph(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """One call to the Graph API as the administrator app, over HTTP."""
-        if not self._token:
-            answer = self._http.request(
-                "POST",
-                f"{self.issuer}/token",
-                fields={
-                    "grant_type": "client_credentials",
-                    "scope": f"{self.issuer}/.default",
-                    "client_id": self._client_id,
-                    "client_secret": self._secret,
-                },
-                encode_multipart=False,
+        if time.monotonic() > self._token_until:
+            answered = self.token_request(
+                grant_type="client_credentials",
+                scope=f"{self.issuer}/.default",
+                client_id=self._client_id,
+                client_secret=self._secret,
             )
-            self._token = answer.json()["access_token"]
+            self._token = answered["access_token"]
+            self._token_until = time.monotonic() + answered["expires_in"] / 2
         answer = self._http.request(
             method,
             f"{self.issuer}/v1.0{path}",
@@ -155,6 +167,18 @@ class World:
         if answer.status >= 400:
             raise RuntimeError(f"{method} {path}: {answer.status} {answer.data.decode()}")
         return answer.json() if answer.data else None
+
+    def token_request(self, **form: str) -> dict[str, Any]:
+        """What the token endpoint answers, over HTTP; errors too."""
+        answer = self._http.request("POST", f"{self.issuer}/token", fields=form, encode_multipart=False)
+        document: dict[str, Any] = answer.json()
+        return document
+
+    def sign_in_at_home(self, walker: Walker, page: Page, person: Person) -> Page:
+        """Fills in whatever the home's page asks for: account, password, second factor."""
+        known = {"username": person.email, "password": PASSWORD, "code": "123456"}
+        fields = page.forms[0].fields
+        return walker.submit(page, answers={name: known[name] for name in fields if name in known})
 
     def _home(self, domain: str, port: int) -> ScriptedHome:
         accounts = [
@@ -195,6 +219,9 @@ class World:
         )
         sp = self.graph("POST", "/servicePrincipals", {"appId": app["appId"]})
         secret = self.graph("POST", f"/applications/{app['id']}/addPassword", {"passwordCredential": {}})
+        self.apps[app["displayName"]] = DemoApp(
+            app["displayName"], app["appId"], secret["secretText"], f"{self.app_url}/callback"
+        )
         self._map_claims(sp["id"])
         self.graph("POST", "/identity/conditionalAccess/policies", _mfa_policy(app["appId"]))
         for person in (*PEOPLE, NEWCOMER):

@@ -47,6 +47,13 @@ class GuestDriver:
         self.last_step = -1
         self.recovery_codes: list[str] = []
         self.passkey: SoftwarePasskey | None = None
+        self.email: str | None = None
+        """What the guest types in where an app did not say who comes; None: then they go no further."""
+
+    @property
+    def walker(self) -> Walker:
+        """The guest's browser."""
+        return self._walker
 
     def walk(self, url: str) -> Walk:
         """From an address to the app's callback, or to a page that this guest cannot pass."""
@@ -72,8 +79,9 @@ class GuestDriver:
                 return self._walker.submit(page)
             case "recovery-codes":
                 return self._walker.submit(page)
-            case "home-realm" if walk.pages.count(page.name) == 1 and page.forms[0].fields.get("email"):
-                return self._walker.submit(page)
+            case "home-realm" if walk.pages.count(page.name) == 1:
+                email = page.forms[0].fields.get("email") or self.email
+                return self._walker.submit(page, email=email) if email else None
             case "email-code":
                 code = self._mailbox()
                 if code is not None and page.method is not None:

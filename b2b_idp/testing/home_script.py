@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from b2b_idp.policy.factors import VALUE_KINDS
+from b2b_idp.testing.vendors import MFA_ACR, SFA_ACR, VENDORS, Vendor
 
-MFA_ACR = "https://refeds.org/profile/mfa"
-SFA_ACR = "https://refeds.org/profile/sfa"
+__all__ = ["MFA_ACR", "SFA_ACR", "Account", "HomeRequest", "evidence_claims", "now", "parse_request", "proves_mfa"]
 
 
 @dataclass(frozen=True)
@@ -53,17 +53,32 @@ class HomeRequest:
     max_age: int | None = None
     prompt: str | None = None
     login_hint: str | None = None
+    asks_mfa_by: frozenset[str] = frozenset()
+    """The values that the home takes for a request for MFA."""
+    reads: frozenset[str] = frozenset()
+    """Where the home looks for them: `acr_values`, `claims`."""
 
     @property
     def wants_mfa(self) -> bool:
-        """Whether MFA is asked for, by acr_values or by the claims parameter."""
+        """Whether the home is asked for MFA in a way that it knows."""
         wanted = self.claims.get("id_token") or {}
         by_claims = [v for name in ("amr", "acr") for v in (wanted.get(name) or {}).get("values", ())]
-        return MFA_ACR in self.acr_values or not {"mfa", MFA_ACR}.isdisjoint(by_claims)
+        heard = (
+            *(self.acr_values if "acr_values" in self.reads else ()),
+            *(by_claims if "claims" in self.reads else ()),
+        )
+        return not self.asks_mfa_by.isdisjoint(heard)
 
 
-def parse_request(parameters: Mapping[str, str], client_id: str, *, pushed: bool = False) -> HomeRequest | str:
-    """The request, or what is wrong with it."""
+def parse_request(
+    parameters: Mapping[str, str],
+    client_id: str,
+    *,
+    pushed: bool = False,
+    vendor: Vendor = VENDORS["rfc8176"],
+    asked_by: frozenset[str] | None = None,
+) -> HomeRequest | str:
+    """The request, or what is wrong with it. `asked_by`: values that ask for MFA, other than the vendor's."""
     if parameters.get("client_id", client_id if pushed else None) != client_id:
         return "This app is not known here."
     needed = ("redirect_uri", "state", "nonce", "code_challenge")
@@ -84,6 +99,8 @@ def parse_request(parameters: Mapping[str, str], client_id: str, *, pushed: bool
         max_age=max_age,
         prompt=parameters.get("prompt"),
         login_hint=parameters.get("login_hint"),
+        asks_mfa_by=vendor.asked_by if asked_by is None else asked_by,
+        reads=vendor.reads,
     )
 
 
@@ -97,7 +114,8 @@ def evidence_claims(amr: Sequence[str] | None, acr: str | None, auth_time: int |
 def proves_mfa(asked: HomeRequest, amr: Sequence[str] | None, acr: str | None) -> bool:
     """Whether the home itself would call this MFA."""
     kinds = {kind for value in amr or () for kind in VALUE_KINDS.get(value, ())}
-    return "mfa" in (amr or ()) or len(kinds) > 1 or acr == MFA_ACR or (acr is not None and acr in asked.acr_values)
+    words = {MFA_ACR, "mfa", *asked.asks_mfa_by, *asked.acr_values}
+    return len(kinds) > 1 or not words.isdisjoint({*(amr or ()), acr})
 
 
 def now() -> int:

@@ -17,12 +17,9 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from flask import Flask, Response, request
 from jwt.algorithms import RSAAlgorithm
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from b2b_idp.testing.home_pages import problem_page, second_factor_page, sign_in_page, stylesheet
 from b2b_idp.testing.home_script import (
-    MFA_ACR,
-    SFA_ACR,
     Account,
     HomeRequest,
     evidence_claims,
@@ -30,6 +27,9 @@ from b2b_idp.testing.home_script import (
     parse_request,
     proves_mfa,
 )
+from b2b_idp.testing.loopback import Loopback
+from b2b_idp.testing.vendors import MFA_ACR, SFA_ACR, VENDORS, Vendor, Words
+from b2b_idp.testing.wsgi import QuickFlask
 
 __all__ = ["MFA_ACR", "SFA_ACR", "Account", "HomeRequest", "ScriptedHome", "compact_jws"]
 
@@ -89,9 +89,14 @@ class ScriptedHome:
         client_secret: str | None = None,
         client_key: Any = None,
         metadata_overrides: Mapping[str, Any] | None = None,
+        vendor: Vendor = VENDORS["rfc8176"],
     ) -> None:
-        """`client_key`: the public key of a client that authenticates by private_key_jwt, not by the secret."""
+        """`client_key`: the public key of a client that authenticates by private_key_jwt, not by the secret. `vendor`:
+        whose words it speaks where nothing else is said."""
         self.domain = domain
+        self.vendor = vendor
+        self.asked_by = vendor.asked_by
+        """Values in a request that ask for MFA."""
         self.client_id = client_id
         self.client_secret = client_secret or secrets.token_urlsafe(24)
         self.client_key = client_key
@@ -112,42 +117,36 @@ class ScriptedHome:
         self._pushed: dict[str, HomeRequest] = {}
         self._logins: dict[str, _Login] = {}
         self._sessions: dict[str, _Session] = {}
-        self._server: BaseWSGIServer | None = self._listen(port)
-        self._port = self._server.server_port
-        self._thread: threading.Thread | None = None
+        self.wsgi = self._app()
+        self._server = Loopback(self.wsgi, port)
 
     @property
     def issuer(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://127.0.0.1:{self._server.port}"
 
     # --- its life -------------------------------------------------------------------------------------------
 
+    @property
+    def running(self) -> bool:
+        return self._server.running
+
     def start(self) -> ScriptedHome:
         """Serves in a thread; after `stop`, again on the same port."""
-        if self._server is None:
-            self._server = self._listen(self._port)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-        self._thread.start()
+        self._server.start()
         return self
 
     def stop(self) -> None:
-        if self._server is None:
-            return
-        if self._thread is not None:
-            self._server.shutdown()
-            self._thread.join()
-            self._thread = None
-        self._server.server_close()
-        self._server = None
+        self._server.stop()
 
     def __enter__(self) -> ScriptedHome:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        self.close()
 
-    def _listen(self, port: int) -> BaseWSGIServer:
-        return make_server("127.0.0.1", port, self._app(), threaded=True, request_handler=_Quiet)
+    def close(self) -> None:
+        """Stops for good and gives up the port."""
+        self._server.release()
 
     # --- what a test says -----------------------------------------------------------------------------------
 
@@ -163,6 +162,10 @@ class ScriptedHome:
         """The next authorization request is answered at once with these claims; `auth_time` None: now."""
         self._next.append({"sub": sub, **evidence_claims(amr, acr, auth_time), **claims})
 
+    def forget_next(self) -> None:
+        """What `next` said and nobody has asked for is not said to whoever comes now."""
+        self._next.clear()
+
     def script(
         self,
         account: Account,
@@ -170,24 +173,31 @@ class ScriptedHome:
         amr: Sequence[str] | None = _PWD,
         acr: str | None = None,
         auth_time: int | None = None,
-        step_up: Sequence[str] | None = None,
+        step_up: Sequence[str] | Words | None = None,
+        told: Words | None = None,
         **claims: Any,
     ) -> None:
         """From now on answers at once for `account`, with this evidence (`auth_time` None: now).
 
-        `step_up` is the amr it answers with, done now, when it is asked for MFA or freshness that the
-        evidence is not; None: it cannot, and answers the same. A claim that is None is not said.
+        `step_up` is the amr (or amr and acr) it answers with, done now, when it is asked for MFA or freshness that the
+        evidence is not; None: it cannot, and answers the same. `told` is what it says instead of `amr` and `acr` when
+        it is asked for MFA, for a home that keeps it to itself otherwise. A claim that is None is not said.
         """
+        up = step_up if isinstance(step_up, Words | None) else Words(tuple(step_up), acr)
+        person = {**account.claims(), **self.vendor.claims(account.email, self.domain)}
+        if not self.vendor.says_email_verified:
+            del person["email_verified"]
 
         def respond(asked: HomeRequest) -> dict[str, Any]:
-            evidence = evidence_claims(amr, acr, auth_time)
+            says = told if told is not None and asked.wants_mfa else Words(None if amr is None else tuple(amr), acr)
+            evidence = evidence_claims(says.amr, says.acr, auth_time)
             old = asked.max_age is not None and evidence["auth_time"] < now() - asked.max_age
-            lacking = asked.wants_mfa and not proves_mfa(asked, amr, acr)
+            lacking = asked.wants_mfa and not proves_mfa(asked, says.amr, says.acr)
             if asked.wants_mfa and (lacking or old):
                 self.asked.append(asked.parameters)
-            if step_up is not None and (lacking or old):
-                evidence = evidence_claims(step_up, acr, None)
-            said = {**account.claims(), **evidence, **claims}
+            if up is not None and (lacking or old):
+                evidence = evidence_claims(up.amr, up.acr, None)
+            said = {**person, **evidence, **claims}
             return {name: value for name, value in said.items() if value is not None}
 
         self.respond = respond
@@ -205,7 +215,7 @@ class ScriptedHome:
     # --- the provider ---------------------------------------------------------------------------------------
 
     def _app(self) -> Flask:
-        app = Flask(f"home_{self.domain}", static_folder=None)
+        app = QuickFlask(f"home_{self.domain}", static_folder=None)
         app.add_url_rule("/.well-known/openid-configuration", "metadata", self._metadata)
         app.add_url_rule("/jwks", "jwks", self._jwks)
         app.add_url_rule("/authorize", "authorize", self._authorize)
@@ -229,9 +239,8 @@ class ScriptedHome:
             "subject_types_supported": ["public"],
             "code_challenge_methods_supported": ["S256"],
             "id_token_signing_alg_values_supported": ["RS256"],
-            "acr_values_supported": [SFA_ACR, MFA_ACR],
-            "claims_parameter_supported": True,
             "authorization_response_iss_parameter_supported": True,
+            **self.vendor.metadata,
         }
         return _answer(document | self.metadata_overrides, self.tamper.get("metadata"))
 
@@ -241,7 +250,7 @@ class ScriptedHome:
     def _par(self) -> Response:
         if not self._is_our_client():
             return _oauth_error("invalid_client", 401)
-        asked = parse_request(request.form.to_dict(), self.client_id, pushed=True)
+        asked = self._parsed(request.form.to_dict(), pushed=True)
         if isinstance(asked, str):
             return _oauth_error("invalid_request", 400)
         uri = "urn:ietf:params:oauth:request_uri:" + secrets.token_urlsafe(16)
@@ -251,7 +260,7 @@ class ScriptedHome:
     def _authorize(self) -> Response:
         uri = request.args.get("request_uri")
         pushed = self._pushed.pop(uri, None) if uri else None
-        asked = pushed or parse_request(request.args.to_dict(), self.client_id)
+        asked = pushed or self._parsed(request.args.to_dict())
         if isinstance(asked, str):
             return problem_page(self.domain, asked)
         self.requests.append(asked.parameters)
@@ -260,6 +269,9 @@ class ScriptedHome:
         if self.respond is not None:
             return self._send_back(asked, self.respond(asked))
         return self._greet(asked)
+
+    def _parsed(self, parameters: Mapping[str, str], *, pushed: bool = False) -> HomeRequest | str:
+        return parse_request(parameters, self.client_id, pushed=pushed, vendor=self.vendor, asked_by=self.asked_by)
 
     def _send_back(self, asked: HomeRequest, claims: Mapping[str, Any]) -> Response:
         if "error" in claims:
@@ -403,11 +415,6 @@ class ScriptedHome:
             client_id, _, secret = b64decode(credentials).decode().partition(":")
             client_id, secret = unquote_plus(client_id), unquote_plus(secret)
         return client_id == self.client_id and secrets.compare_digest(secret.encode(), self.client_secret.encode())
-
-
-class _Quiet(WSGIRequestHandler):
-    def log(self, type: str, message: str, *args: Any) -> None:
-        """Tests read `requests`, not a log."""
 
 
 def compact_jws(header: Mapping[str, Any], claims: Mapping[str, Any] | bytes, key: rsa.RSAPrivateKey) -> str:

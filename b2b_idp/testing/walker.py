@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from http.cookies import SimpleCookie
@@ -66,11 +66,12 @@ class SocketTransport:
 
 
 class Walker:
-    """A guest's browser. `stop_at` is an address prefix whose visit is recorded instead of made (an app's callback)."""
+    """A guest's browser. `stop_at` is an address prefix whose visit is recorded instead of made (an app's callback), or
+    says of an address whether it is one."""
 
-    def __init__(self, transport: Transport | None = None, stop_at: str | None = None) -> None:
+    def __init__(self, transport: Transport | None = None, stop_at: str | Callable[[str], bool] | None = None) -> None:
         self._transport = transport or SocketTransport()
-        self._stop_at = stop_at
+        self.stop_at = stop_at
         self._cookies: dict[str, dict[str, str]] = {}
 
     def get(self, url: str) -> Page:
@@ -99,10 +100,15 @@ class Walker:
         """The cookies that this browser keeps for an address's host and port."""
         return self._cookies.setdefault(urlsplit(url).netloc, {})
 
+    def _stops(self, url: str) -> bool:
+        if self.stop_at is None or isinstance(self.stop_at, str):
+            return self.stop_at is not None and url.startswith(self.stop_at)
+        return self.stop_at(url)
+
     def _visit(self, method: str, url: str, body: bytes | None, origin: str | None = None) -> Page:
         visited: list[str] = []
         for _ in range(MAX_REDIRECTS):
-            if self._stop_at is not None and url.startswith(self._stop_at) and visited:
+            if visited and self._stops(url):
                 return Page(url, 0, {}, "", None, None, [], [], tuple(visited))
             headers = {"Accept": "text/html"}
             kept = self.cookies(url)

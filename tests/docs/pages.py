@@ -51,23 +51,33 @@ def script(*pages: Path) -> str:
     """The pages as one bash script: their blocks from top to bottom, as a reader would type them.
 
     A Python block's first line names the file that it is written to; then it is run, by pytest if it holds tests. A
-    command that is left running ends with ` &` in the page, and names its port if it is not the server's; the script
-    goes on once that answers. At the end it says so, and leaves everything running until its input ends.
+    JavaScript block whose first line names a file is written, for a command of the page to run. A command that is left
+    running ends with ` &` in the page, and names its port if it is not the server's; the script goes on once that
+    answers. At the end it says so, and leaves everything running until its input ends.
     """
     lines = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"]
     for page, block in ((p, b) for p in pages for b in blocks(p)):
-        if block.not_run is not None or block.language not in ("sh", "python"):
+        kinds = {"python": _python, "sh": _shell} | ({"js": _file} if block.text.startswith("// ") else {})
+        if block.not_run is not None or block.language not in kinds:
             continue
         lines.append(f"echo '=== {page.name}:{block.line}' >&2")
-        lines.append(_python(block.text) if block.language == "python" else _shell(block.text))
+        lines.append(kinds[block.language](block.text))
     lines += [f"echo '{THE_END}'", "read -r _ || true"]
     return "\n".join(lines)
 
 
+def _name(text: str) -> str:
+    return text.partition("\n")[0].removeprefix("# ").removeprefix("// ")
+
+
+def _file(text: str) -> str:
+    return f"cat > {_name(text)} <<'END-OF-BLOCK'\n{text}END-OF-BLOCK"
+
+
 def _python(text: str) -> str:
-    name = text.partition("\n")[0].removeprefix("# ")
+    name = _name(text)
     run = f"python -m pytest -q -p no:cacheprovider {name}" if name.startswith("test_") else f"python {name}"
-    return f"cat > {name} <<'END-OF-BLOCK'\n{text}END-OF-BLOCK\n{run}"
+    return f"{_file(text)}\n{run}"
 
 
 def _shell(text: str) -> str:

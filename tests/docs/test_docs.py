@@ -18,8 +18,13 @@ from tests.docs.pages import NOT_RUN, PAGES, ROOT, anchors, blocks, links
 
 README = ROOT / "README.md"
 HOW_TO = ROOT / "docs" / "how-to"
-REAL = [HOW_TO / "keycloak-as-a-home.md", HOW_TO / "entra-emulator.md", *HOW_TO.glob("apps-*.md")]
-"""Followed by tests/real, which has a Keycloak and these apps."""
+REAL = [
+    HOW_TO / "keycloak-as-a-home.md",
+    HOW_TO / "entra-emulator.md",
+    HOW_TO / "test-your-app.md",
+    *HOW_TO.glob("apps-*.md"),
+]
+"""Followed by tests/real, which has a Keycloak, node and these apps."""
 RUN = [p for p in PAGES if any(b.language in ("sh", "python") and b.not_run is None for b in blocks(p))]
 
 

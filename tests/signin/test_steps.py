@@ -43,7 +43,7 @@ def at_our_door(kit, home, app, email, **parameters):
     home.provider.script(Account(email, email, "Somebody"))
     walker = Walker(kit._transport(), f"{kit.issuer}/federation/")
     page = walker.get(authorize(kit, app, login_hint=email, **parameters))
-    walker._stop_at = CALLBACK
+    walker.stop_at = CALLBACK
     assert page.status == 0
     return walker, page.url
 
@@ -272,7 +272,7 @@ def test_n_087_an_answer_with_the_request_edited_away_counts_for_what_it_says(b2
     assert "acr_values" in leaving
     fabrikam.provider.script(Account("ada", "ada@fabrikam.example", "Ada"), amr=["pwd"])
     query = {k: v[0] for k, v in parse_qs(urlsplit(leaving).query).items() if k != "acr_values"}
-    walker._stop_at = CALLBACK
+    walker.stop_at = CALLBACK
     page = walker.get(f"{fabrikam.provider.issuer}/authorize?{urlencode(query)}")
     page = walker.submit(page)
     assert page.name == "email-code"
