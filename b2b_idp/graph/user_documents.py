@@ -13,6 +13,8 @@ from b2b_idp.policy.documents import Document
 
 Text = Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
 _Extension = Annotated[str, StringConstraints(max_length=1024)]
+_ProxyAddress = Annotated[str, StringConstraints(max_length=1123, pattern=r"^[A-Za-z0-9]{1,16}:[^\x00-\x1f\x7f]+$")]
+"""`SMTP:` with the primary address, `smtp:` with another, or an address of another kind."""
 
 
 class _Extensions(Document):
@@ -78,6 +80,7 @@ class UserChange(_Attributes):
     accountEnabled: bool | None = None
     userPrincipalName: Annotated[str, StringConstraints(max_length=400)] | None = None
     passwordProfile: _PasswordProfile | None = None
+    proxyAddresses: list[_ProxyAddress] | None = Field(default=None, max_length=250)
 
 
 class NewUser(UserChange):
@@ -96,7 +99,7 @@ TEXTS = tuple(
     for name in _Attributes.model_fields
     if name not in ("businessPhones", "otherMails", "onPremisesExtensionAttributes")
 )
-LISTS = ("businessPhones", "otherMails")
+LISTS = ("businessPhones", "otherMails", "proxyAddresses")
 _NEVER_SET = dict.fromkeys(
     "imAddresses onPremisesProvisioningErrors assignedLicenses assignedPlans provisionedPlans".split(), ()
 ) | dict.fromkeys(
@@ -107,7 +110,7 @@ _NEVER_SET = dict.fromkeys(
 )
 """What Graph's users have and ours never hold: scripts may $select it, and read that it is empty."""
 READ_ONLY = frozenset(_NEVER_SET) | frozenset(
-    "id createdDateTime creationType externalUserState externalUserStateChangeDateTime identities proxyAddresses "
+    "id createdDateTime creationType externalUserState externalUserStateChangeDateTime identities "
     "signInSessionsValidFromDateTime deletedDateTime signInActivity b2bIdp".split()
 )
 DEFAULT = (
@@ -149,7 +152,6 @@ def user_row(user: User, tenant_domain: str) -> dict[str, Any]:
         "createdDateTime": iso(user.created_at),
         "deletedDateTime": iso(user.deleted_at) if user.deleted_at else None,
         "identities": [identity],
-        "proxyAddresses": list(user.properties.get("proxyAddresses") or []),
         "signInSessionsValidFromDateTime": iso(user.sessions_valid_from or user.created_at),
         "onPremisesExtensionAttributes": dict(user.properties.get("onPremisesExtensionAttributes") or {}),
         "signInActivity": None if signed_in is None else {"lastSignInDateTime": signed_in},
