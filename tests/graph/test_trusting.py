@@ -309,6 +309,14 @@ def test_a_mapping_may_be_written_as_the_json_itself_and_is_shown_as_graph_has_i
     assert api.get(f"{MAPPINGS}/{policy['id']}")["definition"] == [text]
 
 
+@pytest.mark.parametrize("address", ["policies/claimsMappingPolicies", "directoryObjects"])
+def test_a_mapping_is_assigned_by_either_of_its_addresses(api, address):
+    policy, (_, sp) = api.made(MAPPINGS, mapping(DEPARTMENT)), api.app()
+    path = f"/servicePrincipals/{sp['id']}/claimsMappingPolicies"
+    api.call("POST", f"{path}/$ref", {"@odata.id": f"{BASE}/{address}/{policy['id']}"})
+    assert [p["id"] for p in api.get(path)["value"]] == [policy["id"]]
+
+
 @pytest.mark.parametrize("claim", ["iss", "sub", "aud", "amr", "acr", "groups", "xms_x", "cnf", "oid", "OID", "Iss"])
 def test_n_147_a_mapping_to_a_restricted_claim_is_a_400(api, claim):
     assert api.refused("POST", MAPPINGS, mapping(DEPARTMENT | {"JwtClaimType": claim}))[0] == 400
