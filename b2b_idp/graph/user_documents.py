@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from b2b_idp.claims.attributes import EXTENSION
 from b2b_idp.model.directory import User
 from b2b_idp.model.moment import iso
 from b2b_idp.model.provenance import sources
@@ -140,6 +141,7 @@ def user_row(user: User, tenant_domain: str) -> dict[str, Any]:
     row: dict[str, Any] = {name: list(v) if v == () else v for name, v in _NEVER_SET.items()}
     row |= {name: user.properties.get(name) for name in TEXTS}
     row |= {name: list(user.properties.get(name) or []) for name in LISTS}
+    row |= {name: value for name, value in user.properties.items() if EXTENSION.fullmatch(name)}
     return row | {
         "id": user.id,
         "mail": user.mail,
