@@ -68,6 +68,8 @@ def transform(linked: Linked) -> Transform:
             return skipped("it made nothing")
         if len(made) > LONGEST_TEXT:
             return skipped(f"it made more than {LONGEST_TEXT} characters")
+        if not texts:  # all that it takes are parameters
+            return Made(made, made, f"{name} → {made[:80]!r}", None)
         told = f"{name}: {labels[0]}{texts[0][:80]!r}"
         for n in range(1, len(texts)):
             told += f", {labels[n]}{texts[n][:80]!r}"

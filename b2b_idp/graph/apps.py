@@ -16,7 +16,7 @@ from b2b_idp.guests.app_documents import Application, NewServicePrincipal, Servi
 from b2b_idp.guests.app_keys import check_algorithm, replace_keys
 from b2b_idp.guests.apps import add_password, check_identifier_uris, create_app, granting_stays
 from b2b_idp.guests.permissions import PERMISSIONS, TIER_ZERO, role_id
-from b2b_idp.model.directory import GRAPH_APP_ID, AppKey, AppSecret
+from b2b_idp.model.directory import GRAPH_APP_ID, AppKey, AppSecret, all_tags
 from b2b_idp.model.moment import iso
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.policy.documents import Document, Guid, parse
@@ -88,7 +88,7 @@ def sp_row(call: Call, row: AppRow) -> dict[str, Any]:
         "servicePrincipalType": "Application",
         "servicePrincipalNames": [row.app_id, *(application.get("identifierUris") or [])],
         "replyUrls": list(app_of(row).redirect_uris),
-        "tags": own.get("tags") or [],
+        "tags": all_tags(application, own),
         "notes": own.get("notes"),
         "description": own.get("description"),
         "homepage": own.get("homepage"),

@@ -45,7 +45,8 @@ def _of_principal(call: Call, id: str) -> Answer:
 def _assign(call: Call, id: str) -> Answer:
     app = find_app(call, id, sp=True)
     guard(call, app)
-    policy_id = object_id(reference_of(call.body()), ("claimsMappingPolicies",))
+    # a policy is a directory object in Graph, too
+    policy_id = object_id(reference_of(call.body()), ("claimsMappingPolicies", "directoryObjects"))
     if call.w.documents.policy(CLAIMS_MAPPING, policy_id) is None:
         raise bad("@odata.id is the address of a claims mapping policy, …/policies/claimsMappingPolicies/{id}.")
     if app.claims_policy_id is not None:

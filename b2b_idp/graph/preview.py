@@ -16,10 +16,10 @@ from b2b_idp.tokens.preview import preview
 
 class PreviewToken(Document):
     """The body of previewToken. `claimsMappingPolicy` is tried in place of the application's own: a policy with its
-    `definition`, or the definition itself, as an object, a string, or an array of one string."""
+    `definition`, or the definition itself, as an object, a string, or an array of one of these."""
 
     userId: Guid
-    claimsMappingPolicy: dict[str, Any] | list[str] | str | None = None
+    claimsMappingPolicy: dict[str, Any] | list[str | dict[str, Any]] | str | None = None
 
 
 def _preview(call: Call, id: str) -> Answer:
@@ -48,7 +48,7 @@ def _preview(call: Call, id: str) -> Answer:
     return {"@odata.context": call.context("microsoft.graph.b2bIdpTokenPreview")} | answer
 
 
-def _trial(given: dict[str, Any] | list[str] | str | None) -> ClaimsMapping | None:
+def _trial(given: dict[str, Any] | list[str | dict[str, Any]] | str | None) -> ClaimsMapping | None:
     """The policy to try. Raises Problem(BAD_REQUEST) for one that could not be saved either."""
     if given is None:
         return None
@@ -56,6 +56,8 @@ def _trial(given: dict[str, Any] | list[str] | str | None) -> ClaimsMapping | No
         if set(given) - {"definition", "displayName", "description", "isOrganizationDefault", "id"}:
             raise bad("claimsMappingPolicy is a policy with its definition, or the definition.")
         given = given["definition"]
+    if isinstance(given, list) and len(given) == 1:
+        given = given[0]
     return compile_mapping([given] if isinstance(given, str) else given)
 
 

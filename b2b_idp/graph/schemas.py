@@ -28,7 +28,7 @@ _USER_LISTS = ", ".join(f"{name} [text]" for name in LISTS)
 _TABLE = f"""
 user: id! guid, {_USER_TEXTS}, {_USER_LISTS}, mail text?, userPrincipalName text, userType text, accountEnabled bool,
   creationType! text?, externalUserState! text?, externalUserStateChangeDateTime! time?, createdDateTime! time,
-  deletedDateTime! time?, identities! [objectIdentity], proxyAddresses! [text], signInSessionsValidFromDateTime! time,
+  deletedDateTime! time?, identities! [objectIdentity], signInSessionsValidFromDateTime! time,
   onPremisesExtensionAttributes object, signInActivity! object?, b2bIdp! object, manager! directoryObject?,
   directReports! [directoryObject], sponsors! [directoryObject], memberOf! [directoryObject],
   transitiveMemberOf! [directoryObject]

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from b2b_idp.claims.attributes import EXTENSION
 from b2b_idp.model.directory import User
 from b2b_idp.model.moment import iso
 from b2b_idp.model.provenance import sources
@@ -13,6 +14,8 @@ from b2b_idp.policy.documents import Document
 
 Text = Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
 _Extension = Annotated[str, StringConstraints(max_length=1024)]
+_ProxyAddress = Annotated[str, StringConstraints(max_length=1123, pattern=r"^[A-Za-z0-9]{1,16}:[^\x00-\x1f\x7f]+$")]
+"""`SMTP:` with the primary address, `smtp:` with another, or an address of another kind."""
 
 
 class _Extensions(Document):
@@ -78,6 +81,7 @@ class UserChange(_Attributes):
     accountEnabled: bool | None = None
     userPrincipalName: Annotated[str, StringConstraints(max_length=400)] | None = None
     passwordProfile: _PasswordProfile | None = None
+    proxyAddresses: list[_ProxyAddress] | None = Field(default=None, max_length=250)
 
 
 class NewUser(UserChange):
@@ -96,7 +100,7 @@ TEXTS = tuple(
     for name in _Attributes.model_fields
     if name not in ("businessPhones", "otherMails", "onPremisesExtensionAttributes")
 )
-LISTS = ("businessPhones", "otherMails")
+LISTS = ("businessPhones", "otherMails", "proxyAddresses")
 _NEVER_SET = dict.fromkeys(
     "imAddresses onPremisesProvisioningErrors assignedLicenses assignedPlans provisionedPlans".split(), ()
 ) | dict.fromkeys(
@@ -107,7 +111,7 @@ _NEVER_SET = dict.fromkeys(
 )
 """What Graph's users have and ours never hold: scripts may $select it, and read that it is empty."""
 READ_ONLY = frozenset(_NEVER_SET) | frozenset(
-    "id createdDateTime creationType externalUserState externalUserStateChangeDateTime identities proxyAddresses "
+    "id createdDateTime creationType externalUserState externalUserStateChangeDateTime identities "
     "signInSessionsValidFromDateTime deletedDateTime signInActivity b2bIdp".split()
 )
 DEFAULT = (
@@ -137,6 +141,7 @@ def user_row(user: User, tenant_domain: str) -> dict[str, Any]:
     row: dict[str, Any] = {name: list(v) if v == () else v for name, v in _NEVER_SET.items()}
     row |= {name: user.properties.get(name) for name in TEXTS}
     row |= {name: list(user.properties.get(name) or []) for name in LISTS}
+    row |= {name: value for name, value in user.properties.items() if EXTENSION.fullmatch(name)}
     return row | {
         "id": user.id,
         "mail": user.mail,
@@ -149,7 +154,6 @@ def user_row(user: User, tenant_domain: str) -> dict[str, Any]:
         "createdDateTime": iso(user.created_at),
         "deletedDateTime": iso(user.deleted_at) if user.deleted_at else None,
         "identities": [identity],
-        "proxyAddresses": list(user.properties.get("proxyAddresses") or []),
         "signInSessionsValidFromDateTime": iso(user.sessions_valid_from or user.created_at),
         "onPremisesExtensionAttributes": dict(user.properties.get("onPremisesExtensionAttributes") or {}),
         "signInActivity": None if signed_in is None else {"lastSignInDateTime": signed_in},

@@ -7,6 +7,7 @@ from typing import Any
 
 from b2b_idp.graph.api import Answer, Call, More, Route, not_found, writer
 from b2b_idp.graph.body import bad, check_writable, instant, without_annotations
+from b2b_idp.graph.directory_extensions import checked_extensions, is_extension, selected_extensions
 from b2b_idp.graph.objects import OBJECT_PROPERTIES, expanded
 from b2b_idp.graph.odata.query import Query
 from b2b_idp.graph.user_documents import (
@@ -91,8 +92,10 @@ def _list(call: Call) -> Answer:
 
 
 def _get(call: Call, key: str) -> Answer:
-    query = _query(call)
+    extensions = selected_extensions(call)
+    query = call.query(PROPERTIES | extensions.keys(), expandable=_EXPANDABLE, searchable=_SEARCHABLE)
     row, more = user_row(find_user(call, key), domain_of_tenant(call)), _more(call, query)
+    row |= {name: row.get(kept) for name, kept in extensions.items()}
     answer = call.entity("users", row, query.select, query.expand)
     shown = answer if query.select else {k: v for k, v in answer.items() if k in DEFAULT or k.startswith("@odata.")}
     return shown | dict(more(row) if more else {})
@@ -103,7 +106,7 @@ def changed(user: User, change: dict[str, Any]) -> User:
 
     Raises Problem(BAD_REQUEST).
     """
-    new = {name: value for name, value in change.items() if name in TEXTS or name in LISTS}
+    new = {name: value for name, value in change.items() if name in TEXTS or name in LISTS or is_extension(name)}
     if new.get("otherMails"):
         new["otherMails"] = [checked_address(address) for address in new["otherMails"]]
     name = "onPremisesExtensionAttributes"
@@ -114,6 +117,10 @@ def changed(user: User, change: dict[str, Any]) -> User:
     return replace(user, properties=written(user.properties, new, "administrator"))
 
 
+def _standard(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if not is_extension(name)}
+
+
 def _patch(call: Call, key: str) -> Answer:
     user = find_user(call, key)
     body = without_annotations(call.body())
@@ -121,7 +128,8 @@ def _patch(call: Call, key: str) -> Answer:
         raise bad("The body names nothing to change.")
     before = user_row(user, domain_of_tenant(call))
     check_writable(body, READ_ONLY)
-    change = parse(UserChange, body).model_dump(exclude_unset=True)
+    extensions = checked_extensions(call, body)
+    change = parse(UserChange, _standard(body)).model_dump(exclude_unset=True) | extensions
     guard_person(call, user)
     if change.get("userPrincipalName", user.upn) != user.upn:
         raise bad("userPrincipalName cannot be changed here.")
@@ -142,7 +150,7 @@ def _create(call: Call) -> Answer:
     """A member; guests are invited."""
     body = without_annotations(call.body())
     check_writable(body, READ_ONLY)
-    new = parse(NewUser, body)
+    new, extensions = parse(NewUser, _standard(body)), checked_extensions(call, body)
     address = checked_address(new.userPrincipalName)
     w = writer(call)
     if w.users.upn_taken(address):
@@ -150,7 +158,8 @@ def _create(call: Call) -> Answer:
     if new.userType == "Guest":
         raise bad("Guests are invited: POST /invitations.")
     user = User(id=call.moment.new_id(), user_type="Member", upn=address, mail=None, created_at=call.moment.at)
-    user = replace(changed(user, new.model_dump(exclude_unset=True)), account_enabled=new.accountEnabled is not False)
+    user = changed(user, new.model_dump(exclude_unset=True) | extensions)
+    user = replace(user, account_enabled=new.accountEnabled is not False)
     w.users.add(user)
     row = default_row(user, domain_of_tenant(call))
     call.target("User", user.id, user.display_name, {}, row)

@@ -30,13 +30,14 @@ from b2b_idp.store.configuration import (
 
 
 class ClaimsMappingDocument(BaseModel):
-    """Graph's claimsMappingPolicy: its definition is JSON in a text, or for people the same JSON as an object."""
+    """Graph's claimsMappingPolicy: its definition is an array of one JSON text; the text, or for people the same JSON
+    as an object, may also be written without the array."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
     id: str | None = None
     displayName: Annotated[str, StringConstraints(min_length=1, max_length=256)]
     description: Annotated[str, StringConstraints(max_length=1024)] | None = None
-    definition: Annotated[list[str], Field(min_length=1, max_length=1)] | dict[str, Any]
+    definition: Annotated[list[str | dict[str, Any]], Field(min_length=1, max_length=1)] | dict[str, Any] | str
     isOrganizationDefault: bool | None = None
     b2bIdp: Any = None
     """Read-only; ignored when sent back."""
@@ -60,11 +61,11 @@ def checked_policy(kind: str, document: Mapping[str, Any], named: Named) -> dict
 
 def _check_mapping(document: dict[str, Any]) -> None:
     definition = parse(ClaimsMappingDocument, document).definition
-    compile_mapping(definition)
+    given = definition[0] if isinstance(definition, list) else definition
+    compile_mapping([given] if isinstance(given, str) else given)
     for name in ("id", "b2bIdp"):
         document.pop(name, None)
-    if isinstance(definition, dict):
-        document["definition"] = [json.dumps(definition, ensure_ascii=False)]
+    document["definition"] = [given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)]
 
 
 _READ_ONLY = frozenset({"id", "createdDateTime", "modifiedDateTime", "requirementsSatisfied", "policyType", "version"})

@@ -145,6 +145,11 @@ class App:
     sp_properties: Mapping[str, Any] = field(default_factory=dict)
 
 
+def all_tags(application: Mapping[str, Any], service_principal: Mapping[str, Any]) -> list[str]:
+    """A service principal's tags: its own and, as in Graph, those of its application; each once."""
+    return list(dict.fromkeys([*(service_principal.get("tags") or ()), *(application.get("tags") or ())]))
+
+
 @dataclass(frozen=True, slots=True)
 class AppSecret:
     """A client secret: a keyed hash, never the secret."""

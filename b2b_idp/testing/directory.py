@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from flask import Flask
 
 from b2b_idp.extension import B2BIdp
+from b2b_idp.guests.invite import LIFETIME
 from b2b_idp.testing.guest import GuestDriver
 from b2b_idp.testing.home_tenant import ScriptedHome
 from b2b_idp.testing.values import CALLBACK, KitApp, KitGroup, KitGuest, KitHome
@@ -18,7 +19,7 @@ from b2b_idp.testing.vendors import VENDORS
 from b2b_idp.testing.walker import Walker
 from b2b_idp.testing.wsgi import exchange
 
-ALWAYS = {"startDateTime": "2000-01-01T00:00:00Z", "endDateTime": "2200-01-01T00:00:00Z"}
+ALWAYS = {"startDateTime": "1970-01-01T00:00:00Z", "endDateTime": "2200-01-01T00:00:00Z"}
 """A secret's life that no time travel of a test leaves."""
 LONGEST_TRIP = 3600
 """Seconds back in time that the administrator's token is still used."""
@@ -33,6 +34,8 @@ class Directory:
 
     def __init__(self) -> None:
         self._homes: dict[str, KitHome] = {}
+        self._invitations: dict[str, tuple[str, datetime]] = {}
+        """User id → invitation, and when it lapses."""
         self._token: tuple[str, float] | None = None
         self._names: dict[str, str] = {}
         """Ids and addresses that were made, and what they stand for."""
@@ -156,7 +159,17 @@ class Directory:
         if properties:
             self.graph("PATCH", f"/users/{user_id}", properties)
         self._names[user_id] = f"<{email}>"
+        self._invitations[user_id] = (invitation["id"], datetime.now(UTC) + LIFETIME)
         return KitGuest(user_id, email, invitation["inviteRedeemUrl"], self._driver())
+
+    def _invite_again(self, guest: KitGuest) -> None:
+        """Sends a guest whose invitation lapsed before it was taken up another."""
+        id, lapses_at = self._invitations.get(guest.id, ("", None))
+        if lapses_at is None or datetime.now(UTC) < lapses_at:
+            return
+        del self._invitations[guest.id]
+        if self.graph("GET", f"/invitations/{id}")["status"] == "PendingAcceptance":
+            self.graph("POST", f"/invitations/{id}/resend")
 
     def member(self, upn: str, **properties: Any) -> KitGuest:
         """A member of the organisation, who signs in at its own provider (`home_tenant(…, own=True)`)."""

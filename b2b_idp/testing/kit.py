@@ -6,8 +6,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -20,7 +19,7 @@ from b2b_idp.testing.cases import Case, differences
 from b2b_idp.testing.directory import Directory
 from b2b_idp.testing.explaining import explain
 from b2b_idp.testing.home_tenant import Account
-from b2b_idp.testing.loopback import Loopback
+from b2b_idp.testing.loopback import Loopback, Served
 from b2b_idp.testing.passkey import SoftwarePasskey
 from b2b_idp.testing.token_claims import TokenClaims, assert_claims
 from b2b_idp.testing.values import (
@@ -118,7 +117,8 @@ class Kit(Directory):
         make's words that a password was used, or with `mfa=True` that two factors were. `step_up` is the amr it answers
         with when it is asked for MFA and what it said is not MFA; True: its make's words for it; default: it cannot,
         and answers the same. `passkey` is in the guest's hand from now on: registered where one may be, used where one
-        is asked for. Further arguments are authorization request parameters (prompt="login").
+        is asked for. Further arguments are authorization request parameters (prompt="login"). A guest whose invitation
+        has lapsed, as a test travelled in time, is sent another first.
         """
         guest.driver.passkey = passkey or guest.driver.passkey
         verifier = base64.urlsafe_b64encode(sha256(guest.id.encode()).digest()).decode().rstrip("=")
@@ -136,6 +136,7 @@ class Kit(Directory):
         } | parameters
         url = f"{self.issuer}/authorize?{urlencode(query)}"
         home = self.script(guest, amr=amr, acr=acr, auth_time=auth_time, mfa=mfa, step_up=step_up)
+        self._invite_again(guest)
         guest.driver.email = None
         went = self._walk(guest, url, home, follow=False)
         answer = {k: v[0] for k, v in parse_qs(urlsplit(went.url).query).items()} if went.finished else {}
@@ -357,14 +358,11 @@ class Kit(Directory):
 
         return send
 
-    @contextmanager
-    def serve(self) -> Iterator[str]:
-        """The provider listening at its issuer's address, for browser tests and apps in other languages."""
+    def serve(self) -> Served:
+        """Has the provider listen at its issuer's address, for browser tests and apps in other languages: the address,
+        to the end of the `with` where there is one, else of the test."""
         self._server.start()
-        try:
-            yield self.issuer
-        finally:
-            self._server.stop()
+        return Served(self.issuer, self._server.stop)
 
 
 def code_in(text: str) -> str | None:

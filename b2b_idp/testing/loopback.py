@@ -5,9 +5,10 @@ from __future__ import annotations
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Self
 
 from b2b_idp.testing.wsgi import WsgiApp, exchange
 
@@ -31,7 +32,10 @@ class Loopback:
         return self._server is not None
 
     def start(self) -> None:
-        """Raises OSError when the port was given up by `release` and is somebody else's."""
+        """Nothing where it answers already. Raises OSError when the port was given up by `release` and is somebody
+        else's."""
+        if self.running:
+            return
         held, self._held = self._held or _taken(self.port), None
         self._server = _Server(held, self._app)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(POLL,), daemon=True)
@@ -54,6 +58,23 @@ class Loopback:
         if self._held is not None:
             self._held.close()
             self._held = None
+
+
+class Served(str):
+    """The address of something that listens; as a context manager it stops at the end."""
+
+    stop: Callable[[], None]
+
+    def __new__(cls, address: str, stop: Callable[[], None]) -> Self:
+        served = super().__new__(cls, address)
+        served.stop = stop
+        return served
+
+    def __enter__(self) -> str:
+        return str(self)
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
 
 class _Server(ThreadingHTTPServer):

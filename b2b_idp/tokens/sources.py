@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from b2b_idp.model.directory import App
+from b2b_idp.model.directory import App, all_tags
 from b2b_idp.tokens.gather import Subject
 
 
@@ -48,4 +48,4 @@ def _principal_name(subject: Subject) -> str:
 
 
 def _service_principal(app: App) -> Mapping[str, Any]:
-    return {"displayname": app.display_name, "objectid": app.sp_id, "tags": app.sp_properties.get("tags")}
+    return {"displayname": app.display_name, "objectid": app.sp_id, "tags": all_tags(app.properties, app.sp_properties)}

@@ -45,6 +45,11 @@ def test_join_of_a_claim_and_a_parameter(claim, parameter, made):
     assert transformed("Join", {claim: "department"}, {parameter: "x", "separator": "@"}).value == made
 
 
+def test_join_of_two_parameters_is_a_constant():
+    made = transformed("Join", {}, {"string1": "a", "string2": "b", "separator": "-"})
+    assert (made.value, made.steps) == ("a-b", ("Join t → 'a-b'",))
+
+
 def test_join_without_separator_has_none():
     assert transformed("Join", {"string1": "department"}, {"string2": "x"}).value == "Salesx"
 

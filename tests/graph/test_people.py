@@ -131,6 +131,15 @@ def test_null_takes_a_property_away(api):
     assert api.get(f"/users/{guest}?$select=department")["department"] is None
 
 
+def test_proxy_addresses_are_an_administrators_to_set(api):
+    guest = api.guest()
+    addresses = ["SMTP:alice@contoso.example", "smtp:a@contoso.example", "X500:/o=Contoso/cn=Alice Alder"]
+    assert api.call("PATCH", f"/users/{guest}", {"proxyAddresses": addresses}).status_code == 204
+    assert api.get(f"/users/{guest}?$select=proxyAddresses")["proxyAddresses"] == addresses
+    api.call("PATCH", f"/users/{guest}", {"proxyAddresses": None})
+    assert api.get(f"/users/{guest}?$select=proxyAddresses")["proxyAddresses"] == []
+
+
 READ_ONLY = {
     "id": NOBODY,
     "externalUserState": "Accepted",
@@ -139,7 +148,6 @@ READ_ONLY = {
     "creationType": None,
     "b2bIdp": {},
     "colour": "red",
-    "proxyAddresses": [],
     "userPrincipalName": "root@contoso.example",
 }
 BAD = {
@@ -148,6 +156,7 @@ BAD = {
     "businessPhones": "1",
     "displayName": 5,
     "otherMails": [1],
+    "proxyAddresses": ["alice@contoso.example"],
     "userType": "Owner",
     "onPremisesExtensionAttributes": {"extensionAttribute16": "x"},
 }

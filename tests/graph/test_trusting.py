@@ -287,6 +287,17 @@ def test_a_mapping_is_assigned_once_and_cannot_be_deleted_while_it_is(api):
     assert api.call("DELETE", f"{MAPPINGS}/{policy['id']}").status_code == 204
 
 
+@pytest.mark.parametrize("written", [lambda d: [json.dumps(d)], json.dumps, lambda d: [d], lambda d: d])
+def test_however_a_definition_is_written_it_is_shown_as_graph_has_it(api, written):
+    document = json.loads(mapping(DEPARTMENT)["definition"][0])
+    policy = api.made(MAPPINGS, mapping() | {"definition": written(document)})
+    assert [json.loads(text) for text in policy["definition"]] == [document]
+    _, sp = api.app(api={"acceptMappedClaims": True})
+    asked = {"userId": api.guest(), "claimsMappingPolicy": {"definition": written(document)}}
+    tried = api.call("POST", f"/servicePrincipals/{sp['id']}/previewToken", asked).json
+    assert "dept" in [e["claim"] for e in tried["explanations"]["idToken"]]
+
+
 def test_a_mapping_may_be_written_as_the_json_itself_and_is_shown_as_graph_has_it(api):
     document = json.loads(mapping(DEPARTMENT)["definition"][0])
     policy = api.made(MAPPINGS, mapping() | {"definition": document})
@@ -296,6 +307,14 @@ def test_a_mapping_may_be_written_as_the_json_itself_and_is_shown_as_graph_has_i
     changed = {"definition": {"ClaimsMappingPolicy": {"Version": 2}}}
     assert api.refused("PATCH", f"{MAPPINGS}/{policy['id']}", changed)[0] == 400
     assert api.get(f"{MAPPINGS}/{policy['id']}")["definition"] == [text]
+
+
+@pytest.mark.parametrize("address", ["policies/claimsMappingPolicies", "directoryObjects"])
+def test_a_mapping_is_assigned_by_either_of_its_addresses(api, address):
+    policy, (_, sp) = api.made(MAPPINGS, mapping(DEPARTMENT)), api.app()
+    path = f"/servicePrincipals/{sp['id']}/claimsMappingPolicies"
+    api.call("POST", f"{path}/$ref", {"@odata.id": f"{BASE}/{address}/{policy['id']}"})
+    assert [p["id"] for p in api.get(path)["value"]] == [policy["id"]]
 
 
 @pytest.mark.parametrize("claim", ["iss", "sub", "aud", "amr", "acr", "groups", "xms_x", "cnf", "oid", "OID", "Iss"])
@@ -312,6 +331,8 @@ def test_n_147_a_mapping_to_a_restricted_claim_is_a_400(api, claim):
         {"displayName": "x", "definition": []},
         {"displayName": "x", "definition": ["{"]},
         {"displayName": "x", "definition": [5]},
+        {"displayName": "x", "definition": "{"},
+        {"displayName": "x", "definition": [{}, {}]},
         {"displayName": "x", "definition": 5},
         mapping(Version=2),
         mapping() | {"colour": 1},

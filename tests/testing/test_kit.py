@@ -134,6 +134,24 @@ def test_in_frozen_time_each_sign_in_has_its_own_decision(b2b_idp):
 # --- a port ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("when", ["1999-01-01", "2031-05-05"])
+def test_a_guest_who_was_invited_now_signs_in_at_any_time(b2b_idp, when):
+    b2b_idp.home_tenant("fabrikam.example")
+    maria, app = b2b_idp.invite("maria@fabrikam.example"), b2b_idp.app("crm")
+    with freeze_time(when):
+        assert b2b_idp.sign_in(maria, app).error is None
+
+
+def test_without_with_it_is_served_to_the_end_of_the_test(b2b_idp):
+    address = b2b_idp.serve()
+    assert b2b_idp.serve() == address == b2b_idp.issuer
+    found = urllib3.request("GET", f"{address}/.well-known/openid-configuration").json()
+    assert found["issuer"] == address
+    b2b_idp.close()
+    with pytest.raises(urllib3.exceptions.HTTPError):
+        urllib3.request("GET", address, retries=False)
+
+
 def test_the_port_is_silent_before_and_after_it_is_served(b2b_idp):
     def answers():
         try:

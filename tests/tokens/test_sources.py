@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from b2b_idp.claims.mapping import compile_mapping
-from b2b_idp.model.directory import App, Tenant, User
+from b2b_idp.model.directory import App, Tenant, User, all_tags
 from b2b_idp.tokens.gather import Subject
 from b2b_idp.tokens.sources import sources_of
 
@@ -86,3 +86,8 @@ def test_a_directory_extension_is_the_property_of_its_name():
 def test_application_is_the_client_and_the_others_the_app_that_the_token_is_for(source, name):
     ids = {"displayname": name, "objectid": f"sp-{name}", "tags": "one"}
     assert {id: read({"Source": source, "ID": id}) for id in ids} == ids
+
+
+def test_the_tags_of_an_application_are_its_service_principals_too():
+    assert all_tags({"tags": ["one", "three"]}, {"tags": ["one", "two"]}) == ["one", "two", "three"]
+    assert all_tags({"tags": None}, {}) == []
