@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -127,11 +128,16 @@ def verify(certificate: bytes, token: str, typ: str, at: datetime, *, expired_to
 
 
 def kid_in(token: str) -> str:
-    """The kid that a token's header names; empty for what is no JWT."""
+    """The kid that a token's header names; empty for what is no JWT, or names none of the form that ours have."""
     try:
-        return str(jwt.get_unverified_header(token).get("kid", ""))
+        kid = jwt.get_unverified_header(token).get("kid")
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
         return ""
+    return kid if isinstance(kid, str) and _KID.fullmatch(kid) else ""
+
+
+_KID = re.compile(r"[A-Za-z0-9_-]{43}")
+"""An RFC 7638 thumbprint by SHA-256."""
 
 
 def _bad(say: str) -> Problem:
