@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from base64 import b64decode, b64encode
 from datetime import timedelta
@@ -231,6 +232,17 @@ def test_a_key_that_cannot_be_read_is_400_and_nothing_is_changed(world, password
     answer = pfx(world, world.crm, password, content)
     assert answer.status_code == 400 and "PKCS #12" in answer.json["error"]["message"]
     assert world.done("GET", SP.format(world.crm.sp_id))["keyCredentials"] == []
+
+
+def test_a_file_that_takes_for_ever_to_open_is_400_and_nobody_waits_for_it(world):
+    # the last of a PKCS #12 file is how often its password is hashed
+    content = pfx_file()
+    assert content[-67:-65] == b"\x30\x41" and content.endswith(b"\x02\x02\x08\x00")
+    inner = content[4:-67] + b"\x30\x43" + content[-65:-4] + b"\x02\x04\x7f\xff\xff\xff"
+    begun = time.monotonic()
+    answer = pfx(world, world.crm, content=b"\x30\x82" + len(inner).to_bytes(2) + inner)
+    assert answer.status_code == 400 and "iterations" in answer.json["error"]["message"]
+    assert time.monotonic() - begun < 20
 
 
 @pytest.mark.parametrize(
