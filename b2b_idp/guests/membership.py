@@ -83,10 +83,13 @@ def refresh(store: Store, moment: Callable[[], Moment]) -> Iterator[Step]:
         if progress.behind:
             yield _go_on(store, moment())
         else:
-            with store.write() as w:
-                now = w.memberships.progress()
-                assert now is not None
-                _follow(w, now.settled_seq, moment())
+            store.transact(lambda w: _go_after(w, moment()))
+
+
+def _go_after(w: Writer, moment: Moment) -> None:
+    progress = w.memberships.progress()
+    assert progress is not None
+    _follow(w, progress.settled_seq, moment)
 
 
 def _go_on(store: Store, moment: Moment) -> Step:
@@ -96,7 +99,8 @@ def _go_on(store: Store, moment: Moment) -> Step:
         assert progress is not None
         people = r.users.page(progress.pass_after, BATCH) if r.memberships.rules.by_group else []
         differ = {d.user_id for d in r.memberships.differences(people, moment.at)}
-    with store.write() as w:
+
+    def write(w: Writer) -> Step:
         now = w.memberships.progress()
         assert now is not None
         if (now.pass_after, now.rules_version, now.behind) != (progress.pass_after, version, True):
@@ -109,16 +113,21 @@ def _go_on(store: Store, moment: Moment) -> Step:
             w.memberships.go_on(people[-1].id)
         else:
             _end_pass(w, moment)
-    return Step(len(people), sum(len(d.enters) for d in found), sum(len(d.leaves) for d in found))
+        return Step(len(people), sum(len(d.enters) for d in found), sum(len(d.leaves) for d in found))
+
+    return store.transact(write)
 
 
 def start_over(store: Store) -> int:
     """Has the next `refresh` look at every user, unless a pass is under way; how many users there are to look at."""
-    with store.write() as w:
+
+    def want(w: Writer) -> int:
         progress = w.memberships.progress()
         if progress is not None and not progress.behind:
             w.memberships.want_pass()
         return w.users.count()
+
+    return store.transact(want)
 
 
 def follow_clock(store: Store, moment: Moment) -> None:
