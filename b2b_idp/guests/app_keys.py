@@ -27,8 +27,9 @@ MAX_KEYS = 10
 def add_certificate(w: Writer, row: AppRow, display_name: str, ends_at: datetime | None, moment: Moment) -> AppKey:
     """A new key in a certificate of its own, whose private half nobody ever sees. `display_name` begins with `CN=`."""
     name = display_name.removeprefix("CN=")
-    if name == display_name or not 1 <= len(name) <= 64 or not name.isprintable():
-        raise _bad("displayName begins with CN=, and its name has 1 to 64 characters.")
+    # an X.509 name is as long as its UTF-8
+    if name == display_name or not name.isprintable() or not 1 <= len(name.encode()) <= 64:
+        raise _bad("displayName begins with CN=, and its name has 1 to 64 bytes of printable text.")
     starts_at = moment.at.replace(microsecond=0)
     ends_at = starts_at + KEY_LIFETIME if ends_at is None else ends_at.replace(microsecond=0)
     if not moment.at < ends_at <= starts_at + timedelta(days=3 * 366):

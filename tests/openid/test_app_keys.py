@@ -250,6 +250,7 @@ def test_a_file_that_takes_for_ever_to_open_is_400_and_nobody_waits_for_it(world
     [
         {"displayName": "CRM"},
         {"displayName": "CN="},
+        {"displayName": "CN=" + "\u00fc" * 33},
         {"displayName": "CN=x", "endDateTime": "2020-01-01T00:00:00Z"},
         {"displayName": "CN=x", "endDateTime": "2036-01-01T00:00:00Z"},
         {},

@@ -297,3 +297,14 @@ def test_many_may_bring_the_members_of_dynamic_groups_up_to_date_at_the_same_tim
             one.result()
     with store.read() as r:
         assert len(r.apps.members("all")) == 450
+
+
+@pytest.mark.parametrize("text", ["\0", "\ud800"], ids=ascii)
+def test_nobody_is_found_by_what_no_database_can_keep(store, text):
+    """As a NUL in an address: 400, where PostgreSQL has a failure."""
+    for look in (lambda r: r.apps.by_client_id(text), lambda r: r.apps.group(text), lambda r: r.app_keys.by_kid(text)):
+        try:
+            with store.read() as r:
+                assert not look(r)
+        except Problem as refused:
+            assert refused.code is Code.BAD_REQUEST
