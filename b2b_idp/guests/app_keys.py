@@ -44,8 +44,10 @@ def _add(w: Writer, row: AppRow, key_id: str, display_name: str, certified: Cert
         raise _bad(f"an application has at most {MAX_KEYS} signing keys. Remove one first.")
     check_algorithm(row.application, others=True)
     kid = app_keys.kid_of(certified.certificate)
-    if any(k.kid == kid or k.key_id == key_id for k in others):
+    if any(k.kid == kid for k in others):
         raise Problem(Code.CONFLICT, "The application has this signing key already.")
+    if w.app_keys.is_taken(key_id):
+        raise Problem(Code.CONFLICT, "Another signing key has this keyId. Give the new one a keyId of its own.")
     starts_at, ends_at = app_keys.valid_between(certified.certificate)
     if ends_at <= moment.at:
         raise _bad("the certificate is not valid any more.")

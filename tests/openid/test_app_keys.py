@@ -353,3 +353,12 @@ def test_keys_that_do_not_belong_together_are_400_and_nothing_is_changed(world, 
     answer = world.call("PATCH", SP.format(world.crm.sp_id), body)
     assert answer.status_code == 400 and says in answer.json["error"]["message"]
     assert world.done("GET", SP.format(world.crm.sp_id))["keyCredentials"] == []
+
+
+def test_the_key_id_of_another_applications_key_is_taken(world):
+    add_key(world, world.api())
+    keys = world.done("GET", SP.format(world.api_row.sp_id))["keyCredentials"]
+    taken = next(k["keyId"] for k in keys if k["usage"] == "Sign")
+    body = {"keyCredentials": [sign_entry(pfx_file(), taken)], "passwordCredentials": [PASSWORD | {"keyId": taken}]}
+    assert world.call("PATCH", SP.format(world.crm.sp_id), body).status_code == 409
+    assert world.done("GET", SP.format(world.api_row.sp_id))["keyCredentials"] == keys
