@@ -89,7 +89,7 @@ class Settings:
     """All settings of one instance. `load` reads them; each part is then given only what it uses."""
 
     issuer: str = setting("The address that guests and apps see; byte for byte the `iss` of every token.", _issuer)
-    database_url: str = setting("sqlite:///FILE.", _text, "", secret=True)
+    database_url: str = setting("sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE.", _text, "", secret=True)
     keys_dir: str = setting("The folder of signing keys and the master key.", _text, "keys")
     mail_url: str = setting(
         "smtp://[user:password@]host[:port][?starttls=1] or smtps://…; empty: mail stays in the outbox.",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from b2b_idp.model.audited import differences, directory_audit
@@ -83,13 +84,13 @@ def refresh(store: Store, moment: Callable[[], Moment]) -> Iterator[Step]:
         if progress.behind:
             yield _go_on(store, moment())
         else:
-            store.transact(lambda w: _go_after(w, moment()))
+            store.transact(partial(_follow_on, moment=moment()))
 
 
-def _go_after(w: Writer, moment: Moment) -> None:
-    progress = w.memberships.progress()
-    assert progress is not None
-    _follow(w, progress.settled_seq, moment)
+def _follow_on(w: Writer, *, moment: Moment) -> None:
+    now = w.memberships.progress()
+    assert now is not None
+    _follow(w, now.settled_seq, moment)
 
 
 def _go_on(store: Store, moment: Moment) -> Step:

@@ -4,12 +4,14 @@ and a slow host holds only so many threads."""
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
 
@@ -50,6 +52,16 @@ class Answer:
     body: bytes
 
 
+@cache
+def _tls(_file: str | None, _folder: str | None) -> ssl.SSLContext:
+    """The machine's certificate authorities, those of OpenSSL's variables if set: read once, which takes longer than a
+    sign-in."""
+    tls = create_urllib3_context()
+    tls.load_default_certs()
+    tls.sslsocket_class = _TlsSocket
+    return tls
+
+
 class Http:
     """Guarded GET and form POST, thread-safe. No redirects, no proxies, no content encodings.
 
@@ -60,15 +72,12 @@ class Http:
     def __init__(self, allowed: Allowed, limits: Limits = Limits()) -> None:
         self._allowed = allowed
         self._limits = limits
-        tls = create_urllib3_context()
-        tls.load_default_certs()
-        tls.sslsocket_class = _TlsSocket
         self._pool = urllib3.PoolManager(
             num_pools=200,
             maxsize=limits.at_once,
             retries=False,
             timeout=Timeout(connect=limits.connect, read=limits.read),
-            ssl_context=tls,
+            ssl_context=_tls(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
         )
         self._pool.pool_classes_by_scheme = _pools(allowed)
         self._gates: dict[str, threading.BoundedSemaphore] = {}

@@ -97,7 +97,11 @@ class MembershipsReader:
 
     def groups_around(self, user: User, at: datetime) -> list[str]:
         """Ids of the groups that have this user directly or through other groups, in order."""
-        found = set(self.groups_of(user, at))
+        return self.with_those_around(self.groups_of(user, at))
+
+    def with_those_around(self, group_ids: Collection[str]) -> list[str]:
+        """Ids of these groups and of all that have one of them, directly or through other groups, in order."""
+        found = set(group_ids)
         open_ = found
         while open_:
             open_ = set(self._groups_of_groups(open_)) - found

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from b2b_idp.store.tables import metadata
@@ -27,8 +29,24 @@ def config() -> Config:
 
 
 def create_all(engine: Engine) -> None:
-    """The newest schema at once, for a database in memory."""
-    metadata.create_all(engine)
+    """The newest schema at once, for a SQLite database in memory: one that was made before is copied."""
+    raw = engine.raw_connection()
+    cast(sqlite3.Connection, raw.driver_connection).deserialize(_schema())
+    raw.close()
+
+
+@cache
+def _schema() -> bytes:
+    """A SQLite database with nothing but the schema."""
+    engine = create_engine("sqlite://")
+    with engine.begin() as connection:
+        metadata.create_all(connection)
+    raw = engine.raw_connection()
+    try:
+        return cast(sqlite3.Connection, raw.driver_connection).serialize()
+    finally:
+        raw.close()
+        engine.dispose()
 
 
 def migrate(engine: Engine, to: str = "head") -> None:

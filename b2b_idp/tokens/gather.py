@@ -59,15 +59,17 @@ class Subject:
 def membership(r: Reader, user: User, at: datetime, *, nested: bool) -> Membership:
     """The groups of this person, as they are now; `around` is the same as `direct` unless it is asked for."""
     direct = tuple(r.memberships.groups_of(user, at))
-    return Membership(direct, tuple(r.memberships.groups_around(user, at)) if nested else direct)
+    return Membership(direct, tuple(r.memberships.with_those_around(direct)) if nested else direct)
 
 
 def subject_of(
     r: Reader, user: User, app: App, home: Home | None, at: datetime, trial: ClaimsMapping | None = None
 ) -> Subject:
     """The subject as the store has it now. `trial` stands in for the app's policy in a preview."""
-    member_of = membership(r, user, at, nested=bool(_NESTED & set(app.group_membership_claims)))
     ask = bool(app.roles) or app.assignment_required
+    member_of = Membership((), ())
+    if ask or app.group_membership_claims:
+        member_of = membership(r, user, at, nested=bool(_NESTED & set(app.group_membership_claims)))
     held = set(r.apps.role_ids(app.sp_id, [user.id, *member_of.direct])) if ask else set()
     configuration = r.configuration
     kept = configuration.claims_mappings.get(app.claims_policy_id) if app.claims_policy_id else None

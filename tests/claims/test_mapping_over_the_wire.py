@@ -137,7 +137,7 @@ def test_n_147_what_became_bad_or_came_by_other_means_is_left_out_logged_and_sho
         w.documents.add_policy(row)
     world.unassign()
     world.assign(row.id)
-    token = world.sign_in(world.alice, world.crm, amr=["pwd"]).id_token
+    token = world.sign_in(world.alice, world.crm, amr=["pwd"], prompt="login").id_token
     assert (token["dept"], token["amr"]) == ("Sales", ["pwd"])
     assert token["sub"] != "1" and "ＡＭＲ" not in token
     problems = world.graph("GET", f"{MAPPINGS}/{row.id}")["b2bIdp"]["problems"]

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from copy import copy
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,11 +19,14 @@ B2B_IDP = [sys.executable, "-m", "b2b_idp.cli"]
 
 
 class Instance:
-    """One instance on a port of its own; `issuer` when it stands behind a front. `kill` and `start` may be called at
-    any time."""
+    """One instance on a port of its own; `issuer` when it stands behind a front, `database` where it is not a file of
+    its own. `kill` and `start` may be called at any time."""
 
-    def __init__(self, data: Path, port: int, issuer: str | None = None) -> None:
+    def __init__(self, data: Path, port: int, issuer: str | None = None, database: str = "") -> None:
         self.data, self.port = data, port
+        self._env = os.environ | {"B2B_IDP_ALLOW_PRIVATE_UPSTREAMS": "true"}
+        if database:
+            self._env["B2B_IDP_DATABASE_URL"] = database
         self.issuer = issuer or f"http://127.0.0.1:{port}"
         made = self.run("init", "--data", str(data), "--issuer", self.issuer, "--json")
         self.init: dict[str, Any] = json.loads(made)
@@ -31,16 +35,14 @@ class Instance:
         self._process: subprocess.Popen[bytes] | None = None
 
     def run(self, *arguments: str) -> str:
-        env = os.environ | {"B2B_IDP_ALLOW_PRIVATE_UPSTREAMS": "true"}
-        done = subprocess.run([*B2B_IDP, *arguments], capture_output=True, text=True, env=env, check=False)
+        done = subprocess.run([*B2B_IDP, *arguments], capture_output=True, text=True, env=self._env, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     def start(self) -> None:
-        env = os.environ | {"B2B_IDP_ALLOW_PRIVATE_UPSTREAMS": "true"}
         self._process = subprocess.Popen(
             [*B2B_IDP, "serve", "--data", str(self.data), "--port", str(self.port)],
-            env=env,
+            env=self._env,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
@@ -53,6 +55,12 @@ class Instance:
                 pass
             time.sleep(0.05)
         raise AssertionError("the server did not become ready")
+
+    def beside(self, port: int) -> Instance:
+        """A second server of the same instance, over the same database."""
+        second = copy(self)
+        second.port, second._process = port, None
+        return second
 
     def kill(self) -> None:
         """SIGKILL to the server and its workers: no handler runs, nothing is flushed."""
