@@ -35,7 +35,23 @@ class Made(NamedTuple):
     because: str | None
 
 
-Results = dict[str, Made]
+MOST_WORK = 128 * 1024
+"""Characters that a policy's transformations may read for one token: an expression costs about a microsecond each, and
+a policy holds hundreds, each of which may go through every value of a collection."""
+_EACH = 16
+"""What a run costs beside its characters."""
+_TOO_MUCH = f"the policy's transformations would read more than {MOST_WORK // 1024}K characters for one token"
+
+
+class Results(dict[str, Made]):
+    """What transformations made for one token, by ID; `left` is what those to come may read."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = MOST_WORK
+
+
 Transform = Callable[[Sources, Results], Made]
 Emit = Callable[[Sources, Results], MappedClaim]
 _NONE: Mapping[str, Any] = MappingProxyType({})
@@ -60,7 +76,10 @@ def transform(linked: Linked) -> Transform:
             return skipped(f"{origin} is empty")
         return Made(None, None, f"{name}: skipped, {origin} made nothing", before)
 
-    def ran(texts: list[str]) -> Made:
+    def ran(texts: list[str], results: Results) -> Made:
+        results.left -= _EACH + sum(map(len, texts))
+        if results.left < 0:
+            return skipped(_TOO_MUCH)
         made = run(texts)
         if made is None:
             return Made(texts[0], None, f"{name}: {labels[0]}{texts[0][:80]!r} does not match, skipped", None)
@@ -89,7 +108,7 @@ def transform(linked: Linked) -> Transform:
 
     def once(sources: Sources, results: Results) -> Made:
         given = gathered(sources, results)
-        return given if isinstance(given, Made) else ran(given)
+        return given if isinstance(given, Made) else ran(given, results)
 
     every = next((n for n, i in enumerate(t.inputs) if i.every), None)
     if every is None:
@@ -98,7 +117,11 @@ def transform(linked: Linked) -> Transform:
     def for_each(sources: Sources, results: Results) -> Made:
         several, given = _texts(reads[every](sources, results)), gathered(sources, results)
         if isinstance(given, Made) or len(several) < 2:
-            return given if isinstance(given, Made) else ran(given)
+            return given if isinstance(given, Made) else ran(given, results)
+        beside = _EACH + sum(map(len, given)) - len(given[every])
+        results.left -= beside * len(several) + sum(map(len, several))
+        if results.left < 0:
+            return skipped(_TOO_MUCH)
         made = [(text, run([*given[:every], text, *given[every + 1 :]])) for text in several]
         applied = [m for _, m in made if m and len(m) <= LONGEST_TEXT]
         kept = [m for text, found in made if (m := text if found is None else found) and len(m) <= LONGEST_TEXT]

@@ -72,7 +72,7 @@ class ClaimsMapping:
     def apply(self, sources: Sources) -> list[MappedClaim]:
         """The policy's claims for these sources, in the policy's order. Missing data makes a claim with value None,
         which a token leaves out."""
-        results: Results = {}
+        results = Results()
         for id, run in self.transforms:
             results[id] = run(sources, results)
         return [make(sources, results) for make in self.emits]

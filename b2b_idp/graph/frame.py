@@ -152,8 +152,12 @@ def _view(parts: GraphParts, throttle: Throttle, route: Route, getter: Route | N
                 call = _authorise(parts, throttle, route, r, moment, ids)
                 return _answered(call, route.handler(call, **ids))
 
+        counted = False
+
         def write(w: Writer) -> Response:
-            call = _authorise(parts, throttle, route, w, moment, ids)
+            nonlocal counted
+            call = _authorise(parts, None if counted else throttle, route, w, moment, ids)
+            counted = True
             key = _answer_key(call, route)
             earlier = w.directory.answer(key, moment.at - REPEATED_WITHIN) if key else None
             if earlier is not None:
@@ -178,10 +182,12 @@ def _view(parts: GraphParts, throttle: Throttle, route: Route, getter: Route | N
 
 
 def _authorise(
-    parts: GraphParts, throttle: Throttle, route: Route, r: Reader, moment: Moment, ids: dict[str, str]
+    parts: GraphParts, throttle: Throttle | None, route: Route, r: Reader, moment: Moment, ids: dict[str, str]
 ) -> Call:
+    """`throttle` is None where the request was counted: its transaction is run again."""
     call = called(parts, r, moment)
-    throttle.check(call.caller.app_id, moment)
+    if throttle is not None:
+        throttle.check(call.caller.app_id, moment)
     if route.path.startswith("/me"):
         if call.user is None:
             raise Problem(Code.BAD_REQUEST, "/me is for apps that act for a person: send a delegated token.")

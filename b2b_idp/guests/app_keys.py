@@ -27,8 +27,9 @@ MAX_KEYS = 10
 def add_certificate(w: Writer, row: AppRow, display_name: str, ends_at: datetime | None, moment: Moment) -> AppKey:
     """A new key in a certificate of its own, whose private half nobody ever sees. `display_name` begins with `CN=`."""
     name = display_name.removeprefix("CN=")
-    if name == display_name or not 1 <= len(name) <= 64 or not name.isprintable():
-        raise _bad("displayName begins with CN=, and its name has 1 to 64 characters.")
+    # an X.509 name is as long as its UTF-8
+    if name == display_name or not name.isprintable() or not 1 <= len(name.encode()) <= 64:
+        raise _bad("displayName begins with CN=, and its name has 1 to 64 bytes of printable text.")
     starts_at = moment.at.replace(microsecond=0)
     ends_at = starts_at + KEY_LIFETIME if ends_at is None else ends_at.replace(microsecond=0)
     if not moment.at < ends_at <= starts_at + timedelta(days=3 * 366):
@@ -43,8 +44,10 @@ def _add(w: Writer, row: AppRow, key_id: str, display_name: str, certified: Cert
         raise _bad(f"an application has at most {MAX_KEYS} signing keys. Remove one first.")
     check_algorithm(row.application, others=True)
     kid = app_keys.kid_of(certified.certificate)
-    if any(k.kid == kid or k.key_id == key_id for k in others):
+    if any(k.kid == kid for k in others):
         raise Problem(Code.CONFLICT, "The application has this signing key already.")
+    if w.app_keys.is_taken(key_id):
+        raise Problem(Code.CONFLICT, "Another signing key has this keyId. Give the new one a keyId of its own.")
     starts_at, ends_at = app_keys.valid_between(certified.certificate)
     if ends_at <= moment.at:
         raise _bad("the certificate is not valid any more.")

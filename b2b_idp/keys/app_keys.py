@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from base64 import b64encode, urlsafe_b64encode
+import os
+import re
+import subprocess
+import sys
+from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +17,6 @@ from typing import Any
 
 import jwt
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
@@ -21,18 +24,17 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     load_der_private_key,
-    pkcs12,
 )
 from cryptography.x509.oid import NameOID
 from jwt.algorithms import RSAAlgorithm
 
+from b2b_idp.keys import pfx_reader
 from b2b_idp.keys.ring import LONGEST_TOKEN, Alg, Signer, claims_of, thumbprint
 from b2b_idp.model.directory import AppKey
 from b2b_idp.model.problem import Code, Problem
 
 ALG: Alg = "RS256"
 """What an application's own key signs by: Graph makes RSA keys only."""
-_SMALLEST, _LARGEST = 2048, 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +63,33 @@ def self_signed(common_name: str, starts_at: datetime, ends_at: datetime) -> Cer
 
 
 def from_pfx(content: bytes, password: str) -> Certified:
-    """The key and certificate of a PKCS #12 file. Raises Problem(BAD_REQUEST)."""
+    """The key and certificate of a PKCS #12 file. It says itself how often its password is hashed, which can take
+    hours and lets no other thread run: it is opened in a process of its own, which is ended. Raises
+    Problem(BAD_REQUEST)."""
+    secret = password.encode("utf-8", "replace")
+    program = [sys.executable, "-P", pfx_reader.__file__]
+    found_by = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    given = len(secret).to_bytes(2) + secret + content
     try:
-        private, certificate, _ = pkcs12.load_key_and_certificates(content, password.encode())
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise _bad("a private key cannot be read: send PKCS #12 in base64, and its password as secretText.") from None
-    if not isinstance(private, rsa.RSAPrivateKey) or certificate is None:
-        raise _bad("the PKCS #12 file holds one RSA key and its certificate.")
-    if not _SMALLEST <= private.key_size <= _LARGEST:
-        raise _bad(f"an RSA key has {_SMALLEST} to {_LARGEST} bits.")
-    if certificate.public_key() != private.public_key():
-        raise _bad("key and certificate of the PKCS #12 file do not belong together.")
-    return Certified(certificate.public_bytes(Encoding.DER), _pkcs8(private))
+        done = subprocess.run(  # noqa: S603
+            program, input=given, capture_output=True, timeout=_PATIENCE, env=found_by, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise _bad(_REFUSALS["slow"]) from None
+    private, _, certificate = done.stdout.decode(errors="replace").partition(" ")
+    if not certificate:
+        raise _bad(_REFUSALS.get(private, _REFUSALS["slow"]))
+    return Certified(b64decode(certificate), b64decode(private))
+
+
+_PATIENCE = 3 * pfx_reader.SECONDS
+_REFUSALS = {
+    "unreadable": "a private key cannot be read: send PKCS #12 in base64, and its password as secretText.",
+    "incomplete": "the PKCS #12 file holds one RSA key and its certificate.",
+    "size": f"an RSA key has {pfx_reader.SMALLEST} to {pfx_reader.LARGEST} bits.",
+    "unfit": "key and certificate of the PKCS #12 file do not belong together.",
+    "slow": "the PKCS #12 file takes too long to open: export it with fewer iterations, as OpenSSL does by itself.",
+}
 
 
 def _pkcs8(private: rsa.RSAPrivateKey) -> bytes:
@@ -127,11 +144,16 @@ def verify(certificate: bytes, token: str, typ: str, at: datetime, *, expired_to
 
 
 def kid_in(token: str) -> str:
-    """The kid that a token's header names; empty for what is no JWT."""
+    """The kid that a token's header names; empty for what is no JWT, or names none of the form that ours have."""
     try:
-        return str(jwt.get_unverified_header(token).get("kid", ""))
+        kid = jwt.get_unverified_header(token).get("kid")
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
         return ""
+    return kid if isinstance(kid, str) and _KID.fullmatch(kid) else ""
+
+
+_KID = re.compile(r"[A-Za-z0-9_-]{43}")
+"""An RFC 7638 thumbprint by SHA-256."""
 
 
 def _bad(say: str) -> Problem:

@@ -19,7 +19,7 @@ from b2b_idp.tokens.claims import userinfo as userinfo_claims
 from b2b_idp.tokens.gather import subject_of
 from b2b_idp.tokens.names import pairwise
 from b2b_idp.tokens.occasion import Occasion
-from b2b_idp.tokens.signing import audiences, verified
+from b2b_idp.tokens.signing import is_for, verified
 
 
 def resource_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
@@ -119,10 +119,9 @@ def _introspect(parts: OpenIdParts) -> dict[str, Any]:
         except Problem:
             return {"active": False}
         mine = claims.get("client_id") == client.app.app_id
-        for_me = claims.get("aud") in audiences(w, client.app)
-        if not (mine or for_me):
+        if not (mine or is_for(w, token, claims, client.app)):
             return {"active": False}
-        return {"active": True, "token_type": "Bearer"} | claims
+        return claims | {"active": True, "token_type": "Bearer"}
 
     return parts.store.transact(look)
 

@@ -1,7 +1,7 @@
 """The token endpoint (RFC 6749 §3.2): authorization_code, refresh_token, client_credentials.
 
-Everything is in one writing transaction: what is consumed and what is handed out land together. What a refusal did is
-kept too (a family revoked, an assertion spent); only a failure of ours undoes it.
+Everything is in one writing transaction: what is consumed and what is handed out land together, or neither. What a
+refusal did is kept (a family revoked, an assertion spent); only a failure of ours undoes it.
 """
 
 from __future__ import annotations
@@ -114,9 +114,11 @@ def _code(parts: OpenIdParts, w: Writer, client: Client, form: Mapping[str, str]
         raise _invalid_grant("redirect_uri differs from the request's")
     _check_verifier(asked.code_challenge, form.get("code_verifier"))
     standing = reconsider(w, grant, moment)
-    if not w.grants.use_code(grant.id, moment.at):
-        raise _used_twice(w, grant, moment)
-    return _issue(parts, w, client, grant, standing, standing.scope, moment, nonce=standing.nonce, generation=0)
+    # refused tokens spend nothing: whoever tries again is no thief
+    with w.savepoint():
+        if w.grants.use_code(grant.id, moment.at):
+            return _issue(parts, w, client, grant, standing, standing.scope, moment, nonce=standing.nonce, generation=0)
+    raise _used_twice(w, grant, moment)
 
 
 def _used_twice(w: Writer, grant: Grant, moment: Moment) -> Problem:
@@ -154,15 +156,17 @@ def _refresh(parts: OpenIdParts, w: Writer, client: Client, form: Mapping[str, s
     if not set(scope) <= set(granted):
         raise Problem(Code.INVALID_SCOPE, "A refreshed token has the granted scopes or fewer.")
     standing = reconsider(w, grant, moment, refresh=True)
-    if current:
-        if not w.grants.rotate(grant.id, grant.generation, moment.at):
-            raise _invalid_grant("the refresh token was just rotated")
-        if set(scope) != set(granted):
-            narrowed = {"generation": handle.generation, "scope": scope}
-            w.grants.amend(grant.id, dict(grant.document) | {"narrowed": narrowed})
-    elif set(scope) != _first_scope(grant, handle.generation):
-        raise Problem(Code.INVALID_SCOPE, "A lost answer is given again for the same scope only.")
-    return _issue(parts, w, client, grant, standing, scope, moment, nonce=None, generation=handle.generation + 1)
+    with w.savepoint():
+        if current:
+            if not w.grants.rotate(grant.id, grant.generation, moment.at):
+                raise _invalid_grant("the refresh token was just rotated")
+            if set(scope) != set(granted):
+                narrowed = {"generation": handle.generation, "scope": scope}
+                w.grants.amend(grant.id, dict(grant.document) | {"narrowed": narrowed})
+        elif set(scope) != _first_scope(grant, handle.generation):
+            raise Problem(Code.INVALID_SCOPE, "A lost answer is given again for the same scope only.")
+        generation = handle.generation + 1
+        return _issue(parts, w, client, grant, standing, scope, moment, nonce=None, generation=generation)
 
 
 def _first_scope(grant: Grant, generation: int) -> set[str]:

@@ -470,7 +470,7 @@ class SignIn:
             evaluation=stop.evaluation,
             problem=problem,
         )
-        _log.info("sign-in refused: %s (%s)", problem.code, problem.why)
+        w.after_commit(lambda: _log.info("sign-in refused: %s (%s)", problem.code, problem.why))
         if row is not None and tell_app:
             return Conclude(row.id)
         return Refused(
@@ -509,7 +509,8 @@ class SignIn:
         facts = facts_of(known, view, user, evaluation, problem, signed, moment.at)
         w.logs.add_signin(document, moment.at, facts)
         twice = problem is None and bool(facts.home_mfa and facts.local_mfa)
-        self._observe(facts.home_tenant_id or "none", facts.outcome or "", twice)
+        home, outcome = facts.home_tenant_id or "none", facts.outcome or ""
+        w.after_commit(lambda: self._observe(home, outcome, twice))
 
     def _page(
         self, row: SigninRow, version: int, known: Known, view: View, step: Ask, error: Problem | None

@@ -132,6 +132,16 @@ class Writer(Reader):
     def writing(self) -> Writer:
         return self
 
+    def after_commit(self, do: Callable[[], None]) -> None:
+        """Has this done once the transaction is committed, and not at all when it is not: a count in this process, or
+        a line of a log, cannot be undone with it."""
+        self.afterwards.append(do)
+
+    @cached_property
+    def afterwards(self) -> list[Callable[[], None]]:
+        """What `after_commit` was given."""
+        return []
+
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """A part of this transaction that an exception undoes alone."""
@@ -226,9 +236,12 @@ class Store:
         take `transact`, which tries again when another was in the way; this raises Problem(UNAVAILABLE)."""
         try:
             with self._database.transaction(write=True) as connection:
-                yield Writer(connection, self._sealer, self._cache, self._rule_cache)
+                w = Writer(connection, self._sealer, self._cache, self._rule_cache)
+                yield w
         except Conflict as conflict:
             raise unavailable("another transaction was in the way") from conflict
+        for do in w.afterwards:
+            do()
 
     def transact(self, step: Callable[[Writer], T]) -> T:
         """What `step` gives in one writing transaction. Where another was in its way it is undone and run again, so it
@@ -236,12 +249,17 @@ class Store:
         for attempt in range(ATTEMPTS):
             try:
                 with self._database.transaction(write=True) as connection:
-                    return step(Writer(connection, self._sealer, self._cache, self._rule_cache))
+                    w = Writer(connection, self._sealer, self._cache, self._rule_cache)
+                    made = step(w)
             except Conflict as conflict:
                 if attempt == ATTEMPTS - 1:
                     raise unavailable("transactions kept being in one another's way") from conflict
                 # not a secret: only that two of them do not wait equally long
                 time.sleep(random.uniform(0, _FIRST_PAUSE * 2**attempt))  # noqa: S311
+            else:
+                for do in w.afterwards:
+                    do()
+                return made
         raise AssertionError("a last attempt returns or raises")
 
     def ping(self) -> None:

@@ -33,6 +33,10 @@ class AppKeysReader:
         """Every key of this `kid`; the same key may have been given to several applications."""
         return [_key(r) for r in self._c.execute(_BY_KID, {"kid": kid})]
 
+    def is_taken(self, key_id: str) -> bool:
+        """Whether some application, any, has a key of this id."""
+        return self._c.execute(_PRIVATE, {"id": key_id}).first() is not None
+
     def private(self, key: AppKey) -> bytes:
         """The private key, PKCS #8 in DER."""
         sealed = self._c.execute(_PRIVATE, {"id": key.key_id}).scalar_one()

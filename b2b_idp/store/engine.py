@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, ExceptionContext, event, text
 from sqlalchemy.exc import DBAPIError, TimeoutError
 
 from b2b_idp.model.problem import Code, Problem
@@ -49,6 +49,7 @@ class Database:
         self._kind = _KINDS[scheme]
         # parameters are sealed letters, evidence, addresses: an error's text is logged
         self._engine = self._kind.open(url, hide_parameters=True, json_serializer=_json)
+        event.listen(self._engine, "handle_error", _refuse_what_is_no_text)
         self._writer = self._engine.execution_options(b2b_write=True)
 
     @property
@@ -81,6 +82,13 @@ class Database:
 def unavailable(why: str) -> Problem:
     """The database cannot be used now: an honest 503."""
     return Problem(Code.UNAVAILABLE, "The service is busy. Please try again in a moment.", why, timedelta(seconds=2))
+
+
+def _refuse_what_is_no_text(context: ExceptionContext) -> None:
+    """What somebody is looked up by may hold what no database can keep: PostgreSQL no NUL, none a lone surrogate."""
+    cause = context.original_exception
+    if isinstance(cause, UnicodeEncodeError) or "NUL (0x00)" in str(cause):
+        raise Problem(Code.BAD_REQUEST, "A text holds a character that cannot be kept.") from None
 
 
 def _json(document: object) -> str:

@@ -7,17 +7,20 @@ make a token that we would believe.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from b2b_idp.claims.mapping import ClaimsMapping
 from b2b_idp.keys import app_keys
 from b2b_idp.keys.app_keys import signing_now
-from b2b_idp.keys.ring import KeyRing, Signer
+from b2b_idp.keys.ring import LONGEST_TOKEN, KeyRing, Signer
 from b2b_idp.model.directory import App, AppKey
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import Reader
 from b2b_idp.store.apps import app_of
+from b2b_idp.tokens.bearer import ACCESS_TOKEN_TYPE
 
 
 def own_key(r: Reader, app: App, at: datetime) -> AppKey | None:
@@ -53,21 +56,48 @@ def verified(
     r: Reader, keys: KeyRing, token: str, typ: str, issuer: str, at: datetime, *, expired_too: bool = False
 ) -> dict[str, Any]:
     """The claims of a token of ours, whichever key signed it. What an application's own key signed is believed only if
-    it is for that application. Raises Problem(INVALID_TOKEN)."""
+    it is for that application alone and as we make tokens: whoever gave us the key may have signed it. Raises
+    Problem(INVALID_TOKEN)."""
     own = r.app_keys.by_kid(app_keys.kid_in(token))
     if not own:
         claims = keys.verify(token, typ, at, expired_too=expired_too)
         owners: set[str] = set()
     else:
+        # a hint proves nothing, and may be as old as its session
+        own = own if expired_too else app_keys.published(own, at)
+        if not own:
+            raise _invalid("signed by an application's key that is over")
         claims = app_keys.verify(own[0].certificate, token, typ, at, expired_too=expired_too)
         rows = [row for key in own if (row := r.apps.row(key.app)) is not None]
-        if not any(set(audiences(r, app_of(row))) & set(_listed(claims.get("aud"))) for row in rows):
+        named = set(_listed(claims.get("aud")))
+        if not named or not any(named <= set(audiences(r, app_of(row))) for row in rows):
             raise _invalid("signed by an application's key, for another audience")
+        _check_forgeable(claims, typ, at)
         owners = {f"{issuer}/{row.app_id}" for row in rows}
-    named = claims.get("iss")
-    if named != issuer and named not in owners:
+    said = claims.get("iss")
+    if said != issuer and said not in owners:
         raise _invalid("another issuer")
     return claims
+
+
+_ID = re.compile(r"[!-~]{1,128}")
+
+
+def _check_forgeable(claims: Mapping[str, Any], typ: str, at: datetime) -> None:
+    """Raises Problem(INVALID_TOKEN) unless what is looked up of these claims has the form that ours have."""
+    if claims["exp"] > (at + LONGEST_TOKEN).timestamp():
+        raise _invalid("it lives longer than any token of ours")
+    ids = [claims.get("jti"), claims.get("client_id")] if typ == ACCESS_TOKEN_TYPE else []
+    if not all(isinstance(id, str) and _ID.fullmatch(id) for id in ids):
+        raise _invalid("no jti or client_id")
+
+
+def is_for(r: Reader, token: str, claims: Mapping[str, Any], app: App) -> bool:
+    """Whether a verified token is for this application as an API. What another application's policy or key says does
+    not make it so."""
+    own = r.app_keys.by_kid(app_keys.kid_in(token))
+    named = audiences(r, app) if own else (app.app_id, *app.identifier_uris)
+    return claims.get("aud") in named and (not own or any(key.app == app.id for key in own))
 
 
 def audiences(r: Reader, app: App) -> tuple[str, ...]:

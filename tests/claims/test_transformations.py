@@ -472,3 +472,17 @@ def test_two_transformations_with_one_id_are_refused():
 
 def test_an_entry_of_no_transformation_is_refused():
     assert 'no transformation "none"' in refused(made_by("none", "m"))
+
+
+@pytest.mark.parametrize("values", [["a" * 250] * 250, ["x"] * 250], ids=["long", "many"])
+def test_what_a_policy_may_have_transformed_for_one_token_is_bounded(values):
+    """Else a hundred expressions over each of 250 values took a sign-in ten seconds."""
+    names = [f"t{n}" for n in range(100)]
+    replace = {"regex": ".", "replacement": "y"}
+    steps = [transformation(n, "RegexReplace", {"sourceClaim": "othermail"}, replace) for n in names]
+    for step in steps:
+        step["InputClaims"][0]["TreatAsMultiValue"] = True
+    policy = compile_mapping(definition(user("othermail"), *(made_by(n, n) for n in names), ClaimsTransformation=steps))
+    made = policy.apply({"user": {"othermail": values}})
+    assert made[0].value == ["y" * len(v) for v in values]
+    assert made[-1].value is None and "for one token" in made[-1].because

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from base64 import b64decode, b64encode
 from datetime import timedelta
@@ -233,11 +234,23 @@ def test_a_key_that_cannot_be_read_is_400_and_nothing_is_changed(world, password
     assert world.done("GET", SP.format(world.crm.sp_id))["keyCredentials"] == []
 
 
+def test_a_file_that_takes_for_ever_to_open_is_400_and_nobody_waits_for_it(world):
+    # the last of a PKCS #12 file is how often its password is hashed
+    content = pfx_file()
+    assert content[-67:-65] == b"\x30\x41" and content.endswith(b"\x02\x02\x08\x00")
+    inner = content[4:-67] + b"\x30\x43" + content[-65:-4] + b"\x02\x04\x7f\xff\xff\xff"
+    begun = time.monotonic()
+    answer = pfx(world, world.crm, content=b"\x30\x82" + len(inner).to_bytes(2) + inner)
+    assert answer.status_code == 400 and "iterations" in answer.json["error"]["message"]
+    assert time.monotonic() - begun < 20
+
+
 @pytest.mark.parametrize(
     "body",
     [
         {"displayName": "CRM"},
         {"displayName": "CN="},
+        {"displayName": "CN=" + "\u00fc" * 33},
         {"displayName": "CN=x", "endDateTime": "2020-01-01T00:00:00Z"},
         {"displayName": "CN=x", "endDateTime": "2036-01-01T00:00:00Z"},
         {},
@@ -340,3 +353,12 @@ def test_keys_that_do_not_belong_together_are_400_and_nothing_is_changed(world, 
     answer = world.call("PATCH", SP.format(world.crm.sp_id), body)
     assert answer.status_code == 400 and says in answer.json["error"]["message"]
     assert world.done("GET", SP.format(world.crm.sp_id))["keyCredentials"] == []
+
+
+def test_the_key_id_of_another_applications_key_is_taken(world):
+    add_key(world, world.api())
+    keys = world.done("GET", SP.format(world.api_row.sp_id))["keyCredentials"]
+    taken = next(k["keyId"] for k in keys if k["usage"] == "Sign")
+    body = {"keyCredentials": [sign_entry(pfx_file(), taken)], "passwordCredentials": [PASSWORD | {"keyId": taken}]}
+    assert world.call("PATCH", SP.format(world.crm.sp_id), body).status_code == 409
+    assert world.done("GET", SP.format(world.api_row.sp_id))["keyCredentials"] == keys

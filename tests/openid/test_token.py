@@ -353,3 +353,25 @@ def test_neither_secret_nor_code_is_said_in_a_refusal(world):
 
 def test_the_guests_home_is_the_idp_claim(world):
     assert claims_of(world.tokens()["id_token"])["idp"] == HOME_ISSUER
+
+
+def test_a_refresh_token_for_which_nothing_could_be_given_is_not_spent(world):
+    """Else the next try is taken for a thief's, and ends everything."""
+    api = world.api()
+    world.configure(world.crm, "application", b2bIdp={"adminConsent": ["api://pay/pay.read"]})
+    token = world.tokens(scope="openid offline_access api://pay/pay.read")["refresh_token"]
+    world.configure(api, "service_principal", appRoleAssignmentRequired=True)
+    assert refused(world.refresh(token)) == (400, "invalid_grant")
+    world.later(minutes=1)
+    world.assign(api, "Reader", world.user.id)
+    assert world.refresh(token).status_code == 200
+
+
+def test_a_code_for_which_nothing_could_be_given_is_not_spent(world):
+    api = world.api()
+    world.configure(world.crm, "application", b2bIdp={"adminConsent": ["api://pay/pay.read"]})
+    code = world.code(scope="openid api://pay/pay.read")
+    world.configure(api, "service_principal", appRoleAssignmentRequired=True)
+    assert refused(world.exchange(code)) == (400, "invalid_grant")
+    world.assign(api, "Reader", world.user.id)
+    assert world.exchange(code).status_code == 200

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,8 +13,10 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
+from b2b_idp.guests.membership import refresh
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.directory import HomeIdentity, Tenant, User
+from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import Store
 from b2b_idp.store.grants import Grant
@@ -245,3 +249,62 @@ def test_a_transaction_that_lost_against_another_is_an_honest_refusal_where_nobo
             first.users.add(guest("u1"))
         w.users.add(guest("u2"))
     assert refused.value.code is Code.UNAVAILABLE and refused.value.retry_after
+
+
+@pytest.mark.parametrize("url", ["postgres"], indirect=True)
+def test_what_follows_a_commit_is_done_once_however_often_the_transaction_is_run(store, open_store):
+    other, runs, done = open_store(store._database.url), [], []
+
+    def step(w):
+        runs.append(w)
+        w.after_commit(lambda: done.append(len(runs)))
+        taken = w.users.by_mail("ada@fabrikam.example")
+        if len(runs) == 1:
+            with other.write() as first:
+                first.users.by_mail("ada@fabrikam.example")
+                first.users.add(guest("u1"))
+        if not taken:
+            w.users.add(guest("u2"))
+
+    store.transact(step)
+    assert (len(runs), done) == (2, [2])
+
+
+def test_nothing_follows_a_transaction_that_was_not_committed(store):
+    done = []
+
+    def fail(w):
+        w.after_commit(lambda: done.append(1))
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        store.transact(fail)
+    with pytest.raises(RuntimeError), store.write() as w:
+        fail(w)
+    assert done == []
+
+
+@pytest.mark.parametrize("url", ["postgres"], indirect=True)
+def test_many_may_bring_the_members_of_dynamic_groups_up_to_date_at_the_same_time(store):
+    rule = {"displayName": "All", "groupTypes": ["DynamicMembership"], "membershipRule": "user.objectId -ne null"}
+    with store.write() as w:
+        w.apps.add_group("all", rule | {"membershipRuleProcessingState": "On"}, AT)
+        for n in range(450):
+            w.users.add(replace(guest(f"u{n}"), upn=f"u{n}"))
+    moment = Moment(AT, lambda: str(uuid.uuid4()), lambda: "")
+    with ThreadPoolExecutor(8) as pool:
+        for one in [pool.submit(lambda: list(refresh(store, lambda: moment))) for _ in range(8)]:
+            one.result()
+    with store.read() as r:
+        assert len(r.apps.members("all")) == 450
+
+
+@pytest.mark.parametrize("text", ["\0", "\ud800"], ids=ascii)
+def test_nobody_is_found_by_what_no_database_can_keep(store, text):
+    """As a NUL in an address: 400, where PostgreSQL has a failure."""
+    for look in (lambda r: r.apps.by_client_id(text), lambda r: r.apps.group(text), lambda r: r.app_keys.by_kid(text)):
+        try:
+            with store.read() as r:
+                assert not look(r)
+        except Problem as refused:
+            assert refused.code is Code.BAD_REQUEST
