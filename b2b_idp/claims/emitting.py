@@ -20,7 +20,8 @@ class MappedClaim(NamedTuple):
     origin: str
     """The policy's line, and what it reads."""
     steps: tuple[str, ...] = ()
-    """One readable line for each transformation that ran, with its inputs and output, in order."""
+    """One readable line for each transformation that ran, with its inputs and output, in order; where nobody asks for
+    explanations only what kept a value from being made."""
     because: str | None = None
     """Why there is no value: the attribute that is empty, the transformation that was skipped."""
 
@@ -44,12 +45,14 @@ _TOO_MUCH = f"the policy's transformations would read more than {MOST_WORK // 10
 
 
 class Results(dict[str, Made]):
-    """What transformations made for one token, by ID; `left` is what those to come may read."""
+    """What transformations made for one token, by ID; `left` is what those to come may read. `explain`: whether steps
+    that went well are told, too."""
 
-    __slots__ = ("left",)
+    __slots__ = ("explain", "left")
 
-    def __init__(self) -> None:
+    def __init__(self, *, explain: bool = True) -> None:
         self.left = MOST_WORK
+        self.explain = explain
 
 
 Transform = Callable[[Sources, Results], Made]
@@ -87,6 +90,8 @@ def transform(linked: Linked) -> Transform:
             return skipped("it made nothing")
         if len(made) > LONGEST_TEXT:
             return skipped(f"it made more than {LONGEST_TEXT} characters")
+        if not results.explain:
+            return _new(Made, (made, made, "", None))
         if not texts:  # all that it takes are parameters
             return Made(made, made, f"{name} → {made[:80]!r}", None)
         told = f"{name}: {labels[0]}{texts[0][:80]!r}"
@@ -146,7 +151,9 @@ def emit(entry: Entry, order: Sequence[str], linked: Mapping[str, Linked]) -> Em
 
     def output(_: Sources, results: Results) -> MappedClaim:
         made = results[id]
-        told = (made.step,) if alone else tuple([results[s].step for s in steps])
+        if made.value is not None and not results.explain:
+            return _new(MappedClaim, (name, made.value, line, (), None))
+        told = (made.step,) if alone else tuple([step for s in steps if (step := results[s].step)])
         return _new(MappedClaim, (name, made.value, line, told, made.because))
 
     return output
@@ -173,6 +180,8 @@ def _attribute(name: str, origin: Attribute, line: str) -> Emit:
 
     def attribute(sources: Sources, _: Results) -> MappedClaim:
         value = sources.get(source, _NONE).get(id)
+        if type(value) is str and value:  # as nearly all are
+            return _new(MappedClaim, (name, value, line, (), None))
         if isinstance(value, list | tuple):
             values = [v for v in value if _is_scalar(v)]
             value = (values[0] if first else values) if values else None

@@ -69,10 +69,10 @@ class ClaimsMapping:
     problems: tuple[str, ...] = ()
     """What of a stored policy is left out, and why."""
 
-    def apply(self, sources: Sources) -> list[MappedClaim]:
+    def apply(self, sources: Sources, *, explain: bool = True) -> list[MappedClaim]:
         """The policy's claims for these sources, in the policy's order. Missing data makes a claim with value None,
-        which a token leaves out."""
-        results = Results()
+        which a token leaves out. `explain`: with the steps of each claim."""
+        results = Results(explain=explain)
         for id, run in self.transforms:
             results[id] = run(sources, results)
         return [make(sources, results) for make in self.emits]

@@ -182,7 +182,9 @@ def _mapped(made: Made, subject: Subject, occasion: Occasion) -> None:
             made.failed.append(claim.name)
     if subject.mapping is None:
         return
-    for claim in subject.mapping.apply(sources_of(subject, occasion.client)):
+    # a preview tells how each claim came about; a token is only told what failed
+    explain = occasion.moment is None
+    for claim in subject.mapping.apply(sources_of(subject, occasion.client), explain=explain):
         made.put_by_rule(claim.name, claim.value, claim)
 
 

@@ -17,7 +17,7 @@ def sources_of(subject: Subject, client: App) -> dict[str, Mapping[str, Any]]:
     extension = user.properties.get("onPremisesExtensionAttributes") or {}
     attributes = {
         **{name.casefold(): value for name, value in user.properties.items()},
-        **{name.casefold(): value for name, value in extension.items()},
+        **({name.casefold(): value for name, value in extension.items()} if extension else {}),
         "objectid": user.id,
         "mail": user.mail,
         "userprincipalname": _principal_name(subject),
