@@ -111,6 +111,7 @@ def _add(call: Call) -> Answer:
     return call.entity("groups", group_row(group)), 201
 
 
+_RULES = frozenset({"groupTypes", "membershipRule", "membershipRuleProcessingState"})
 _READ_ONLY = frozenset({"id", "createdDateTime", "mail"})
 
 
@@ -119,6 +120,9 @@ def _change(call: Call, id: str) -> Answer:
     guard_membership(call, group)
     body, members, owners = _bound(call)
     check_writable(body, _READ_ONLY)
+    if _RULES & set(body) and not call.permits(*_WRITE):
+        # as at Entra; a rule is asked at every sign-in, whoever it is about
+        raise Problem(Code.FORBIDDEN, "An owner keeps the members; its membershipRule takes Group.ReadWrite.All.")
     merged, w = merged_group(group.properties, body), writer(call)
     if body:
         save_group(w, group, merged, call.moment)

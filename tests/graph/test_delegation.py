@@ -283,6 +283,20 @@ def test_the_owner_of_a_group_keeps_its_members(people, b2b_idp):
     assert people.call(token, "POST", path, {"@odata.id": at + ada.id}).status_code == 204
 
 
+def test_the_owner_of_a_group_writes_no_membership_rule(people, b2b_idp):
+    nina = b2b_idp.member("nina@contoso.example")
+    path = f"/groups/{b2b_idp.graph('POST', '/groups', {'displayName': 'Sales'})['id']}"
+    at = f"{b2b_idp.issuer}/v1.0/directoryObjects/"
+    b2b_idp.graph("POST", f"{path}/owners/$ref", {"@odata.id": at + nina.id})
+    token = people.signed_in(nina)
+    rule = {"groupTypes": ["DynamicMembership"], "membershipRule": "user.objectId -ne null"}
+    assert people.call(token, "PATCH", path, rule).status_code == 403
+    assert b2b_idp.graph("GET", path)["membershipRule"] is None
+    assert people.call(token, "PATCH", path, {"description": "Who sells"}).status_code == 204
+    b2b_idp.graph("PATCH", path, rule)
+    assert people.call(token, "PATCH", path, {"membershipRuleProcessingState": "Paused"}).status_code == 403
+
+
 # --- what guests may read ---------------------------------------------------------------------------------------------
 
 
