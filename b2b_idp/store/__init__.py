@@ -248,7 +248,7 @@ class Store:
         has no effect but on its Writer. Raises Problem(UNAVAILABLE) when that does not end."""
         for attempt in range(ATTEMPTS):
             try:
-                with self._database.transaction(write=True) as connection:
+                with self._database.transaction(write=True, again=attempt > 0) as connection:
                     w = Writer(connection, self._sealer, self._cache, self._rule_cache)
                     made = step(w)
             except Conflict as conflict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -25,6 +25,9 @@ class Kind(Protocol):
 
     def open(self, url: str, **options: Any) -> Engine:
         """An engine whose transactions are serializable when they carry the execution option `b2b_write`."""
+
+    def turn(self, connection: Connection) -> AbstractContextManager[None]:
+        """Waits until no other transaction, of any server, has its turn."""
 
     def conflict(self, e: DBAPIError) -> bool:
         """Whether the transaction failed for another's sake alone."""
@@ -58,12 +61,17 @@ class Database:
         return self._engine
 
     @contextmanager
-    def transaction(self, *, write: bool) -> Iterator[Connection]:
+    def transaction(self, *, write: bool, again: bool = False) -> Iterator[Connection]:
         """One transaction: committed on exit, rolled back on any exception. Raises Problem(UNAVAILABLE) for a busy,
-        full or missing database, Conflict when it lost against another."""
+        full or missing database, Conflict when it lost against another. Those that are run `again` take turns, so that
+        many of them do not keep losing against one another."""
         with self._one_at_a_time or nullcontext():
             try:
-                with (self._writer if write else self._engine).connect() as connection, connection.begin():
+                with (
+                    (self._writer if write else self._engine).connect() as connection,
+                    self._kind.turn(connection) if again else nullcontext(),
+                    connection.begin(),
+                ):
                     yield connection
             except TimeoutError as e:
                 raise unavailable("no connection of the pool became free") from e

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -23,6 +25,8 @@ _CONFLICTS = frozenset({"40001", "40P01"})
 """serialization_failure, deadlock_detected"""
 _GONE = frozenset({"08", "53", "57", "58", "XX"})
 """connection, resources (disk full, too many connections), operator's doing (shutdown, timeout), system, internal"""
+_TURNS = 0x6232_6269
+"""Our number among a database's advisory locks."""
 _READ_ONLY, _NO_TABLE, _LOCKED = "25006", "42P01", "55P03"
 
 
@@ -43,6 +47,21 @@ def _begin(connection: Connection) -> None:
         if write
         else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
     )
+
+
+@contextmanager
+def turn(connection: Connection) -> Iterator[None]:
+    """A lock of the session, taken before the transaction: one within it would wait with a view of the database that is
+    old when it is given."""
+    with connection.begin():
+        connection.exec_driver_sql(f"SELECT pg_advisory_lock({_TURNS})")
+    try:
+        yield
+    finally:
+        # a connection that is lost has lost its locks
+        if not connection.invalidated:
+            with connection.begin():
+                connection.exec_driver_sql(f"SELECT pg_advisory_unlock({_TURNS})")
 
 
 def conflict(e: DBAPIError) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -46,6 +47,11 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
 def _begin(connection: Connection) -> None:
     write = connection.get_execution_options().get("b2b_write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def turn(_connection: Connection) -> AbstractContextManager[None]:
+    """Writers have their turns anyway."""
+    return nullcontext()
 
 
 def conflict(e: DBAPIError) -> bool:

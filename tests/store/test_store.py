@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -308,3 +309,19 @@ def test_nobody_is_found_by_what_no_database_can_keep(store, text):
                 assert not look(r)
         except Problem as refused:
             assert refused.code is Code.BAD_REQUEST
+
+
+@pytest.mark.parametrize("url", ["postgres"], indirect=True)
+def test_many_that_are_in_one_anothers_way_take_turns_and_all_get_through(store):
+    with store.write() as w:
+        w.users.add(guest())
+
+    def step(w):
+        user = w.users.by_id("u1")
+        time.sleep(0.02)
+        w.users.save(replace(user, properties={"employeeId": str(int(user.properties.get("employeeId", 0)) + 1)}))
+
+    with ThreadPoolExecutor(14) as pool:
+        list(pool.map(lambda _: store.transact(step), range(56)))
+    with store.read() as r:
+        assert r.users.by_id("u1").properties["employeeId"] == "56"
