@@ -22,10 +22,10 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from b2b_idp.model.evidence import LocalMethod
+from b2b_idp.store.functions import upsert_into
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.tables import access_passes, factors, guess_budgets, known_browsers, passkeys, recovery_codes
 
@@ -254,7 +254,7 @@ class FactorsWriter(FactorsReader):
             *(and_(held.failures == n, held.last_at <= at - wait) for n, wait in few),
             and_(held.failures >= many[0], held.last_at <= at - many[1]),
         )
-        upsert = (postgresql if self._c.dialect.name == "postgresql" else sqlite).insert(guess_budgets)
+        upsert = upsert_into(guess_budgets, self._c)
         done = self._c.execute(
             upsert.values(scope=scope, failures=1, last_at=at).on_conflict_do_update(
                 index_elements=[held.scope], set_={"failures": held.failures + 1, "last_at": at}, where=may
@@ -266,5 +266,5 @@ class FactorsWriter(FactorsReader):
         self._c.execute(delete(guess_budgets).where(guess_budgets.c.scope == scope))
 
     def remember_browser(self, user_id: str, browser: bytes, at: datetime) -> None:
-        upsert = (postgresql if self._c.dialect.name == "postgresql" else sqlite).insert(known_browsers)
+        upsert = upsert_into(known_browsers, self._c)
         self._c.execute(upsert.values(user_id=user_id, browser=browser, at=at).on_conflict_do_nothing())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from sqlalchemy import JSON, String
+from sqlalchemy import JSON, Connection, String, Table
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -81,6 +82,11 @@ def _elements_postgresql(element: elements, compiler: Any, **more: Any) -> str:
 @compiles(elements)
 def _elements(element: elements, compiler: Any, **more: Any) -> str:
     return f"json_each({compiler.process(element.clauses, **more)})"
+
+
+def upsert_into(table: Table, connection: Connection) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that can say what happens to a row that is there: both databases can, SQLAlchemy has it for each."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def successor(start: str) -> str | None:

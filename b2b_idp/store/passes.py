@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from b2b_idp.store.functions import upsert_into
 from b2b_idp.store.tables import access_passes
 
 
@@ -42,7 +42,7 @@ class PassesWriter(PassesReader):
     def give(self, new: AccessPass, code_hash: bytes) -> None:
         """In place of the user's pass before."""
         values = {name: getattr(new, name) for name in AccessPass.__slots__} | {"code_hash": code_hash}
-        upsert = (postgresql if self._c.dialect.name == "postgresql" else sqlite).insert(access_passes)
+        upsert = upsert_into(access_passes, self._c)
         self._c.execute(
             upsert.values(values).on_conflict_do_update(index_elements=[access_passes.c.user_id], set_=values)
         )
