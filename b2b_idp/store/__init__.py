@@ -21,7 +21,7 @@ from b2b_idp.store.configuration import (
     ConfigurationWriter,
 )
 from b2b_idp.store.directory import DirectoryReader, DirectoryWriter
-from b2b_idp.store.engine import Conflict, Database, ping, unavailable
+from b2b_idp.store.engine import Conflict, Database, Lost, ping, unavailable
 from b2b_idp.store.factors import FactorsReader, FactorsWriter
 from b2b_idp.store.grants import GrantsReader, GrantsWriter
 from b2b_idp.store.logs import LogsReader, LogsWriter
@@ -239,7 +239,7 @@ class Store:
                 w = Writer(connection, self._sealer, self._cache, self._rule_cache)
                 yield w
         except Conflict as conflict:
-            raise unavailable("another transaction was in the way") from conflict
+            raise unavailable(_why(conflict)) from conflict
         for do in w.afterwards:
             do()
 
@@ -253,7 +253,7 @@ class Store:
                     made = step(w)
             except Conflict as conflict:
                 if attempt == ATTEMPTS - 1:
-                    raise unavailable("transactions kept being in one another's way") from conflict
+                    raise unavailable(_why(conflict)) from conflict
                 # not a secret: only that two of them do not wait equally long
                 time.sleep(random.uniform(0, _FIRST_PAUSE * 2**attempt))  # noqa: S311
             else:
@@ -277,3 +277,7 @@ class Store:
 
     def close(self) -> None:
         self._database.close()
+
+
+def _why(conflict: Conflict) -> str:
+    return "the connection was lost" if isinstance(conflict, Lost) else "another transaction was in the way"

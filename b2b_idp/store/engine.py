@@ -20,6 +20,10 @@ class Conflict(Exception):
     """Two transactions were in each other's way, and this one was undone: run again, it will see what the other did."""
 
 
+class Lost(Conflict):
+    """The connection was lost, and nothing of the transaction is kept: run again, on another, it may succeed."""
+
+
 class Kind(Protocol):
     """What differs from one database to the next."""
 
@@ -31,6 +35,15 @@ class Kind(Protocol):
 
     def conflict(self, e: DBAPIError) -> bool:
         """Whether the transaction failed for another's sake alone."""
+
+    def lost(self, e: DBAPIError) -> bool:
+        """Whether the transaction failed with its connection."""
+
+    def mark(self, connection: Connection) -> Any:
+        """What a transaction that writes is known by afterwards; None where that is never needed."""
+
+    def kept(self, engine: Engine, mark: Any) -> bool | None:
+        """Whether that transaction was committed, when nobody heard it; None when it cannot be found out."""
 
     def unavailable(self, e: DBAPIError) -> str | None:
         """Why the database cannot be used now, None when the failure is a defect of ours."""
@@ -65,6 +78,7 @@ class Database:
         """One transaction: committed on exit, rolled back on any exception. Raises Problem(UNAVAILABLE) for a busy,
         full or missing database, Conflict when it lost against another. Those that are run `again` take turns, so that
         many of them do not keep losing against one another."""
+        mark = None
         with self._one_at_a_time or nullcontext():
             try:
                 with (
@@ -73,15 +87,28 @@ class Database:
                     connection.begin(),
                 ):
                     yield connection
+                    mark = self._kind.mark(connection) if write else None
             except TimeoutError as e:
                 raise unavailable("no connection of the pool became free") from e
             except DBAPIError as e:
                 if self._kind.conflict(e):
                     raise Conflict from e
+                if write and self._kind.lost(e):
+                    if mark is not None and self._was_kept(mark):
+                        return
+                    raise Lost from e
                 why = self._kind.unavailable(e)
                 if why is None:
                     raise
                 raise unavailable(why) from e
+
+    def _was_kept(self, mark: Any) -> bool:
+        """Whether a transaction was committed though its connection was lost over the COMMIT. Run again, one that was
+        would do everything twice. Raises Problem(UNAVAILABLE) where that cannot be found out."""
+        kept = self._kind.kept(self._engine, mark)
+        if kept is None:
+            raise unavailable("the connection was lost over a COMMIT, and whether it was kept cannot be found out")
+        return kept
 
     def close(self) -> None:
         self._engine.dispose()

@@ -59,6 +59,20 @@ def conflict(e: DBAPIError) -> bool:
     return False
 
 
+def lost(e: DBAPIError) -> bool:
+    """Never: nothing lies between us and the file."""
+    return False
+
+
+def mark(_connection: Connection) -> None:
+    """Nothing: a COMMIT that failed here was not kept."""
+
+
+def kept(_engine: Engine, _mark: object) -> bool:
+    """Never asked for."""
+    return False
+
+
 def unavailable(e: DBAPIError) -> str | None:
     """Why SQLite cannot be used now: locked for long, full, gone, without a schema."""
     said = str(e.orig).lower()
