@@ -80,8 +80,6 @@ class Wire:
                 server.sendall(chunk)
             except OSError:
                 break
-            if cut:
-                return
         _shut(client)
         _shut(server)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.faulty_kit import FaultyKit
+from b2b_idp.testing.values import KitApp, KitGuest
+from tests.faults.faulty_kit import MFA, FaultyKit
 from tests.postgres import Cluster, cluster
 from tests.wire import Wire
 
@@ -32,3 +33,17 @@ def kit(postgres: Cluster, wire: Wire, tmp_path_factory: pytest.TempPathFactory)
     made = FaultyKit(f"{database}?sslmode=disable&gssencmode=disable", keys)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def app(kit: FaultyKit) -> KitApp:
+    kit.home_tenant("fabrikam.example", trust_mfa=True)
+    kit.home_tenant("northwind.example")
+    return kit.app("CRM", requires="mfa")
+
+
+@pytest.fixture(scope="module")
+def guest(kit: FaultyKit, app: KitApp) -> KitGuest:
+    guest = kit.invite("ada@fabrikam.example")
+    kit.come(guest, app, amr=MFA)
+    return guest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -16,6 +16,9 @@ from b2b_idp.testing.loopback import Loopback
 from b2b_idp.testing.values import KitApp, KitDecision, KitGuest, SignedIn
 from b2b_idp.testing.verifying import Verifier
 from b2b_idp.testing.wsgi import QuickFlask, exchange
+
+
+MFA = ["pwd", "mfa"]
 
 
 class FaultyKit(Kit):
@@ -81,7 +84,7 @@ class FaultyKit(Kit):
     def come(self, guest: KitGuest, app: KitApp, **said: Any) -> SignedIn:
         """A sign-in as a person does it to whom something happens: begun again at the app where it ended on a page."""
         for _ in range(6):
-            done = self.sign_in(guest, app, scope="openid offline_access", **said)
+            done = self.sign_in(guest, app, **said)
             if done.id_token is not None:
                 return done
         raise AssertionError((done.error, done.pages))
@@ -112,3 +115,20 @@ class FaultyKit(Kit):
             return (self.call if url.startswith(self.issuer + "/") else elsewhere)(method, url, headers, body)
 
         return send
+
+
+def at_each_statement(
+    kit: FaultyKit, fail: Callable[[int], None], sent: Callable[[], int], step: Callable[[int], None]
+) -> int:
+    """Takes `step` with its first statement failing, then with its second, …, until it has no more; how many requests
+    were answered 503 on the way. `fail(n)` has the n-th statement from now on fail, 0 none; `sent` counts them."""
+    kit.refused, n = 0, 0
+    while True:
+        n += 1
+        fail(n)
+        step(n)
+        met = sent() >= n
+        fail(0)
+        if not met:
+            assert n > 5
+            return kit.refused
