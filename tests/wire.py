@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from contextlib import suppress
 from typing import Literal
 
 When = Literal["before", "after"]
@@ -109,7 +110,5 @@ def _heard(s: socket.socket) -> bytes:
 
 
 def _shut(s: socket.socket) -> None:
-    try:
+    with suppress(OSError):
         s.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass

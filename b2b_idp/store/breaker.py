@@ -1,4 +1,4 @@
-"""A circuit breaker: while something cannot be reached, one attempt a second finds out, and nobody else waits for it."""
+"""A circuit breaker: while something cannot be reached, one attempt a second finds out, and nobody else waits."""
 
 from __future__ import annotations
 

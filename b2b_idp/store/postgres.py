@@ -93,8 +93,8 @@ def _leave_a_standby(context: ExceptionContext) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    """Says how the transaction is begun, which psycopg does with the first statement. One that writes notes at once what
-    it is called, so that it can be asked for when the answer to its COMMIT is lost."""
+    """Says how the transaction is begun, which psycopg does with the first statement. One that writes notes at once
+    what it is called, so that it can be asked for when the answer to its COMMIT is lost."""
     write = connection.get_execution_options().get("b2b_write", False)
     driver: Any = connection.connection.driver_connection
     level = IsolationLevel.SERIALIZABLE if write else IsolationLevel.REPEATABLE_READ

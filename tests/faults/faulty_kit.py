@@ -17,7 +17,6 @@ from b2b_idp.testing.values import KitApp, KitDecision, KitGuest, SignedIn
 from b2b_idp.testing.verifying import Verifier
 from b2b_idp.testing.wsgi import QuickFlask, exchange
 
-
 MFA = ["pwd", "mfa"]
 
 

@@ -1,5 +1,5 @@
-"""The connection to PostgreSQL cut at every statement of every step, before it gets there and after it was done: nothing
-is lost, half-made or done twice, and what changes something is answered as if nothing had happened."""
+"""The connection to PostgreSQL cut at every statement of every step, before it gets there and after it was done:
+nothing is lost, half-made or done twice, and what changes something is answered as if nothing had happened."""
 
 from __future__ import annotations
 
