@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TypeVar
 
-from sqlalchemy import Connection
-
 from b2b_idp.store.agreements import AgreementsReader, AgreementsWriter
 from b2b_idp.store.app_keys import AppKeysReader, AppKeysWriter
 from b2b_idp.store.apps import AppsReader, AppsWriter
@@ -20,6 +18,7 @@ from b2b_idp.store.configuration import (
     ConfigurationReader,
     ConfigurationWriter,
 )
+from b2b_idp.store.connection import Connection
 from b2b_idp.store.directory import DirectoryReader, DirectoryWriter
 from b2b_idp.store.engine import Conflict, Database, ping, unavailable
 from b2b_idp.store.factors import FactorsReader, FactorsWriter

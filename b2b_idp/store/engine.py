@@ -9,11 +9,13 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, ExceptionContext, event, text
+import sqlalchemy
+from sqlalchemy import Engine, ExceptionContext, event, text
 from sqlalchemy.exc import DBAPIError, TimeoutError
 
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import postgres, sqlite
+from b2b_idp.store.connection import Connection, refuse_what_is_no_text
 
 
 class Conflict(Exception):
@@ -26,7 +28,7 @@ class Kind(Protocol):
     def open(self, url: str, **options: Any) -> Engine:
         """An engine whose transactions are serializable when they carry the execution option `b2b_write`."""
 
-    def turn(self, connection: Connection) -> AbstractContextManager[None]:
+    def turn(self, connection: sqlalchemy.Connection) -> AbstractContextManager[None]:
         """Waits until no other transaction, of any server, has its turn."""
 
     def conflict(self, e: DBAPIError) -> bool:
@@ -72,7 +74,7 @@ class Database:
                     self._kind.turn(connection) if again else nullcontext(),
                     connection.begin(),
                 ):
-                    yield connection
+                    yield Connection(connection)
             except TimeoutError as e:
                 raise unavailable("no connection of the pool became free") from e
             except DBAPIError as e:
@@ -93,10 +95,7 @@ def unavailable(why: str) -> Problem:
 
 
 def _refuse_what_is_no_text(context: ExceptionContext) -> None:
-    """What somebody is looked up by may hold what no database can keep: PostgreSQL no NUL, none a lone surrogate."""
-    cause = context.original_exception
-    if isinstance(cause, UnicodeEncodeError) or "NUL (0x00)" in str(cause):
-        raise Problem(Code.BAD_REQUEST, "A text holds a character that cannot be kept.") from None
+    refuse_what_is_no_text(context.original_exception)
 
 
 def _json(document: object) -> str:

@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
 from b2b_idp.groups.index import RuleIndex
 from b2b_idp.groups.person import Person
 from b2b_idp.groups.rule import Rule, parse_rule
 from b2b_idp.logs import log
 from b2b_idp.model.problem import Problem
+from b2b_idp.store.connection import Connection
+from b2b_idp.store.statements import Prepared
 from b2b_idp.store.tables import membership_rules, tenant
 
 _FEW = 100
@@ -86,8 +88,10 @@ class RuleCache:
             return found
 
 
-_VERSION = select(tenant.c.rules_version)
-_TEXTS = select(membership_rules.c.group_id, membership_rules.c.text).where(membership_rules.c.processing.is_(True))
+_VERSION = Prepared(select(tenant.c.rules_version))
+_TEXTS = Prepared(
+    select(membership_rules.c.group_id, membership_rules.c.text).where(membership_rules.c.processing.is_(True))
+)
 
 
 def _load(c: Connection, version: int, kept: Rules | None) -> Rules:

@@ -167,7 +167,7 @@ def test_a_homes_secret_is_sealed_at_rest_and_open_in_the_configuration(store):
     with store.read() as r:
         home = r.configuration.homes_by_domain["fabrikam.example"]
         assert home.client_secret == "s3cret"
-        raw = r._c.exec_driver_sql("select document, secret from homes").one()
+        raw = r._c._connection.exec_driver_sql("select document, secret from homes").one()
     assert b"s3cret" not in raw.secret and "s3cret" not in raw.document
 
 
