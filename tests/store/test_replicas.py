@@ -46,9 +46,9 @@ def world() -> Iterator[World]:
         yield World(primary)
 
 
-@pytest.fixture
-def database(world: World) -> str:
-    """A database with a tenant, which both replicas have."""
+@pytest.fixture(scope="module")
+def template(world: World) -> str:
+    """A database with a tenant and one guest."""
     url = world.primary.database()
     store = Store(url, Vault(b"k" * 32), [world.quick.url(url.rpartition("/")[2])])
     store.migrate()
@@ -58,6 +58,13 @@ def database(world: World) -> str:
         w.documents.create_tenant(Tenant("7e0c2b5e-5d0c-4f7e-8a35-0c8f1f1d9a10", "Contoso", "contoso.example", AT))
         w.users.add(user("alice"))
     store.close()
+    return url.rpartition("/")[2]
+
+
+@pytest.fixture
+def database(world: World, template: str) -> str:
+    """A database that both replicas have, to the last change."""
+    url = world.primary.database(template)
     world.slow.delay(0)
     for replica in (world.quick, world.slow):
         replica.reached(world.primary.position())
@@ -72,9 +79,7 @@ def open_store(world: World, database: str) -> Iterator[Callable[..., tuple[Stor
     def open_(*replicas: Cluster, stale: float = 2) -> tuple[Store, Counted]:
         counted = Counted()
         urls = [r.url(database) for r in replicas]
-        opened.append(
-            Store(world.primary.url(database), Vault(b"k" * 32), urls, timedelta(seconds=stale), counted)
-        )
+        opened.append(Store(world.primary.url(database), Vault(b"k" * 32), urls, timedelta(seconds=stale), counted))
         return opened[-1], counted
 
     yield open_
