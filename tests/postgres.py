@@ -152,10 +152,10 @@ class Cluster:
         return self.url(name)
 
     def close(self) -> None:
-        """Stops those that follow it, then itself."""
+        """Ends those that follow it, then itself. A replica that waits to apply something would stop late."""
         for server in (*self._replicas, self):
             if server.running:
-                server.stop()
+                server.kill()
 
 
 def _alive(pid: int) -> bool:

@@ -7,8 +7,9 @@ import threading
 from contextlib import suppress
 from typing import Literal
 
-When = Literal["before", "after"]
-"""Cut before a chunk reaches the server, or after the server has answered it and before that answer is heard."""
+When = Literal["before", "after", "undone"]
+"""Cut before a chunk reaches the server, or after the server has answered it and before that answer is heard. `undone`:
+not cut, but the server is given a statement in its place that fails as a lost transaction does."""
 
 
 class Wire:
@@ -22,8 +23,11 @@ class Wire:
         self._open: set[socket.socket] = set()
         self._cut_at, self._every = 0, 0
         self._when: When = "before"
+        self.state = "40001"
+        """PostgreSQL's error code of a transaction that is undone."""
         self.sent = 0
-        """Chunks since the wire was last told to `cut`, each connection's greeting not counted."""
+        """Chunks since the wire was last told to `cut`, each connection's greeting not counted; where they are undone,
+        only those within a writing transaction."""
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self, at: int, when: When = "before", every: int = 0) -> None:
@@ -69,13 +73,17 @@ class Wire:
         server.close()
 
     def _forth(self, client: socket.socket, server: socket.socket, last_words: threading.Event) -> None:
-        greeted = False
+        greeted = writing = False
         while chunk := _heard(client):
-            cut, when = greeted and self._counted(), self._when
+            when = self._when
+            cut = greeted and (writing or when != "undone") and self._counted()
             greeted = True
+            writing = _BEGINS in chunk or (writing and not chunk.startswith(_ENDS))
             if cut and when == "before":
                 break
-            if cut:
+            if cut and when == "undone":
+                chunk = _failing(self.state, 1 if chunk.startswith(b"Q") else chunk.count(_SYNC))
+            elif cut:
                 last_words.set()
             try:
                 server.sendall(chunk)
@@ -100,6 +108,19 @@ class Wire:
                 break
         _shut(client)
         _shut(server)
+
+
+_BEGINS = b"BEGIN ISOLATION LEVEL SERIALIZABLE"
+_SYNC = b"S\x00\x00\x00\x04"
+_ENDS = tuple(b"Q" + (len(word) + 5).to_bytes(4, "big") + word for word in (b"COMMIT", b"ROLLBACK"))
+
+
+def _failing(state: str, syncs: int) -> bytes:
+    """A statement that fails, in the place of a chunk that would have been answered so many times."""
+    sql = f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{state}'; END $$".encode()
+    messages = ((b"P", b"\0" + sql + b"\0" + bytes(2)), (b"B", bytes(8)), (b"E", bytes(5)))
+    said = b"".join(kind + (len(body) + 4).to_bytes(4, "big") + body for kind, body in messages)
+    return said + _SYNC * syncs
 
 
 def _heard(s: socket.socket) -> bytes:
