@@ -27,6 +27,7 @@ from b2b_idp.store.directory import DirectoryReader, DirectoryWriter
 from b2b_idp.store.engine import Conflict, Database, Lost, ping, unavailable
 from b2b_idp.store.factors import FactorsReader, FactorsWriter
 from b2b_idp.store.grants import GrantsReader, GrantsWriter
+from b2b_idp.store.leading import Leadership
 from b2b_idp.store.logs import LogsReader, LogsWriter
 from b2b_idp.store.memberships import MembershipsReader, MembershipsWriter
 from b2b_idp.store.migrate import HEAD, create_all, migrate, revision
@@ -244,6 +245,7 @@ class Store:
         self._rule_cache = RuleCache()
         self._reads = reads
         self._replicas = Replicas(self._database.engine, replicas, max_staleness) if replicas else None
+        self._leadership = Leadership(self._database.leader_lock())
         if self._database.in_memory:
             create_all(self._database.engine)
 
@@ -382,7 +384,15 @@ class Store:
     def schema_is_current(self) -> bool:
         return revision(self._database.engine) == HEAD
 
+    # --- one among many ----------------------------------------------------------------------------------------------
+
+    def leads(self) -> bool:
+        """Whether this process is the one that does the work in the background now. It is, once it is asked, until it
+        dies or is `close`d, or the database takes its lock away."""
+        return self._leadership.held()
+
     def close(self) -> None:
+        self._leadership.resign()
         if self._replicas is not None:
             self._replicas.close()
         self._database.close()

@@ -17,6 +17,7 @@ from b2b_idp.model.position import Position
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import postgres, sqlite
 from b2b_idp.store.connection import Connection, refuse_what_is_no_text
+from b2b_idp.store.leading import Alone, Lock
 from b2b_idp.store.replicas import Replica
 from b2b_idp.store.routing import Routed, Stale
 
@@ -52,6 +53,9 @@ class Kind(Protocol):
 
     def unavailable(self, e: DBAPIError) -> str | None:
         """Why the database cannot be used now, None when the failure is a defect of ours."""
+
+    def leader_lock(self, engine: Engine) -> Lock:
+        """A lock that one process can hold, and loses when it dies."""
 
     def position(self, engine: Engine) -> Position | None:
         """How far the database is; None where it has no copies."""
@@ -155,6 +159,10 @@ class Database:
         """How far the database is: everything committed until now is before it. None for a kind that has one copy
         only, which is always at its newest. Raises as the driver does."""
         return self._kind.position(self._engine)
+
+    def leader_lock(self) -> Lock:
+        """The lock of the one process that does the work in the background."""
+        return Alone() if self.in_memory else self._kind.leader_lock(self._engine)
 
     def close(self) -> None:
         self._engine.dispose()

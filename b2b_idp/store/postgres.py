@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, Oper
 
 from b2b_idp.model.position import Position
 from b2b_idp.store.breaker import Breaker, Open
+from b2b_idp.store.leading import OfSession
 
 RV = TypeVar("RV")
 
@@ -215,6 +216,11 @@ def turn(connection: Connection) -> Iterator[None]:
         if not connection.invalidated:
             with connection.begin():
                 connection.exec_driver_sql(f"SELECT pg_advisory_unlock({_TURNS})")
+
+
+def leader_lock(engine: Engine) -> OfSession:
+    """A session's."""
+    return OfSession(engine)
 
 
 def conflict(e: DBAPIError) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import StaticPool
 
 from b2b_idp.store.functions import add_functions
+from b2b_idp.store.leading import OfFile
 
 _BUSY_SECONDS = 3
 _NOT_OURS = ("locked", "busy", "full", "unable to open", "i/o error", "readonly")
@@ -57,6 +58,12 @@ def turn(_connection: Connection) -> AbstractContextManager[None]:
 def conflict(e: DBAPIError) -> bool:
     """Never: writers wait for one another."""
     return False
+
+
+def leader_lock(engine: Engine) -> OfFile:
+    """A file's, beside the database's own."""
+    assert engine.url.database is not None
+    return OfFile(engine.url.database)
 
 
 def lost(e: DBAPIError) -> bool:
