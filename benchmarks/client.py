@@ -68,8 +68,8 @@ class Client:
         return tokens
 
     def sign_in(self, person: str, *, at_home: bool = True) -> dict[str, Any]:
-        """The tokens of a sign-in in which nobody has to type: redirects from the app to the app. Home sends away who is
-        not signed in `at_home`."""
+        """The tokens of a sign-in in which nobody has to type: redirects from the app to the app. Home sends away
+        who is not signed in `at_home`."""
         self._cookies[urlsplit(self.home).netloc] = {"person": person} if at_home else {}
         url, verifier = self._begin(person)
         for _ in range(MAX_REDIRECTS):

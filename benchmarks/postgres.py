@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Collection
 from pathlib import Path
+from typing import Self
 
 from benchmarks.processes import Server
 from tests.postgres import Cluster, program, run
@@ -16,7 +17,6 @@ SETTINGS = {
     "synchronous_commit": "on",
     "shared_buffers": "256MB",
     "max_connections": "200",
-    "autovacuum_naptime": "10s",
 }
 
 
@@ -26,19 +26,38 @@ def missing() -> str | None:
 
 
 class Postgres(Cluster):
-    """One server in `folder`, running on return; SIGINT, unlike the SIGTERM of others, ends sessions too."""
+    """One server in `folder`, running on return."""
+
+    server: Server
 
     def __init__(self, folder: Path, cores: Collection[int]) -> None:
+        self._make(folder)
+        self.create()
+        self._serve(cores)
+
+    @classmethod
+    def replica_of(cls, primary: Postgres, folder: Path, cores: Collection[int]) -> Self:
+        """A streaming replica, in a folder of its own."""
+        made = cls.__new__(cls)
+        made._make(folder)
+        source = ("-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres")
+        run("pg_basebackup", *source, "-D", str(folder / "data"), "-R", "-X", "stream", "-c", "fast")
+        made._serve(cores)
+        return made
+
+    def _make(self, folder: Path) -> None:
         folder.mkdir()
-        super().__init__(folder)
         if os.getuid() == 0:
             shutil.chown(folder, "postgres")
-        self.create()
-        given = SETTINGS | {"port": str(self.port), "unix_socket_directories": str(folder)}
+        super().__init__(folder)
+
+    def _serve(self, cores: Collection[int]) -> None:
+        given = SETTINGS | {"port": str(self.port), "unix_socket_directories": str(self.folder)}
         options = [f"--{name}={value}" for name, value in given.items()]
-        command = [program("postgres") or "postgres", "-D", str(folder / "data"), *options]
+        command = [program("postgres") or "postgres", "-D", str(self.folder / "data"), *options]
         user = "postgres" if os.getuid() == 0 else None
-        self.server = Server(command, self._ready, cores, folder.parent / f"{folder.name}.log", user=user)
+        log = self.folder.parent / f"{self.folder.name}.log"
+        self.server = Server(command, self._ready, cores, log, user=user)
 
     def _ready(self) -> bool:
         try:
@@ -48,4 +67,5 @@ class Postgres(Cluster):
         return True
 
     def stop(self, mode: str = "fast") -> None:
+        """Ends sessions too."""
         super().stop(mode)

@@ -13,7 +13,7 @@ from pathlib import Path
 import urllib3
 
 TICKS = os.sysconf("SC_CLK_TCK")
-PATIENCE = 120.0
+PATIENCE = 400.0
 """Seconds a server may take to get ready."""
 
 

@@ -30,7 +30,7 @@ def _each(begin: Callable[[Client, str], Operation], *, offline: bool = False) -
     return operations
 
 
-def _returning(client: Client, guest: str) -> Operation:
+def returning(client: Client, guest: str) -> Operation:
     """A guest without a session: app, provider, home, provider, app, token."""
 
     def once() -> None:
@@ -85,7 +85,7 @@ def _client_credentials(contender: Contender, guests: Sequence[str], seconds: fl
     return [operation(contender.client()) for _ in guests]
 
 
-RETURNING = Work("returning guest sign-in", _each(_returning))
+RETURNING = Work("returning guest sign-in", _each(returning))
 WORKS = (
     RETURNING,
     Work("first-time guest", _first_time),

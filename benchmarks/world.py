@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
 import threading
@@ -15,7 +16,7 @@ from typing import Self
 import pytest
 
 from benchmarks import home, postgres
-from benchmarks.contenders import ALL, Contender
+from benchmarks.contenders import ALL, B2bIdp, Contender
 from benchmarks.contenders.contender import DOMAIN
 from benchmarks.home import Home
 from benchmarks.measure import Disk
@@ -28,8 +29,8 @@ _CANNOT_RUN = (pytest.skip.Exception, pytest.fail.Exception)
 
 @dataclass(frozen=True)
 class Plan:
-    """How long is measured: rounds of so many `seconds`, and directories of so many `guests`. `warm_up`: how much of the
-    time that a contender needs to get warm it is given."""
+    """How long is measured: rounds of so many `seconds`, and directories of so many `guests`. `warm_up`: how much of
+    the time that a contender needs to get warm it is given."""
 
     rounds: int
     seconds: float
@@ -51,6 +52,7 @@ class World:
         self.missing: dict[str, str] = {}
         """Why a contender is not there, by its name."""
         self._running: list[Contender] | None = None
+        self._folders = itertools.count()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -75,6 +77,14 @@ class World:
         """The core of the servers and their databases."""
         return self.cores[:1]
 
+    def new_folder(self) -> Path:
+        """Where a contender may put itself."""
+        return self.folder / f"contender-{next(self._folders)}"
+
+    def ours(self) -> list[type[B2bIdp]]:
+        """b2b-idp on those databases that are wanted and here."""
+        return [kind for kind in self._wanted if issubclass(kind, B2bIdp) and self._why_not(kind) is None]
+
     def contenders(self) -> list[Contender]:
         """Those that can run here, running, with all guests."""
         if self._running is None:
@@ -87,7 +97,7 @@ class World:
         return self._running
 
     def _start(self, kind: type[Contender], running: list[Contender]) -> None:
-        contender = kind(self.folder / f"contender-{len(running)}", self.home, self.served)
+        contender = kind(self.new_folder(), self.home, self.served)
         try:
             contender.start()
         except _CANNOT_RUN as why:

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -36,6 +36,10 @@ class B2bIdp(Contender):
         self._http = urllib3.PoolManager()
 
     @property
+    def database_url(self) -> str:
+        return f"sqlite:///{self.instance / 'b2b-idp.sqlite3'}"
+
+    @property
     def env(self) -> dict[str, str]:
         """Its settings, for commands too."""
         return {"B2B_IDP_ALLOW_PRIVATE_UPSTREAMS": "true", "B2B_IDP_GRAPH_REQUESTS": "1000000"}
@@ -47,9 +51,7 @@ class B2bIdp(Contender):
     def run(self, command: str, *arguments: str) -> str:
         """A command over the instance; what it printed."""
         argv = [*PROGRAM, command, "--data", str(self.instance), *arguments]
-        return subprocess.run(
-            argv, env=os.environ | self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=True
-        ).stdout
+        return subprocess.run(argv, env=os.environ | self.env, capture_output=True, text=True, check=True).stdout
 
     def serve(self, cores: Collection[int], port: int | None = None) -> Server:
         """A server over the instance; `port` is the issuer's if None."""
@@ -72,7 +74,7 @@ class B2bIdp(Contender):
         )
         self.graph("/servicePrincipals", {"appId": app["appId"]})
         self._app = (app["appId"], self.graph(f"/applications/{app['id']}/addPassword", {})["secretText"])
-        self.graph("/identity/conditionalAccess/policies", mfa_for_guests(app["appId"]))
+        self.graph("/identity/conditionalAccess/policies", mfa_for({"includeUsers": ["GuestsOrExternalUsers"]}))
         client = self.client()
         for guest in guests:
             self.invite(guest)
@@ -101,9 +103,9 @@ class B2bIdp(Contender):
             },
         }
 
-    def client(self, *, offline: bool = False) -> Client:
+    def client(self, *, offline: bool = False, servers: Sequence[str] = ()) -> Client:
         scope = f"{SCOPE} offline_access" if offline else SCOPE
-        return Client(self.issuer, *self._app, CALLBACK, scope, self.home.issuer)
+        return Client(self.issuer, *self._app, CALLBACK, scope, self.home.issuer, servers=servers)
 
     def newcomers(self, count: int) -> Iterator[str]:
         guests = list(super().newcomers(count))
@@ -140,25 +142,28 @@ class B2bIdpPostgres(B2bIdp):
     needs = frozenset({"postgres"})
 
     @property
+    def database_url(self) -> str:
+        return self._database
+
+    @property
     def env(self) -> dict[str, str]:
-        assert self.postgres is not None
-        return super().env | {"B2B_IDP_DATABASE_URL": self._database}
+        return super().env | {"B2B_IDP_DATABASE_URL": self.database_url}
+
+    def make_database(self) -> str:
+        """The address of an empty database."""
+        self.postgres = Postgres(self.folder / "postgres", self.cores)
+        return self.postgres.database()
 
     def start(self) -> None:
-        self.postgres = Postgres(self.folder / "postgres", self.cores)
-        self._database = self.postgres.database()
+        self._database = self.make_database()
         super().start()
 
 
-def mfa_for_guests(app_id: str) -> dict[str, Any]:
-    """A conditional access policy: this app wants MFA of guests."""
+def mfa_for(users: Mapping[str, list[str]]) -> dict[str, Any]:
+    """A conditional access policy: every app wants MFA of these."""
     return {
-        "displayName": "MFA for guests",
+        "displayName": "MFA",
         "state": "enabled",
-        "conditions": {
-            "users": {"includeUsers": ["GuestsOrExternalUsers"]},
-            "applications": {"includeApplications": [app_id]},
-            "clientAppTypes": ["all"],
-        },
+        "conditions": {"users": users, "applications": {"includeApplications": ["All"]}, "clientAppTypes": ["all"]},
         "grantControls": {"operator": "OR", "builtInControls": ["mfa"]},
     }

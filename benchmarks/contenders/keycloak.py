@@ -31,7 +31,7 @@ class Keycloak(Contender):
         self.issuer += "/realms/bench"
         lay_out(installed, here, self._realm())
         argv = [
-            *(here / "bin" / "kc.sh", "start", "--optimized", "--import-realm", "--cache=local"),
+            *(str(here / "bin" / "kc.sh"), "start", "--optimized", "--import-realm", "--cache=local"),
             *("--http-enabled=true", "--http-host=127.0.0.1", f"--http-port={self.port}", "--hostname-strict=false"),
             *("--log-level=warn", "--db-username=postgres", "--db-password=none"),
             "--db-url=jdbc:" + database.replace("postgres@", "", 1),
@@ -45,9 +45,7 @@ class Keycloak(Contender):
 
     def client(self, *, offline: bool = False) -> Client:
         name = "offline-app" if offline else "app"
-        return Client(
-            self.issuer, name, self.secret, CALLBACK, SCOPE, self.home.issuer, more={"kc_idp_hint": "home"}
-        )
+        return Client(self.issuer, name, self.secret, CALLBACK, SCOPE, self.home.issuer, more={"kc_idp_hint": "home"})
 
     def _realm(self) -> dict[str, Any]:
         home = {

@@ -31,10 +31,14 @@ class OidcProvider(Contender):
             }
             for client_id, more in (("app", []), ("offline-app", ["refresh_token"]))
         ]
-        home = {"issuer": self.home.issuer, "clientId": self.client_id(), "clientSecret": self.home.clients[self.client_id()]}
+        home = {
+            "issuer": self.home.issuer,
+            "clientId": self.client_id(),
+            "clientSecret": self.home.clients[self.client_id()],
+        }
         config = {"port": self.port, "database": self.database(), "clients": apps, "home": home}
         ready = answers(f"{self.issuer}/.well-known/openid-configuration")
-        argv = ["node", NODE / "peer.mjs", json.dumps(config)]
+        argv = ["node", str(NODE / "peer.mjs"), json.dumps(config)]
         self.server = Server(argv, ready, self.cores, self.folder / "server.log", env={"NODE_ENV": "production"})
 
     def database(self) -> dict[str, Any]:

@@ -61,7 +61,7 @@ func main() {
 	now := func() time.Time { return time.Now().UTC() }
 	signs, err := (&signer.LocalConfig{KeysRotationPeriod: "6h"}).Open(ctx, kept, tokensLive, now, logger)
 	must(err)
-	refresh, err := tokens.NewRefreshTokenPolicy(logger, false, "", "", "3s")
+	refresh, err := tokens.NewRefreshTokenPolicy(logger, false, "", "", "0s")
 	must(err)
 
 	dex, err := server.NewServer(ctx, server.Config{
