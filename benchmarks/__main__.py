@@ -13,7 +13,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +71,13 @@ def main() -> None:
     parser.add_argument(
         "--with", action="append", choices=names, metavar="NAME", help=f"{'; '.join(names)}; again for more"
     )
+    parser.add_argument("--seconds", type=float, help="of each round")
     parser.add_argument("--write", action="store_true", help="write what was measured into docs/performance.*")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to this file")
     asked = parser.parse_args()
-    report = measured(QUICK if asked.quick else STANDARD, asked.only or list(PARTS), getattr(asked, "with") or names)
+    plan = QUICK if asked.quick else STANDARD
+    plan = replace(plan, seconds=asked.seconds or plan.seconds)
+    report = measured(plan, asked.only or list(PARTS), getattr(asked, "with") or names)
     print("\n\n".join(table.text() for table in tables(report)), *closing(report), sep="\n\n")
     if asked.json:
         asked.json.write_text(json.dumps(report, indent=1) + "\n")

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import json
 import secrets
-import shutil
 import subprocess
 from collections.abc import Collection
 from pathlib import Path
 
 from benchmarks.processes import Server, answers, free_port
 
-NODE = Path(__file__).parent / "peer"
-
-
-def missing() -> str | None:
-    """Why node's parts cannot run here."""
-    if shutil.which("node") is None:
-        return "node is not installed"
-    return None if (NODE / "node_modules").is_dir() else "benchmarks/peer/node_modules is missing: run `make bench`"
-
 
 def node_version() -> str:
+    """Of the node that runs the home."""
     return subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
 
 
@@ -34,4 +25,5 @@ class Home:
         self.clients = {name: secrets.token_urlsafe(24) for name in clients}
         config = json.dumps({"port": port, "clients": self.clients})
         ready = answers(f"{self.issuer}/.well-known/openid-configuration")
-        self.server = Server(["node", NODE / "home.mjs", config], ready, cores, folder / "home.log")
+        program = Path(__file__).with_name("home.mjs")
+        self.server = Server(["node", program, config], ready, cores, folder / "home.log")

@@ -28,8 +28,8 @@ STYLE = """
       :root { --ink: #e6edf3; --soft: #9198a1; --us: #4493f8; --us2: #2f65ab; --peer: #4a525c; --axis: #3d444d }
     }
     text { fill: var(--ink) } .soft { fill: var(--soft) } .us { font-weight: 600 }
-    .head { font-weight: 600; font-size: 14px } .title { font-weight: 600; font-size: 17px } .axis { stroke: var(--axis) }
-    .bar0 { fill: var(--us) } .bar1 { fill: var(--us2) } .peer { fill: var(--peer) }"""
+    .head { font-weight: 600; font-size: 14px } .title { font-weight: 600; font-size: 17px }
+    .axis { stroke: var(--axis) } .bar0 { fill: var(--us) } .bar1 { fill: var(--us2) } .peer { fill: var(--peer) }"""
 
 
 def picture(report: Mapping[str, Any]) -> str:

@@ -15,7 +15,6 @@ from typing import Self
 
 import pytest
 
-from benchmarks import home, postgres
 from benchmarks.contenders import ALL, B2bIdp, Contender
 from benchmarks.contenders.contender import DOMAIN
 from benchmarks.home import Home
@@ -29,17 +28,19 @@ _CANNOT_RUN = (pytest.skip.Exception, pytest.fail.Exception)
 
 @dataclass(frozen=True)
 class Plan:
-    """How long is measured: rounds of so many `seconds`, and directories of so many `guests`. `warm_up`: how much of
-    the time that a contender needs to get warm it is given."""
+    """How long is measured: rounds of so many `seconds`, and directories grown to so many `guests`, `partners` and
+    `groups` of each guest. `warm_up`: how much of the time that a contender needs to get warm it is given."""
 
     rounds: int
     seconds: float
     warm_up: float
-    guests: int
+    guests: int = 1_000_000
+    partners: int = 5_000
+    groups: int = 500
 
 
-STANDARD = Plan(rounds=3, seconds=2.0, warm_up=1.0, guests=1_000_000)
-QUICK = Plan(rounds=1, seconds=0.6, warm_up=0.2, guests=100_000)
+STANDARD = Plan(rounds=3, seconds=2.0, warm_up=1.0)
+QUICK = Plan(rounds=1, seconds=0.6, warm_up=0.2, guests=100_000, partners=500, groups=100)
 
 
 class World:
@@ -83,14 +84,14 @@ class World:
 
     def ours(self) -> list[type[B2bIdp]]:
         """b2b-idp on those databases that are wanted and here."""
-        return [kind for kind in self._wanted if issubclass(kind, B2bIdp) and self._why_not(kind) is None]
+        return [kind for kind in self._wanted if issubclass(kind, B2bIdp) and kind.missing() is None]
 
     def contenders(self) -> list[Contender]:
         """Those that can run here, running, with all guests."""
         if self._running is None:
             self._running = []
             for kind in self._wanted:
-                if why := self._why_not(kind):
+                if why := kind.missing():
                     self.missing[kind.name] = why
                 else:
                     self._start(kind, self._running)
@@ -100,19 +101,17 @@ class World:
         contender = kind(self.new_folder(), self.home, self.served)
         try:
             contender.start()
-        except _CANNOT_RUN as why:
-            self.missing[kind.name] = str(why)
+            contender.furnish(GUESTS)
+        except (Exception, *_CANNOT_RUN) as why:
             contender.stop()
-            return
+            if isinstance(contender, B2bIdp):
+                raise
+            self.missing[kind.name] = str(why)[:1000]
         except BaseException:
             contender.stop()
             raise
-        running.append(contender)
-        contender.furnish(GUESTS)
-
-    def _why_not(self, kind: type[Contender]) -> str | None:
-        lacking = {"node": home.missing, "postgres": postgres.missing}
-        return next((why for need in sorted(kind.needs) if (why := lacking[need]())), None)
+        else:
+            running.append(contender)
 
     def stop(self) -> None:
         """Ends the contenders, at once."""

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import urllib3
 
 from b2b_idp.model.moment import tenant_id_of
+from benchmarks import postgres
 from benchmarks.client import Client
 from benchmarks.contenders.contender import CALLBACK, DOMAIN, SCOPE, Contender
 from benchmarks.home import Home
@@ -139,7 +140,10 @@ class B2bIdpPostgres(B2bIdp):
     """On a PostgreSQL of its own, on the same cores."""
 
     name = "b2b-idp, PostgreSQL"
-    needs = frozenset({"postgres"})
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return postgres.missing()
 
     @property
     def database_url(self) -> str:

@@ -22,8 +22,6 @@ class Contender(ABC):
     """A provider in `folder`, which it makes. Whoever has a session at the home signs in without typing anything."""
 
     name: ClassVar[str]
-    needs: ClassVar[frozenset[str]] = frozenset()
-    """What it cannot run without: "node", "postgres"."""
     warm_up: ClassVar[float] = 1.0
     """Seconds that each work runs before it counts. Where code is compiled as it runs, this is what takes long."""
     client_credentials_scope: str = ""
@@ -36,6 +34,11 @@ class Contender(ABC):
         self.port = free_port()
         self.issuer = f"http://127.0.0.1:{self.port}"
         self.secret = secrets.token_urlsafe(24)
+
+    @classmethod
+    def missing(cls) -> str | None:
+        """Why it cannot run here, as far as can be seen at once."""
+        return None
 
     @abstractmethod
     def start(self) -> None:

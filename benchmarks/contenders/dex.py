@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection
 from pathlib import Path
 
+from benchmarks import postgres
 from benchmarks.client import Client
 from benchmarks.contenders.contender import CALLBACK, SCOPE, Contender, first_sign_ins
 from benchmarks.postgres import Postgres
@@ -20,8 +21,11 @@ class Dex(Contender):
     """A broker without policies or invitations: whoever the home vouches for is in."""
 
     name = "Dex"
-    needs = frozenset({"postgres"})
     client_credentials_scope = "openid"
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return postgres.missing()
 
     def start(self) -> None:
         program = go_program(MODULE, ".", "dex", FLAGS)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection
 from typing import Any
 
+from benchmarks import postgres
 from benchmarks.client import Client
 from benchmarks.contenders.contender import CALLBACK, SCOPE, Contender, first_sign_ins
 from benchmarks.postgres import Postgres
@@ -20,9 +21,12 @@ class Keycloak(Contender):
     """Its sessions are in the database, refresh tokens rotate, and who is new is made a user without a page."""
 
     name = "Keycloak"
-    needs = frozenset({"postgres"})
     warm_up = 8.0
     client_credentials_scope = "profile"
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return postgres.missing()
 
     def start(self) -> None:
         installed, here = distribution(BUILD), self.folder / "keycloak"

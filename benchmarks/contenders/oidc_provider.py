@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any, ClassVar
 
+from benchmarks import postgres
 from benchmarks.client import Client
 from benchmarks.contenders.contender import CALLBACK, SCOPE, Contender, first_sign_ins
-from benchmarks.home import NODE
 from benchmarks.postgres import Postgres
 from benchmarks.processes import Server, answers
+
+NODE = Path(__file__).parents[1] / "peer"
 
 
 class OidcProvider(Contender):
     """On SQLite: WAL, synchronous=FULL."""
 
     name: ClassVar[str] = "oidc-provider"
-    needs = frozenset({"node"})
     client_credentials_scope = "api"
+
+    @classmethod
+    def missing(cls) -> str | None:
+        there = (NODE / "node_modules").is_dir()
+        return None if there else "benchmarks/peer/node_modules is missing: run `make bench`"
 
     def start(self) -> None:
         # oidc-provider drops offline_access without prompt=consent: here the app's registration says it.
@@ -57,7 +64,10 @@ class OidcProviderPostgres(OidcProvider):
     """On a PostgreSQL of its own, on the same cores."""
 
     name = "oidc-provider, PostgreSQL"
-    needs = frozenset({"node", "postgres"})
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return super().missing() or postgres.missing()
 
     def database(self) -> dict[str, Any]:
         self.postgres = Postgres(self.folder / "postgres", self.cores)

@@ -35,8 +35,8 @@ def run(world: World) -> dict[str, Any]:
     """By database and direction: from what to what, CPU milliseconds of a sign-in before and after, their ratio."""
     grown = {
         "guests": replace(SMALL, guests=world.plan.guests),
-        "partners": replace(SMALL, partners=5_000),
-        "groups": replace(SMALL, groups=500),
+        "partners": replace(SMALL, partners=world.plan.partners),
+        "groups": replace(SMALL, groups=world.plan.groups),
     }
     return {kind.name: _grown(world, kind, grown) for kind in world.ours()}
 
@@ -46,7 +46,7 @@ def _grown(world: World, kind: type[B2bIdp], grown: dict[str, Size]) -> dict[str
     with ExitStack() as stack:
         ready = {name: _ready(world, kind, size, stack) for name, size in {"small": SMALL, **grown}.items()}
         for contender, operations in ready.values():
-            measure(contender.cpu_seconds, operations, max(contender.warm_up * world.plan.warm_up, 0.3), world.disk)
+            measure(contender.cpu_seconds, operations, max(contender.warm_up * world.plan.warm_up, 0.1), world.disk)
         for number in range(world.plan.rounds + MORE_ROUNDS):
             for name in taken if number % 2 == 0 else reversed(taken):
                 contender, operations = ready[name]

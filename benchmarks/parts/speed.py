@@ -24,7 +24,7 @@ def _at_all(world: World, work: Work) -> dict[str, Any]:
     plan, found = world.plan, {}
     ready: list[tuple[Contender, list[Operation]]] = []
     for contender in world.contenders():
-        warm_up = max(contender.warm_up * plan.warm_up, 0.3)
+        warm_up = max(contender.warm_up * plan.warm_up, 0.1)
         try:
             operations = work.begin(contender, GUESTS[:CONNECTIONS], warm_up + plan.rounds * plan.seconds)
             warmed = measure(contender.cpu_seconds, operations, warm_up, world.disk)

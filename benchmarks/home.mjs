@@ -2,17 +2,15 @@
 //
 // argv[2]: JSON {port, clients: {id: secret}}. Who sits at the browser is in its cookie `person` (sub and e-mail);
 // everyone did pwd, otp, mfa.
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import { createServer } from 'node:http';
-
-import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 
 const { port, clients } = JSON.parse(process.argv[2]);
 const issuer = `http://127.0.0.1:${port}`;
 const MFA = 'https://refeds.org/profile/mfa';
 
-const { publicKey, privateKey } = await generateKeyPair('ES256');
-const jwks = JSON.stringify({ keys: [{ ...await exportJWK(publicKey), alg: 'ES256', use: 'sig', kid: 'home' }] });
+const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const jwks = JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), alg: 'ES256', use: 'sig', kid: 'home' }] });
 const codes = new Map();
 
 const metadata = JSON.stringify({
@@ -47,6 +45,14 @@ function client(req, form) {
   return secret !== undefined && clients[id] === secret ? id : undefined;
 }
 
+/** A JWT of these claims. */
+function signed(claims) {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const input = `${part({ alg: 'ES256', kid: 'home' })}.${part(claims)}`;
+  const signature = sign('sha256', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' });
+  return `${input}.${signature.toString('base64url')}`;
+}
+
 async function token(req) {
   let text = '';
   for await (const chunk of req) text += chunk;
@@ -58,12 +64,10 @@ async function token(req) {
   if (!asked || !id || id !== asked.get('client_id') || challenge !== asked.get('code_challenge')) return undefined;
   const [given_name, family_name] = email.split('@');
   const now = Math.floor(Date.now() / 1000);
-  const claims = {
-    sub: email, email, email_verified: true, name: email, given_name, family_name, nonce: asked.get('nonce') ?? undefined,
+  const idToken = signed({
+    iss: issuer, aud: id, iat: now, exp: now + 300, sub: email, email, email_verified: true, name: email, given_name, family_name, nonce: asked.get('nonce') ?? undefined,
     amr: ['pwd', 'otp', 'mfa'], acr: MFA, auth_time: now,
-  };
-  const idToken = await new SignJWT(claims).setProtectedHeader({ alg: 'ES256', kid: 'home' })
-    .setIssuer(issuer).setAudience(id).setIssuedAt(now).setExpirationTime(now + 300).sign(privateKey);
+  });
   return { access_token: randomBytes(24).toString('base64url'), token_type: 'Bearer', expires_in: 300, id_token: idToken };
 }
 
