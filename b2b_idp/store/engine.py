@@ -76,7 +76,7 @@ class Database:
         self.url = url
         self._kind = _KINDS[scheme]
         # parameters are sealed letters, evidence, addresses: an error's text is logged
-        self._engine = self._kind.open(url, hide_parameters=True, json_serializer=_json)
+        self._engine = self._kind.open(url, hide_parameters=True, json_serializer=json_text)
         event.listen(self._engine, "handle_error", _refuse_what_is_no_text)
         self._writer = self._engine.execution_options(b2b_write=True)
 
@@ -177,7 +177,7 @@ def _refuse_what_is_no_text(context: ExceptionContext) -> None:
     refuse_what_is_no_text(context.original_exception)
 
 
-def _json(document: object) -> str:
+def json_text(document: object) -> str:
     """JSON that every database can keep and look into: PostgreSQL has no NUL in its texts."""
     kept = json.dumps(document)
     if "\\u0000" in kept and _has_nul(document):
