@@ -30,6 +30,7 @@ from b2b_idp.store.migrate import HEAD, create_all, migrate, revision
 from b2b_idp.store.notices import NoticesReader, NoticesWriter
 from b2b_idp.store.outbox import OutboxReader, OutboxWriter
 from b2b_idp.store.passes import PassesReader, PassesWriter
+from b2b_idp.store.pushed import PushedReader, PushedWriter
 from b2b_idp.store.reports import SigninReports
 from b2b_idp.store.rules import RuleCache
 from b2b_idp.store.sealing import Sealer
@@ -96,6 +97,10 @@ class Reader:
     @cached_property
     def grants(self) -> GrantsReader:
         return GrantsReader(self._c)
+
+    @cached_property
+    def pushed(self) -> PushedReader:
+        return PushedReader(self._c)
 
     @cached_property
     def factors(self) -> FactorsReader:
@@ -188,6 +193,10 @@ class Writer(Reader):
     @cached_property
     def grants(self) -> GrantsWriter:
         return GrantsWriter(self._c)
+
+    @cached_property
+    def pushed(self) -> PushedWriter:
+        return PushedWriter(self._c)
 
     @cached_property
     def factors(self) -> FactorsWriter:

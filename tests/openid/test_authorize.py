@@ -159,7 +159,9 @@ def test_n_132_a_disabled_client_is_a_page(world):
         ({"nonce": ["n", "m"]}, "invalid_request"),
         ({"nonce": "n" * 2049}, "invalid_request"),
         ({"nonce": "n\x00"}, "invalid_request"),
-        ({"request": "e30.e30."}, "request_not_supported"),
+        ({"request": "e30.e30."}, "invalid_request_object"),
+        ({"request": "eyJhbGciOiJub25lIn0.e30."}, "request_not_supported"),
+        ({"authorization_details": "[]"}, "invalid_authorization_details"),
         ({"request_uri": "http://169.254.169.254/"}, "request_uri_not_supported"),
     ],
 )
