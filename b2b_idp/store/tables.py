@@ -357,6 +357,17 @@ grants = Table(
     Column("revoked_at", Instant),
 )
 
+pushed_requests = Table(
+    "pushed_requests",
+    metadata,
+    _id(),
+    Column("app_id", String(36), nullable=False),
+    Column("parameters", JSON, nullable=False),
+    Column("signed", Boolean, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+    Column("answered_at", Instant),
+)
+
 revoked_tokens = Table(
     "revoked_tokens",
     metadata,
