@@ -78,7 +78,7 @@ def _speed(speed: Found, report: Found) -> list[Table]:
     ours = [name for name in OURSELVES if name in here]
     ratio = [
         Table(
-            f"{name}: so many times the operations a second of",
+            f"{name}: so many times the operations a second of (in brackets: of a second of CPU)",
             ["work", "the best peer", *peers],
             [[work, *_ratios(by_name, name, peers)] for work, by_name in speed.items()],
         )
@@ -120,10 +120,16 @@ def _commit(by_name: Found) -> str:
 
 
 def _ratios(by_name: Found, name: str, peers: Iterable[str]) -> list[str]:
-    own = _value(by_name.get(name), "per_second")
-    theirs = [_value(by_name.get(peer), "per_second") for peer in peers]
-    best = max((rate for rate in theirs if rate is not None), default=None)
-    return [NOTHING if own is None or rate is None else f"{own / rate:.2f}" for rate in (best, *theirs)]
+    rate, cost = ([_value(by_name.get(n), column) for n in (name, *peers)] for column in ("per_second", "cpu_ms"))
+    rates = _by(rate[0], [max((r for r in rate[1:] if r is not None), default=None), *rate[1:]])
+    costs = _by(cost[0], [min((c for c in cost[1:] if c is not None), default=None), *cost[1:]])
+    pairs = zip(rates, costs, strict=True)
+    return [NOTHING if r is None or c is None else f"{r:.2f} ({1 / c:.2f})" for r, c in pairs]
+
+
+def _by(own: float | None, others: Iterable[float | None]) -> list[float | None]:
+    """Our number divided by each of theirs."""
+    return [own / other if own and other else None for other in others]
 
 
 def _crowd(crowd: Found, report: Found) -> list[Table]:
