@@ -24,7 +24,8 @@ class Table:
     notes: Sequence[str] = ()
 
     def markdown(self) -> str:
-        lines = [f"| {' | '.join(row)} |" for row in (self.head, ["---"] * len(self.head), *self.rows)]
+        line = ["---", *["---:"] * (len(self.head) - 1)]
+        lines = [f"| {' | '.join(row)} |" for row in (self.head, line, *self.rows)]
         return "\n".join([f"**{self.title}**", "", *lines, *(f"\n{note}" for note in self.notes)])
 
     def text(self) -> str:
@@ -51,7 +52,7 @@ def closing(report: Found) -> list[str]:
     machine, plan = report["machine"], report["plan"]
     lines = [
         f"{machine['cores']} cores ({machine['processor']}), Python {machine['python']}, node {machine['node']}; "
-        f"medians of {plan['rounds']} rounds of {plan['seconds']} s; load before: {machine['load']:.1f}."
+        f"medians of {plan['rounds']} × {plan['seconds']} s; load before: {machine['load']:.1f}."
     ]
     if machine["load"] > 0.5:
         lines.append("The machine was busy with other things: take the ratios, not the numbers.")
@@ -143,7 +144,7 @@ def _crowd(crowd: Found, report: Found) -> list[Table]:
                 name,
                 *(_or_nothing(by_count[few][column]) for column in ("p50_ms", "p99_ms")),
                 *(f"{by_count[n]['errors']} of {by_count[n]['errors'] + by_count[n]['sign_ins']}" for n in counts),
-                f"{found['memory_mb']:.0f}",
+                *(f"{of(found['memory_mb']):.0f}" for of in (sum, max)),
                 f"{found['ready_seconds']:.1f}",
             ]
         )
@@ -152,6 +153,7 @@ def _crowd(crowd: Found, report: Found) -> list[Table]:
         "p99, ms",
         *(f"errors, {n} browsers" for n in counts),
         "MB, loaded",
+        "the largest process",
         "s to start",
     ]
     return [Table("Many browsers: sign-ins of returning guests on one core", ["", *head], rows)]
