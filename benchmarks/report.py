@@ -44,7 +44,8 @@ class Table:
 def tables(report: Found) -> list[Table]:
     """All that a report holds."""
     made = {"speed": _speed, "crowd": _crowd, "growth": _growth, "servers": _servers, "replica": _replica}
-    return [table for part, make in made.items() if part in report for table in make(report[part], report)]
+    there = [(make, report[part]) for part, make in made.items() if part in report and "cannot" not in report[part]]
+    return [table for make, found in there for table in make(found)]
 
 
 def closing(report: Found) -> list[str]:
@@ -56,10 +57,11 @@ def closing(report: Found) -> list[str]:
     ]
     if machine["load"] > 0.5:
         lines.append("The machine was busy with other things: take the ratios, not the numbers.")
-    return lines + [f"Not measured: {name}: {why}" for name, why in report["missing"].items()]
+    cannot = {part: found["cannot"] for part, found in report.items() if "cannot" in found}
+    return lines + [f"Not measured: {what}: {why}." for what, why in (report["missing"] | cannot).items()]
 
 
-def _speed(speed: Found, report: Found) -> list[Table]:
+def _speed(speed: Found) -> list[Table]:
     here = [kind.name for kind in ALL if any(kind.name in by_name for by_name in speed.values())]
     cost = Table(
         "CPU milliseconds an operation, database counted",
@@ -90,12 +92,12 @@ def _speed(speed: Found, report: Found) -> list[Table]:
 
 
 def _speed_notes(speed: Found) -> list[str]:
-    notes = []
+    wrong: dict[str, list[str]] = {}
     for work, by_name in speed.items():
         for name, found in by_name.items():
             if errors := sum(found.get("errors", {}).values()):
-                notes.append(f"{name} answered {errors} of its operations ({work}) wrongly; they are not counted.")
-    return notes
+                wrong.setdefault(name, []).append(f"{work} {errors}")
+    return [f"Operations that ended wrongly at {name}, not counted: {', '.join(of)}." for name, of in wrong.items()]
 
 
 def _value(found: Found | None, column: str) -> float | None:
@@ -133,7 +135,7 @@ def _by(own: float | None, others: Iterable[float | None]) -> list[float | None]
     return [own / other if own and other else None for other in others]
 
 
-def _crowd(crowd: Found, report: Found) -> list[Table]:
+def _crowd(crowd: Found) -> list[Table]:
     counts = list(next(iter(crowd.values()))["browsers"])
     few = counts[0]
     rows = []
@@ -163,7 +165,7 @@ def _or_nothing(value: float | None) -> str:
     return NOTHING if value is None else number(value)
 
 
-def _growth(growth: Found, report: Found) -> list[Table]:
+def _growth(growth: Found) -> list[Table]:
     rows = [
         [
             name,
@@ -179,16 +181,12 @@ def _growth(growth: Found, report: Found) -> list[Table]:
     return [Table("Growth: a returning guest's sign-in", head, rows, ["`groups`: of each guest."])]
 
 
-def _servers(servers: Found, report: Found) -> list[Table]:
-    if "cannot" in servers:
-        return [Table("Two servers over one PostgreSQL", ["not measured"], [[servers["cannot"]]])]
+def _servers(servers: Found) -> list[Table]:
     row = [*(number(servers[name]) for name in ("one", "two")), f"{servers['ratio']:.2f}", str(servers["errors"])]
     head = ["one server, one core", "two servers, two cores", "ratio", "errors"]
     return [Table("Sign-ins a second over one PostgreSQL, database counted", head, [row])]
 
 
-def _replica(replica: Found, report: Found) -> list[Table]:
-    if "cannot" in replica:
-        return [Table("Reads that a replica served", ["not measured"], [[replica["cannot"]]])]
+def _replica(replica: Found) -> list[Table]:
     row = [f"{replica['share']:.0%}", f"{replica['reads']:,}", str(replica["sign_ins"])]
     return [Table("Reads that a replica served", ["share", "reads", "sign-ins"], [row])]
