@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import StaticPool
 
 from b2b_idp.store.functions import add_functions
+from b2b_idp.store.leading import OfFile
 
 _BUSY_SECONDS = 3
 _NOT_OURS = ("locked", "busy", "full", "unable to open", "i/o error", "readonly")
@@ -59,6 +60,26 @@ def conflict(e: DBAPIError) -> bool:
     return False
 
 
+def leader_lock(engine: Engine) -> OfFile:
+    """A file's, beside the database's own."""
+    assert engine.url.database is not None
+    return OfFile(engine.url.database)
+
+
+def lost(e: DBAPIError) -> bool:
+    """Never: nothing lies between us and the file."""
+    return False
+
+
+def mark(_connection: Connection) -> None:
+    """Nothing: a COMMIT that failed here was not kept."""
+
+
+def kept(_engine: Engine, _mark: object) -> bool:
+    """Never asked for."""
+    return False
+
+
 def unavailable(e: DBAPIError) -> str | None:
     """Why SQLite cannot be used now: locked for long, full, gone, without a schema."""
     said = str(e.orig).lower()
@@ -67,3 +88,7 @@ def unavailable(e: DBAPIError) -> str | None:
     if "no such table" in said:
         return "the database has no schema: run `b2b-idp migrate`"
     return f"database: {said}" if any(word in said for word in _NOT_OURS) else None
+
+
+def position(engine: Engine) -> None:
+    """There is one copy, which is always at its newest."""
