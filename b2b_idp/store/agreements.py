@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, delete, select
 from b2b_idp.model.access import Agreement
 from b2b_idp.model.moment import Moment
 from b2b_idp.store.connection import Connection
+from b2b_idp.store.followed import about
 from b2b_idp.store.statements import Prepared, insert_into
 from b2b_idp.store.tables import agreement_acceptances as acceptances
 
@@ -26,7 +27,7 @@ class Acceptance:
     at: datetime
 
 
-_OF_USER = Prepared(select(acceptances).where(acceptances.c.user_id == bindparam("user")))
+_OF_USER = Prepared(select(acceptances).where(acceptances.c.user_id == bindparam("user")), about("user"))
 _OF_AGREEMENT = Prepared(
     select(acceptances)
     .where(acceptances.c.agreement_id == bindparam("agreement"))

@@ -9,16 +9,18 @@ from sqlalchemy import bindparam, delete, select
 
 from b2b_idp.model.directory import AppKey
 from b2b_idp.store.connection import Connection
+from b2b_idp.store.followed import OF_APPS
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.statements import Prepared, insert_into
 from b2b_idp.store.tables import app_keys
 
 _PUBLIC = [c for c in app_keys.c if c.name != "private"]
 _OF = Prepared(
-    select(*_PUBLIC).where(app_keys.c.app == bindparam("app")).order_by(app_keys.c.signs_from, app_keys.c.key_id)
+    select(*_PUBLIC).where(app_keys.c.app == bindparam("app")).order_by(app_keys.c.signs_from, app_keys.c.key_id),
+    OF_APPS,
 )
 _BY_KID = Prepared(select(*_PUBLIC).where(app_keys.c.kid == bindparam("kid")))
-_PRIVATE = Prepared(select(app_keys.c.private).where(app_keys.c.key_id == bindparam("id")))
+_PRIVATE = Prepared(select(app_keys.c.private).where(app_keys.c.key_id == bindparam("id")), OF_APPS)
 _ADD = insert_into(app_keys, [c.name for c in app_keys.c])
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, delete, or_, select, update
 from b2b_idp.model.directory import App, AppRole, AppSecret, RoleAssignment
 from b2b_idp.model.optional_claims import OptionalClaim, OptionalClaims
 from b2b_idp.model.url import origin_of
+from b2b_idp.store.followed import OF_APPS, about
 from b2b_idp.store.functions import among
 from b2b_idp.store.groups import GroupsReader, GroupsWriter
 from b2b_idp.store.statements import Prepared, insert_into
@@ -103,18 +104,21 @@ def _optional_claims(document: Mapping[str, Any]) -> OptionalClaims:
     return OptionalClaims(entries("idToken"), entries("accessToken"))
 
 
-_APP = Prepared(select(apps).where(apps.c.app_id == bindparam("app")))
+_APP = Prepared(select(apps).where(apps.c.app_id == bindparam("app")), OF_APPS)
 _ROW = Prepared(
     select(apps).where(
         or_(apps.c.id == bindparam("key"), apps.c.app_id == bindparam("key"), apps.c.sp_id == bindparam("key"))
     )
 )
-_SECRETS = Prepared(select(app_secrets).where(app_secrets.c.app == bindparam("app")).order_by(app_secrets.c.starts_at))
+_SECRETS = Prepared(
+    select(app_secrets).where(app_secrets.c.app == bindparam("app")).order_by(app_secrets.c.starts_at), OF_APPS
+)
 _ROLES_OF = Prepared(
     select(role_assignments).where(
         role_assignments.c.resource_sp_id == bindparam("resource"),
         among(role_assignments.c.principal_id, "principals"),
-    )
+    ),
+    about("principals"),
 )
 
 
@@ -126,9 +130,12 @@ _BY_ORIGIN = Prepared(
     select(apps)
     .join(app_origins, app_origins.c.app == apps.c.id)
     .where(app_origins.c.origin == bindparam("origin"))
-    .order_by(apps.c.created_at)
+    .order_by(apps.c.created_at),
+    OF_APPS,
 )
-_OWNER_OF_URI = Prepared(select(app_identifier_uris.c.app).where(app_identifier_uris.c.uri == bindparam("uri")))
+_OWNER_OF_URI = Prepared(
+    select(app_identifier_uris.c.app).where(app_identifier_uris.c.uri == bindparam("uri")), OF_APPS
+)
 _EVERY = Prepared(select(apps).order_by(apps.c.created_at, apps.c.id))
 _ASSIGNED_GROUPS = Prepared(
     select(role_assignments.c.principal_id).where(

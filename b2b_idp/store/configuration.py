@@ -25,6 +25,7 @@ from b2b_idp.policy.requirement import Policies
 from b2b_idp.policy.stored import readable, stored_policy_of
 from b2b_idp.policy.strengths import BUILT_IN
 from b2b_idp.store.connection import Connection
+from b2b_idp.store.followed import CONFIGURED
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.statements import Prepared, insert_into
 from b2b_idp.store.tables import apps, home_domains, homes, partners, policies, tenant
@@ -102,6 +103,8 @@ class ConfigurationCache:
         kept = self._kept
         if kept is not None and kept.version == version:
             return kept
+        if kept is not None and kept.version > version:
+            connection.is_behind()
         if not keep:
             return _load(connection, self._sealer)
         with self._lock:
@@ -114,12 +117,12 @@ class ConfigurationCache:
         return loaded
 
 
-_VERSION = Prepared(select(tenant.c.config_version))
-_TENANT = Prepared(select(tenant))
-_HOMES = Prepared(select(homes).where(homes.c.deleted_at.is_(None)).order_by(homes.c.created_at))
-_DOMAINS = Prepared(select(home_domains))
-_PARTNERS = Prepared(select(partners))
-_POLICIES = Prepared(select(policies).order_by(policies.c.created_at, policies.c.id))
+_VERSION = Prepared(select(tenant.c.config_version), CONFIGURED)
+_TENANT = Prepared(select(tenant), CONFIGURED)
+_HOMES = Prepared(select(homes).where(homes.c.deleted_at.is_(None)).order_by(homes.c.created_at), CONFIGURED)
+_DOMAINS = Prepared(select(home_domains), CONFIGURED)
+_PARTNERS = Prepared(select(partners), CONFIGURED)
+_POLICIES = Prepared(select(policies).order_by(policies.c.created_at, policies.c.id), CONFIGURED)
 _TOUCH = Prepared(update(tenant).values(config_version=tenant.c.config_version + 1))
 
 

@@ -26,6 +26,10 @@ class Connection:
     def __init__(self, connection: sqlalchemy.Connection) -> None:
         self._connection = connection
         self.dialect: Dialect = connection.dialect
+        self.asked = 0
+        """How many readings this database was asked for."""
+        self.asked_replica = 0
+        """How many a replica was asked for in its place."""
 
     @overload
     def execute(self, statement: Prepared, parameters: _Given = None) -> Rows[Any]: ...
@@ -38,6 +42,7 @@ class Connection:
 
     def execute(self, statement: Any, parameters: _Given = None) -> Any:
         """Runs one statement; with a list of parameters, once for each."""
+        self.asked += statement.is_select
         if isinstance(statement, Prepared):
             return self._run(statement.form(self.dialect), {} if parameters is None else parameters)
         return self._connection.execute(statement, parameters)
@@ -45,6 +50,9 @@ class Connection:
     def stream(self, statement: Executable, at_once: int) -> Iterator[Any]:
         """The rows of a SELECT without holding them all: `at_once` at a time."""
         yield from self._connection.execute(statement, execution_options={"yield_per": at_once})
+
+    def is_behind(self) -> None:
+        """Told by a reader that has seen a later state before: worth nothing more where it was to be proved."""
 
     def begin_nested(self) -> AbstractContextManager[Any]:
         """A part of the transaction that an exception undoes alone."""

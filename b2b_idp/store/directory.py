@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, delete, or_, select
 from b2b_idp.model.directory import Change, DirectoryRoleAssignment, RelationKind
 from b2b_idp.store.changes import Kind, record
 from b2b_idp.store.connection import Connection
+from b2b_idp.store.followed import about
 from b2b_idp.store.functions import among
 from b2b_idp.store.statements import Prepared, insert_into
 from b2b_idp.store.tables import answers, changes, directory_role_assignments, directory_roles, relations, tenant
@@ -17,12 +18,14 @@ from b2b_idp.store.tables import answers, changes, directory_role_assignments, d
 _ROLES_OF = Prepared(
     select(directory_role_assignments.c.template_id).where(
         among(directory_role_assignments.c.principal_id, "principals")
-    )
+    ),
+    about("principals"),
 )
 _RELATED = Prepared(
     select(relations.c.target_id).where(
         relations.c.kind == bindparam("kind"), relations.c.object_id == bindparam("object_id")
-    )
+    ),
+    about("object_id"),
 )
 _RELATING = Prepared(
     select(relations.c.object_id).where(

@@ -24,6 +24,7 @@ from sqlalchemy.exc import IntegrityError
 
 from b2b_idp.model.evidence import LocalMethod
 from b2b_idp.store.connection import Connection
+from b2b_idp.store.followed import about
 from b2b_idp.store.functions import upsert_into
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.statements import Prepared, insert_into
@@ -86,8 +87,12 @@ class Guesses:
     last_at: datetime
 
 
-_OF = Prepared(select(factors).where(factors.c.user_id == bindparam("user")).order_by(factors.c.created_at))
-_PASSKEYS = Prepared(select(passkeys).where(passkeys.c.user_id == bindparam("user")).order_by(passkeys.c.created_at))
+_OF = Prepared(
+    select(factors).where(factors.c.user_id == bindparam("user")).order_by(factors.c.created_at), about("user")
+)
+_PASSKEYS = Prepared(
+    select(passkeys).where(passkeys.c.user_id == bindparam("user")).order_by(passkeys.c.created_at), about("user")
+)
 _REGISTERED = Prepared(
     union_all(
         *(
@@ -99,7 +104,8 @@ _REGISTERED = Prepared(
                 (passkeys, literal(LocalMethod.PASSKEY.value).label("method"), passkeys.c.name, passkeys.c.aaguid),
             )
         )
-    )
+    ),
+    about("user"),
 )
 _METHODS = Prepared(
     union(
@@ -108,7 +114,8 @@ _METHODS = Prepared(
         select(literal(LocalMethod.RECOVERY_CODE.value)).where(
             exists().where(recovery_codes.c.user_id == bindparam("user"), recovery_codes.c.used_at.is_(None))
         ),
-    )
+    ),
+    about("user"),
 )
 _BUDGET = Prepared(
     select(guess_budgets.c.failures, guess_budgets.c.last_at).where(guess_budgets.c.scope == bindparam("scope"))
@@ -116,7 +123,8 @@ _BUDGET = Prepared(
 _CODES_LEFT = Prepared(
     select(func.count())
     .select_from(recovery_codes)
-    .where(recovery_codes.c.user_id == bindparam("user"), recovery_codes.c.used_at.is_(None))
+    .where(recovery_codes.c.user_id == bindparam("user"), recovery_codes.c.used_at.is_(None)),
+    about("user"),
 )
 _KNOWN_BROWSER = Prepared(
     select(known_browsers.c.at).where(

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from b2b_idp.model.moment import Moment
 from b2b_idp.store.connection import Connection
+from b2b_idp.store.followed import about
 from b2b_idp.store.notices import By, NoticesWriter
 from b2b_idp.store.statements import Prepared, insert_into
 from b2b_idp.store.tables import consents, grants, revoked_tokens, used_assertions
@@ -55,7 +56,8 @@ _ROTATE = Prepared(
 )
 _REVOKED = Prepared(select(revoked_tokens.c.jti).where(revoked_tokens.c.jti == bindparam("jti")))
 _CONSENT = Prepared(
-    select(consents.c.scopes).where(consents.c.user_id == bindparam("user"), consents.c.app_id == bindparam("app"))
+    select(consents.c.scopes).where(consents.c.user_id == bindparam("user"), consents.c.app_id == bindparam("app")),
+    about("user"),
 )
 _ADD = insert_into(grants, Grant.__slots__)
 _AMEND = Prepared(

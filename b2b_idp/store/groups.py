@@ -11,19 +11,22 @@ from sqlalchemy import bindparam, delete, func, select, update
 from b2b_idp.model.directory import Group, rule_of
 from b2b_idp.store.changes import record
 from b2b_idp.store.connection import Connection
+from b2b_idp.store.followed import OF_GROUPS, about
 from b2b_idp.store.functions import among
 from b2b_idp.store.statements import Prepared, insert_into
 from b2b_idp.store.tables import group_members, groups, membership_rules, role_assignments, tenant
 
-_GROUPS = Prepared(select(groups).where(among(groups.c.id, "ids")).order_by(groups.c.id))
+_GROUPS = Prepared(select(groups).where(among(groups.c.id, "ids")).order_by(groups.c.id), OF_GROUPS)
 _MOST_IN = 500
 """Ids in one statement."""
-_GROUPS_OF = Prepared(select(group_members.c.group_id).where(group_members.c.member_id == bindparam("member")))
+_GROUPS_OF = Prepared(
+    select(group_members.c.group_id).where(group_members.c.member_id == bindparam("member")), about("member")
+)
 
 _NAMING = Prepared(
     select(membership_rules.c.group_id).where(func.lower(membership_rules.c.text).contains(bindparam("group")))
 )
-_GROUP = Prepared(select(groups).where(groups.c.id == bindparam("id")))
+_GROUP = Prepared(select(groups).where(groups.c.id == bindparam("id")), OF_GROUPS)
 _ALL = Prepared(select(groups).order_by(groups.c.id))
 _MEMBERS = Prepared(select(group_members.c.member_id).where(group_members.c.group_id == bindparam("group")))
 _IS_MEMBER = Prepared(

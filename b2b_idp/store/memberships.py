@@ -12,6 +12,7 @@ from b2b_idp.groups.person import Person, person_of
 from b2b_idp.model.directory import User
 from b2b_idp.store.changes import record_members
 from b2b_idp.store.connection import Connection
+from b2b_idp.store.followed import about
 from b2b_idp.store.functions import among
 from b2b_idp.store.rules import RuleCache, Rules
 from b2b_idp.store.statements import Prepared, insert_into
@@ -68,12 +69,14 @@ class Progress:
 
 _PROGRESS = Prepared(select(*(tenant.c[name] for name in Progress.__slots__)))
 _STORED = Prepared(
-    select(group_members.c.member_id, group_members.c.group_id).where(among(group_members.c.member_id, "members"))
+    select(group_members.c.member_id, group_members.c.group_id).where(among(group_members.c.member_id, "members")),
+    about("members"),
 )
 _MANAGERS = Prepared(
     select(relations.c.object_id, relations.c.target_id).where(
         relations.c.kind == "manager", among(relations.c.object_id, "members")
-    )
+    ),
+    about("members"),
 )
 _ENTER = insert_into(group_members, ("group_id", "member_id"))
 _LEAVE = Prepared(

@@ -15,6 +15,7 @@ from b2b_idp.groups.rule import Rule, parse_rule
 from b2b_idp.logs import log
 from b2b_idp.model.problem import Problem
 from b2b_idp.store.connection import Connection
+from b2b_idp.store.followed import RULED
 from b2b_idp.store.statements import Prepared
 from b2b_idp.store.tables import membership_rules, tenant
 
@@ -76,6 +77,8 @@ class RuleCache:
         kept = self._kept
         if kept is not None and kept.version == version:
             return kept
+        if kept is not None and kept.version > version:
+            connection.is_behind()
         if not keep:
             return _load(connection, version, kept)
         with self._lock:
@@ -88,9 +91,9 @@ class RuleCache:
             return found
 
 
-_VERSION = Prepared(select(tenant.c.rules_version))
+_VERSION = Prepared(select(tenant.c.rules_version), RULED)
 _TEXTS = Prepared(
-    select(membership_rules.c.group_id, membership_rules.c.text).where(membership_rules.c.processing.is_(True))
+    select(membership_rules.c.group_id, membership_rules.c.text).where(membership_rules.c.processing.is_(True)), RULED
 )
 
 

@@ -12,6 +12,8 @@ from sqlalchemy.exc import MultipleResultsFound, NoResultFound
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
+from b2b_idp.store.followed import Follow
+
 Parameters = Mapping[str, Any]
 Statement = Select[Any] | CompoundSelect[Any] | Insert | Update | Delete
 T = TypeVar("T")
@@ -22,12 +24,19 @@ class Prepared:
     """A statement whose text never changes: all that does is in its `bindparam`s. A list to look in is one parameter
     (`functions.among`), since IN has as many as the list is long."""
 
-    __slots__ = ("_forms", "_statement", "is_select")
+    __slots__ = ("_forms", "_statement", "follow", "is_select")
 
-    def __init__(self, statement: Statement) -> None:
+    def __init__(self, statement: Statement, follow: Follow | None = None) -> None:
+        """`follow`: what proves a replica's answer; without it only the primary is asked."""
         self._statement = statement
         self._forms: dict[str, Form] = {}
         self.is_select = statement.is_select
+        self.follow = follow
+
+    @property
+    def table(self) -> Any:
+        """The table that a statement writes to."""
+        return self._statement.table  # type: ignore[union-attr]
 
     def form(self, dialect: Dialect) -> Form:
         """As it is said to this kind of database."""

@@ -13,6 +13,7 @@ from b2b_idp.model.directory import HomeIdentity, Invitation, User
 from b2b_idp.model.query import Listing
 from b2b_idp.store.changes import record
 from b2b_idp.store.connection import Connection
+from b2b_idp.store.followed import about, about_found
 from b2b_idp.store.listed import INVITATIONS, USERS
 from b2b_idp.store.search import Page, listing
 from b2b_idp.store.statements import Prepared, insert_into
@@ -52,11 +53,12 @@ def _invitation(row: Mapping[Any, Any]) -> Invitation:
 AT_ONCE = 500
 """How many ids one statement names."""
 _LIVE = users.c.deleted_at.is_(None)
-_BY_ID = Prepared(select(users).where(users.c.id == bindparam("id"), _LIVE))
+_BY_ID = Prepared(select(users).where(users.c.id == bindparam("id"), _LIVE), about("id"))
 _DELETED = Prepared(select(users).where(users.c.id == bindparam("id"), users.c.deleted_at.is_not(None)))
-_BY_UPN = Prepared(select(users).where(users.c.upn_key == bindparam("upn"), _LIVE))
+_BY_UPN = Prepared(select(users).where(users.c.upn_key == bindparam("upn"), _LIVE), about_found())
 _BY_IDENTITY = Prepared(
-    select(users).where(users.c.issuer == bindparam("issuer"), users.c.subject == bindparam("subject"), _LIVE)
+    select(users).where(users.c.issuer == bindparam("issuer"), users.c.subject == bindparam("subject"), _LIVE),
+    about_found(),
 )
 _BY_MAIL = Prepared(select(users).where(users.c.mail_key == bindparam("mail"), _LIVE).order_by(users.c.created_at))
 _PAGE = Prepared(
