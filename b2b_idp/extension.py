@@ -263,6 +263,7 @@ class B2BIdp:
         before = self.moment().at - KEPT_AFTERWARDS
         w.signins.sweep(before)
         w.grants.sweep(before)
+        w.pushed.sweep(before)
         w.directory.sweep_answers(before)
         w.notices.sweep(before)
 

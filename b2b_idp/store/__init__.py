@@ -34,6 +34,7 @@ from b2b_idp.store.migrate import HEAD, create_all, migrate, revision
 from b2b_idp.store.notices import NoticesReader, NoticesWriter
 from b2b_idp.store.outbox import OutboxReader, OutboxWriter
 from b2b_idp.store.passes import PassesReader, PassesWriter
+from b2b_idp.store.pushed import PushedReader, PushedWriter
 from b2b_idp.store.replicas import Replica, Replicas, Standing
 from b2b_idp.store.reports import SigninReports
 from b2b_idp.store.routing import Stale
@@ -102,6 +103,10 @@ class Reader:
     @cached_property
     def grants(self) -> GrantsReader:
         return GrantsReader(self._c)
+
+    @cached_property
+    def pushed(self) -> PushedReader:
+        return PushedReader(self._c)
 
     @cached_property
     def factors(self) -> FactorsReader:
@@ -194,6 +199,10 @@ class Writer(Reader):
     @cached_property
     def grants(self) -> GrantsWriter:
         return GrantsWriter(self._c)
+
+    @cached_property
+    def pushed(self) -> PushedWriter:
+        return PushedWriter(self._c)
 
     @cached_property
     def factors(self) -> FactorsWriter:

@@ -28,7 +28,17 @@ from b2b_idp.store.connection import Connection
 from b2b_idp.store.followed import CONFIGURED
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.statements import Prepared, insert_into
-from b2b_idp.store.tables import apps, home_domains, homes, partners, policies, tenant
+from b2b_idp.store.tables import (
+    apps,
+    audit_head,
+    change_counter,
+    home_domains,
+    homes,
+    membership_progress,
+    partners,
+    policies,
+    tenant,
+)
 
 DEFAULT = "default"
 """The key of the default configuration among the partners."""
@@ -270,6 +280,12 @@ class ConfigurationWriter(ConfigurationReader):
                 "created_at": t.created_at,
                 "config_version": 1,
             },
+        )
+        self._c.execute(insert(change_counter), {"id": t.id, "seq": 0})
+        self._c.execute(insert(audit_head), {"id": t.id, "seq": 0})
+        self._c.execute(
+            insert(membership_progress),
+            {"id": t.id, "settled_seq": 0, "pass_version": 0, "pass_after": "", "passed_version": 0},
         )
 
     def add_home(self, tenant_id: str, document: Mapping[str, Any], secret: str | None, at: datetime) -> None:
