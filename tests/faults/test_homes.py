@@ -1,4 +1,4 @@
-"""Homes that hang, and homes whose clock is wrong."""
+"""A home that hangs is nobody's trouble but its own guests'."""
 
 from __future__ import annotations
 
