@@ -41,6 +41,8 @@ def test_a_form_of_another_site_is_sent_once_more_from_here_so_that_cookies_come
     assert "Set-Cookie" not in answer.headers
     # the answer to that form leads on to a home or an app
     assert "form-action 'self' https:" in answer.headers["Content-Security-Policy"]
+    framed = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "iframe"}
+    assert answered(world.http.post("/idp/authorize", data=asked, headers=framed))["state"] == "s<t"
     again = world.http.post("/idp/authorize", data=asked, headers={"Sec-Fetch-Site": "same-origin"})
     assert answered(again)["state"] == "s<t"
 
