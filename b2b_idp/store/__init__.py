@@ -248,7 +248,7 @@ class Store:
         reads: Reads = lambda primary, replica: None,
     ) -> None:
         """`replicas`: addresses of streaming replicas; `max_staleness`: how late `lately` may be."""
-        self._database = Database(url)
+        self._database = Database(url, self._forget)
         self._sealer = sealer
         self._cache = ConfigurationCache(sealer)
         self._rule_cache = RuleCache()
@@ -257,6 +257,10 @@ class Store:
         self._leadership = Leadership(self._database.leader_lock())
         if self._database.in_memory:
             create_all(self._database.engine)
+
+    def _forget(self) -> None:
+        self._cache.forget()
+        self._rule_cache.forget()
 
     @contextmanager
     def read(self) -> Iterator[Reader]:
