@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import jwt
 import pytest
 from openid_world import CALLBACK, CHALLENGE, ISSUER, World, answered, claims_of, page_error
 
@@ -396,7 +397,9 @@ def test_n_124_a_hint_without_oid_of_another_user_is_login_required(world):
     assert error(world.authorize(prompt="none", id_token_hint=hint)) == "login_required"
 
 
-@pytest.mark.parametrize("spoil", ["modified", "another app's", "another issuer's", "access token", "garbage"])
+@pytest.mark.parametrize(
+    "spoil", ["modified", "another app's", "another issuer's", "access token", "garbage", "unsigned"]
+)
 def test_n_124_a_hint_that_is_not_ours_signs_nobody_in(world, hint, spoil):
     claims = claims_of(hint)
     signer = world.idp.keys.signer("RS256", world.at)
@@ -406,6 +409,7 @@ def test_n_124_a_hint_that_is_not_ours_signs_nobody_in(world, hint, spoil):
         "another issuer's": signer.sign(claims | {"iss": "https://other.example"}, "JWT"),
         "access token": world.tokens()["access_token"],
         "garbage": "x",
+        "unsigned": jwt.encode(dict(claims), None, "none", headers={"kid": signer.kid}),
     }[spoil]
     assert error(world.authorize(prompt="none", id_token_hint=bad)) == "login_required"
 
