@@ -1,0 +1,109 @@
+"""From a grant that stands to the tokens of one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from b2b_idp.logs import log
+from b2b_idp.model.moment import Moment
+from b2b_idp.model.problem import Code, Problem
+from b2b_idp.openid.client import Client
+from b2b_idp.openid.parts import OpenIdParts
+from b2b_idp.openid.request import GRAPH_SCOPES, OIDC_SCOPES
+from b2b_idp.signin.values import Standing
+from b2b_idp.store import Writer
+from b2b_idp.store.grants import Grant
+from b2b_idp.tokens import claims
+from b2b_idp.tokens.bearer import ACCESS_TOKEN_TYPE
+from b2b_idp.tokens.gather import Subject, subject_of
+from b2b_idp.tokens.made import Made
+from b2b_idp.tokens.occasion import Occasion, capabilities_of
+from b2b_idp.tokens.preview import problems
+from b2b_idp.tokens.signing import signer_for
+
+
+def invalid_grant(why: str) -> Problem:
+    return Problem(Code.INVALID_GRANT, "The code or token is not valid, or not valid any more. Sign in again.", why)
+
+
+def issue(
+    parts: OpenIdParts,
+    w: Writer,
+    client: Client,
+    grant: Grant,
+    standing: Standing,
+    scope: Sequence[str],
+    moment: Moment,
+    *,
+    nonce: str | None,
+    generation: int,
+) -> dict[str, Any]:
+    at = moment.at
+    subject = subject_of(w, standing.user, standing.app, standing.home, at)
+    audience = _audience(parts.issuer, scope)
+    ours = audience == parts.issuer
+    to = subject if ours else _for_api(w, audience, standing, at)
+    occasion = Occasion(
+        issuer=parts.issuer,
+        vault=parts.vault,
+        client=standing.app,
+        client_auth=client.method,
+        scope=scope,
+        counted=standing.counted,
+        nonce=nonce,
+        session_id=grant.session_id,
+        grant_id=grant.id,
+        address=grant.document.get("address", ""),
+        capabilities=capabilities_of(standing.claims_request),
+        moment=moment,
+    )
+    access = claims.access_token(to, occasion, audience)
+    signer = parts.keys.signer("ES256", at) if ours else signer_for(w, parts.keys, to.app, "ES256", at)
+    access_token = signer.sign(access.claims, ACCESS_TOKEN_TYPE)
+    if not ours:
+        _log_left_out("access token", to, access)
+    answer: dict[str, Any] = {
+        "access_token": access_token,
+        "token_type": "Bearer",
+        "expires_in": int(claims.ACCESS_TOKEN_LIFETIME.total_seconds()),
+        "scope": " ".join(scope),
+    }
+    if "openid" in scope:
+        made = claims.id_token(subject, occasion, access_token)
+        signer = signer_for(w, parts.keys, standing.app, standing.app.id_token_alg, at)
+        answer["id_token"] = signer.sign(made.claims, "JWT")
+        _log_left_out("id_token", subject, made)
+    if "offline_access" in grant.document["scope"]:
+        answer["refresh_token"] = parts.vault.handle("refresh", grant.id, generation)
+    return answer
+
+
+def _log_left_out(kind: str, subject: Subject, made: Made) -> None:
+    """What an administrator's rules should have made and did not: names and reasons, no values."""
+    wrong = problems(subject)
+    if wrong or made.failed:
+        policy = subject.app.claims_policy_id
+        log.warning(
+            "claims left out", token=kind, app_id=subject.app.app_id, policy_id=policy, claims=made.failed, why=wrong
+        )
+
+
+def _for_api(w: Writer, audience: str, standing: Standing, at: datetime) -> Subject:
+    """The person as the API sees them: its own application's roles, groups and assignments count."""
+    api = w.apps.by_identifier_uri(audience)
+    if api is None or not api.enabled:
+        raise invalid_grant("the API is gone or disabled")
+    subject = subject_of(w, standing.user, api, standing.home, at)
+    if not subject.assigned:
+        raise invalid_grant("the API requires an assignment, which the person does not have")
+    return subject
+
+
+def _audience(issuer: str, scope: Sequence[str]) -> str:
+    """The API that the scopes are of: its identifier URI, or ourselves for userinfo and Graph."""
+    for s in scope:
+        if s not in OIDC_SCOPES and s not in GRAPH_SCOPES:
+            return s.rpartition("/")[0]
+    return issuer

@@ -1,0 +1,78 @@
+"""The refresh token (RFC 6749 §6), with rotation and reuse detection (RFC 9700 §4.14.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from b2b_idp.model.audited import directory_audit
+from b2b_idp.model.directory import App
+from b2b_idp.model.moment import Moment
+from b2b_idp.model.problem import Code, Problem
+from b2b_idp.openid.client import Client
+from b2b_idp.openid.grants.issue import invalid_grant, issue
+from b2b_idp.openid.parts import OpenIdParts
+from b2b_idp.signin import reconsider
+from b2b_idp.store import Writer
+from b2b_idp.store.grants import Grant
+
+SUCCESSOR_WINDOW = timedelta(seconds=10)
+"""How long a rotated refresh token still gets its successor again, since answers get lost."""
+
+
+def refresh(parts: OpenIdParts, w: Writer, client: Client, form: Mapping[str, str], moment: Moment) -> dict[str, Any]:
+    """The tokens of a refresh token, and its successor. Raises Problem(INVALID_GRANT | INVALID_SCOPE)."""
+    handle = parts.vault.read_handle("refresh", form.get("refresh_token", ""))
+    grant = w.grants.by_id(handle.id) if handle else None
+    if handle is None or grant is None or grant.app_id != client.app.app_id:
+        raise invalid_grant("unknown refresh token, or another client's")
+    current = handle.generation == grant.generation
+    if not current and not _lost_answer(grant, handle.generation, moment):
+        # before all else: a thief's try ends the family even while the guest could not use it
+        w.grants.revoke(grant.id, moment.at)
+        w.logs.add_audit(_reuse_audit(grant, client.app, moment), moment.at)
+        raise invalid_grant("the refresh token was used before; its family is revoked")
+    granted = tuple(grant.document["scope"])
+    scope = tuple(dict.fromkeys(form["scope"].split())) if "scope" in form else granted
+    if not set(scope) <= set(granted):
+        raise Problem(Code.INVALID_SCOPE, "A refreshed token has the granted scopes or fewer.")
+    standing = reconsider(w, grant, moment, refresh=True)
+    with w.savepoint():
+        if current:
+            if not w.grants.rotate(grant.id, grant.generation, moment.at):
+                raise invalid_grant("the refresh token was just rotated")
+            if set(scope) != set(granted):
+                narrowed = {"generation": handle.generation, "scope": scope}
+                w.grants.amend(grant.id, dict(grant.document) | {"narrowed": narrowed})
+        elif set(scope) != _first_scope(grant, handle.generation):
+            raise Problem(Code.INVALID_SCOPE, "A lost answer is given again for the same scope only.")
+        generation = handle.generation + 1
+        return issue(parts, w, client, grant, standing, scope, moment, nonce=None, generation=generation)
+
+
+def _first_scope(grant: Grant, generation: int) -> set[str]:
+    """The scope that a used refresh token was first used for."""
+    narrowed = grant.document.get("narrowed", {})
+    return set(narrowed["scope"] if narrowed.get("generation") == generation else grant.document["scope"])
+
+
+def _lost_answer(grant: Grant, generation: int, moment: Moment) -> bool:
+    """Whether a used token's successor is still unused and young, so that its answer may have been lost."""
+    return (
+        generation == grant.generation - 1
+        and grant.rotated_at is not None
+        and moment.at < grant.rotated_at + SUCCESSOR_WINDOW
+    )
+
+
+def _reuse_audit(grant: Grant, app: App, moment: Moment) -> dict[str, Any]:
+    return directory_audit(
+        moment,
+        "Refresh token reuse detected",
+        [{"id": grant.user_id, "displayName": None, "type": "User", "modifiedProperties": []}],
+        category="Authentication",
+        service="Authentication",
+        app={"appId": app.app_id, "displayName": app.display_name},
+        failure="the family was revoked",
+    )
