@@ -80,6 +80,8 @@ class _Extension(Document):
     subjectType: Literal["pairwise", "public"] = "pairwise"
     idTokenSignedResponseAlg: Literal["RS256", "ES256"] = "RS256"
     jwks: dict[str, Any] | None = None
+    dpopBoundAccessTokens: bool = False
+    dpopNonceRequired: bool = False
     backchannelLogoutUri: _Uri | None = None
     adminConsent: list[str] = Field(default_factory=list, max_length=200)
 

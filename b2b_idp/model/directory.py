@@ -136,6 +136,10 @@ class App:
     id_token_alg: Literal["RS256", "ES256"] = "RS256"
     jwks: tuple[Mapping[str, Any], ...] = ()
     """Public keys of a client that authenticates by private_key_jwt (RFC 7523)."""
+    dpop_bound: bool = False
+    """Its access tokens are bound to a DPoP key (RFC 9449 §5.2), or there are none."""
+    dpop_nonce: bool = False
+    """Its DPoP proofs carry a nonce of ours (RFC 9449 §8)."""
     consent_granted: tuple[str, ...] = ()
     """Scopes that an administrator consented to for everybody."""
     claims_policy_id: str | None = None

@@ -27,6 +27,8 @@ class Code(StrEnum):
     INVALID_GRANT = "invalid_grant"
     UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type"
     INVALID_TOKEN = "invalid_token"
+    INVALID_DPOP_PROOF = "invalid_dpop_proof"
+    USE_DPOP_NONCE = "use_dpop_nonce"
     INSUFFICIENT_SCOPE = "insufficient_scope"
     UNKNOWN_CLIENT = "unknown_client"
     UNREGISTERED_REDIRECT_URI = "unregistered_redirect_uri"

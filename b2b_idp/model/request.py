@@ -33,6 +33,8 @@ class AuthorizeRequest:
     login_hint: str | None = None
     domain_hint: str | None = None
     ui_locales: str | None = None
+    dpop_jkt: str | None = None
+    """Thumbprint of the DPoP key that the code is bound to (RFC 9449 §10)."""
     hinted_user_id: str | None = None
     """The user that a valid `id_token_hint` names; no other may come out of this request."""
 

@@ -20,6 +20,7 @@ from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.openid.parts import form_pairs, once, repeated
 from b2b_idp.store import Reader, Writer
+from b2b_idp.tokens.possession import BEARER, Confirmation
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_ALGORITHMS = ("RS256", "PS256", "ES256")
@@ -33,6 +34,8 @@ class Client:
 
     app: App
     method: ClientAuth
+    confirmation: Confirmation = BEARER
+    """What it proved to hold, to which its tokens are bound."""
 
 
 def form_of(request: Request) -> dict[str, str]:

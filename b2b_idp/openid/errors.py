@@ -51,20 +51,23 @@ TOKEN: Mapping[Code, tuple[int, str]] = dict.fromkeys(Code, (400, "invalid_reque
     Code.BODY_TOO_LARGE: (413, "invalid_request"),
     Code.UNSUPPORTED_MEDIA_TYPE: (415, "invalid_request"),
     Code.METHOD_NOT_ALLOWED: (405, "invalid_request"),
+    Code.INVALID_DPOP_PROOF: (400, "invalid_dpop_proof"),
+    Code.USE_DPOP_NONCE: (400, "use_dpop_nonce"),
     Code.TOO_MANY_ATTEMPTS: (429, "slow_down"),
     Code.BAD_SETTING: (500, "server_error"),
     Code.INTERNAL: (500, "server_error"),
     Code.UNAVAILABLE: (503, "temporarily_unavailable"),
 }
-"""Errors of the token, introspection and revocation endpoints (RFC 6749 §5.2)."""
+"""Errors of the token, introspection and revocation endpoints (RFC 6749 §5.2, RFC 9449 §5)."""
 
 BEARER: Mapping[Code, tuple[int, str]] = dict.fromkeys(Code, (401, "invalid_token")) | {
     Code.INVALID_REQUEST: (400, "invalid_request"),
     Code.INSUFFICIENT_SCOPE: (403, "insufficient_scope"),
+    Code.INVALID_DPOP_PROOF: (401, "invalid_dpop_proof"),
     Code.METHOD_NOT_ALLOWED: (405, "invalid_request"),
     Code.BODY_TOO_LARGE: (413, "invalid_request"),
     Code.BAD_SETTING: (500, "server_error"),
     Code.INTERNAL: (500, "server_error"),
     Code.UNAVAILABLE: (503, "temporarily_unavailable"),
 }
-"""Errors of the userinfo endpoint (RFC 6750 §3.1)."""
+"""Errors of the userinfo endpoint (RFC 6750 §3.1, RFC 9449 §7.1)."""

@@ -19,6 +19,7 @@ from b2b_idp.openid.request import GRAPH_SCOPES, OIDC_SCOPES
 from b2b_idp.openid.responses import cors, json_response, token_error
 from b2b_idp.policy.decide import ACR_VALUES
 from b2b_idp.store import Reader
+from b2b_idp.tokens.dpop import DPOP_ALGORITHMS
 from b2b_idp.tokens.signing import issuer_for, own_key
 
 _AUTH_METHODS = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
@@ -48,6 +49,7 @@ def document(issuer: str) -> dict[str, Any]:
         "introspection_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
         "revocation_endpoint_auth_methods_supported": _AUTH_METHODS,
         "revocation_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
+        "dpop_signing_alg_values_supported": list(DPOP_ALGORITHMS),
         "code_challenge_methods_supported": ["S256"],
         "claim_types_supported": ["normal"],
         "claims_supported": (

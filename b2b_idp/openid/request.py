@@ -28,7 +28,7 @@ _SCOPE_OF = dict.fromkeys(("name", "given_name", "family_name", "preferred_usern
     "email": "email"
 }
 """Claims that can be asked for one by one, and the scope that the guest is asked to consent to for them."""
-_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
+_CHALLENGE = _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]|localhost))(?::[0-9]{1,5})?((?:[/?].*)?)")
 _PROMPTS = frozenset({"none", "login", "consent", "select_account"})
@@ -157,6 +157,7 @@ def _checked(
         login_hint=given.get("login_hint"),
         domain_hint=given.get("domain_hint"),
         ui_locales=given.get("ui_locales"),
+        dpop_jkt=_dpop_jkt(given.get("dpop_jkt")),
         hinted_user_id=None if hint is None else hinted(hint),
     )
 
@@ -174,6 +175,12 @@ def _pkce(app: App, given: Mapping[str, str]) -> str | None:
     if not _CHALLENGE.fullmatch(challenge):
         raise _bad("code_challenge is 43 characters of base64url.")
     return challenge
+
+
+def _dpop_jkt(text: str | None) -> str | None:
+    if text is not None and not _THUMBPRINT.fullmatch(text):
+        raise _bad("dpop_jkt is 43 characters of base64url, the key's SHA-256 thumbprint.")
+    return text
 
 
 def _max_age(text: str | None) -> int | None:

@@ -7,18 +7,22 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.openid.client import Client, authenticate, form_of
 from b2b_idp.openid.parts import OpenIdParts, form_pairs
+from b2b_idp.openid.possession import proof_at
 from b2b_idp.openid.responses import bearer_error, cors, json_response, token_error
 from b2b_idp.signin import reconsider
 from b2b_idp.store import Reader, Writer
 from b2b_idp.store.grants import Grant
 from b2b_idp.tokens.bearer import ACCESS_TOKEN_TYPE, Caller, read_bearer, standing
 from b2b_idp.tokens.claims import userinfo as userinfo_claims
+from b2b_idp.tokens.dpop import spend
 from b2b_idp.tokens.gather import subject_of
 from b2b_idp.tokens.names import pairwise
 from b2b_idp.tokens.occasion import Occasion
+from b2b_idp.tokens.possession import Presented, read_authorization
 from b2b_idp.tokens.signing import is_for, verified
 
 
@@ -48,7 +52,7 @@ def resource_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
         return json_response({})
 
 
-def _bearer() -> str:
+def _presented(parts: OpenIdParts, moment: Moment) -> Presented:
     """The one access token of the request, in the header or in a form (RFC 6750 §2); never in the query."""
     header = request.headers.get("Authorization")
     if "access_token" in request.args:
@@ -58,19 +62,19 @@ def _bearer() -> str:
         if sent and (header is not None or len(sent) > 1):
             raise Problem(Code.INVALID_REQUEST, "Send the access token in one way only.")
         if sent:
-            return sent[0]
-    if header is None:
-        raise Problem(Code.UNAUTHENTICATED, "Send an access token: Authorization: Bearer …")
-    scheme, _, token = header.partition(" ")
-    if scheme.lower() != "bearer" or not token or " " in token.strip() or "," in token:
-        raise Problem(Code.INVALID_TOKEN, "The Authorization header is not one Bearer token.")
-    return token.strip()
+            return Presented(sent[0])
+    scheme, token = read_authorization(header)
+    return Presented(token, scheme, proof_at(parts, "/userinfo", moment) if scheme == "dpop" else None)
 
 
 def _userinfo(parts: OpenIdParts) -> dict[str, Any]:
-    token, moment = _bearer(), parts.moment()
-    with parts.store.read() as r:
-        caller = read_bearer(r, parts.keys, token, parts.issuer, moment)
+    moment = parts.moment()
+    presented = _presented(parts, moment)
+
+    def look(r: Reader) -> dict[str, Any]:
+        caller = read_bearer(r, parts.keys, presented, parts.issuer, moment)
+        if presented.proof is not None:
+            spend(r.writing(), parts.vault, presented.proof)
         if caller.user_id is None or "openid" not in caller.scopes:
             raise Problem(Code.INSUFFICIENT_SCOPE, "This token was not issued for a person with scope openid.")
         user, app = r.users.by_id(caller.user_id), r.apps.by_client_id(caller.app_id)
@@ -87,6 +91,11 @@ def _userinfo(parts: OpenIdParts) -> dict[str, Any]:
             address=_address(r, caller),
         )
         return userinfo_claims(subject_of(r, user, app, home, moment.at), occasion).claims
+
+    if presented.proof is not None:
+        return parts.store.transact(look)
+    with parts.store.read() as r:
+        return look(r)
 
 
 def _address(r: Reader, caller: Caller) -> str:
@@ -121,7 +130,8 @@ def _introspect(parts: OpenIdParts) -> dict[str, Any]:
         mine = claims.get("client_id") == client.app.app_id
         if not (mine or is_for(w, token, claims, client.app)):
             return {"active": False}
-        return claims | {"active": True, "token_type": "Bearer"}
+        bound_to_key = "jkt" in claims.get("cnf", {})
+        return claims | {"active": True, "token_type": "DPoP" if bound_to_key else "Bearer"}
 
     return parts.store.transact(look)
 

@@ -12,6 +12,7 @@ from b2b_idp.model.problem import Code, Problem
 from b2b_idp.openid.client import authenticate, form_of
 from b2b_idp.openid.grants import grant
 from b2b_idp.openid.parts import OpenIdParts
+from b2b_idp.openid.possession import bound, proof_at
 from b2b_idp.openid.responses import cors, json_response, token_error
 from b2b_idp.store import Reader
 
@@ -28,11 +29,14 @@ def token_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
         try:
             form, moment = form_of(request), parts.moment()
             # an app's own token by its secret is read and signed: nothing is written, so no writer waits for it
-            only_reads = form.get("grant_type") == "client_credentials" and "client_assertion" not in form
+            proof = proof_at(parts, "/token", moment)
+            by_secret = form.get("grant_type") == "client_credentials" and "client_assertion" not in form
+            only_reads = by_secret and proof is None
 
             def answer(r: Reader) -> Response:
                 client = authenticate(r, parts.vault, request, form, (parts.issuer, endpoint), moment)
                 try:
+                    client = bound(parts, r, client, proof, moment)
                     return json_response(grant(parts, r, client, form, moment))
                 except Problem as refused:
                     # what it wrote stays: a code used twice ends its family

@@ -82,6 +82,8 @@ def app_of(row: AppRow) -> App:
         subject_type=ours.get("subjectType", "pairwise"),
         id_token_alg=ours.get("idTokenSignedResponseAlg", "RS256"),
         jwks=tuple((ours.get("jwks") or {}).get("keys", ())),
+        dpop_bound=bool(ours.get("dpopBoundAccessTokens")),
+        dpop_nonce=bool(ours.get("dpopNonceRequired")),
         consent_granted=tuple(s.removeprefix("https://graph.microsoft.com/") for s in ours.get("adminConsent", ())),
         claims_policy_id=row.claims_policy_id,
         sp_explicit=row.sp_explicit,

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from b2b_idp.model.moment import Moment
+from b2b_idp.store.functions import upsert_into
 from b2b_idp.store.notices import By, NoticesWriter
 from b2b_idp.store.tables import consents, grants, revoked_tokens, used_assertions
 
@@ -124,13 +124,10 @@ class GrantsWriter(GrantsReader):
             self._c.execute(insert(revoked_tokens), {"jti": jti, "expires_at": expires_at})
 
     def use_assertion(self, id: bytes, expires_at: datetime) -> bool:
-        """Remembers a client assertion's digest; False when it was seen before (RFC 7523 §3 `jti`)."""
-        try:
-            with self._c.begin_nested():
-                self._c.execute(insert(used_assertions), {"id": id, "expires_at": expires_at})
-        except IntegrityError:
-            return False
-        return True
+        """Remembers the digest of a client assertion or DPoP proof; False when it was seen before (RFC 7523 §3,
+        RFC 9449 §11.1)."""
+        added = upsert_into(used_assertions, self._c).on_conflict_do_nothing().returning(used_assertions.c.id)
+        return self._c.execute(added, {"id": id, "expires_at": expires_at}).first() is not None
 
     def consent(self, user_id: str, app_id: str, scopes: frozenset[str], at: datetime) -> None:
         """Adds to what this person lets this app have."""
@@ -159,5 +156,9 @@ class GrantsWriter(GrantsReader):
         """Deletes what ended before then; the number of rows."""
         return sum(
             self._c.execute(delete(t).where(t.c.expires_at < before)).rowcount
-            for t in (grants, revoked_tokens, used_assertions)
+            for t in (grants, revoked_tokens)
         )
+
+    def forget_used(self, at: datetime) -> int:
+        """Deletes the assertions and proofs that nobody would take any more; the number of rows."""
+        return self._c.execute(delete(used_assertions).where(used_assertions.c.expires_at < at)).rowcount

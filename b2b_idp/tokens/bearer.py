@@ -10,6 +10,7 @@ from b2b_idp.keys.ring import KeyRing
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import Reader
+from b2b_idp.tokens.possession import Presented, check_possession
 
 ACCESS_TOKEN_TYPE = "at+jwt"
 
@@ -27,9 +28,11 @@ class Caller:
     claims: Mapping[str, Any]
 
 
-def read_bearer(r: Reader, keys: KeyRing, token: str, issuer: str, moment: Moment) -> Caller:
-    """The caller behind an access token for our own audience. Raises Problem(INVALID_TOKEN)."""
-    claims = keys.verify(token, ACCESS_TOKEN_TYPE, moment.at)
+def read_bearer(r: Reader, keys: KeyRing, presented: Presented, issuer: str, moment: Moment) -> Caller:
+    """The caller behind an access token for our own audience, which holds what the token is bound to.
+    Raises Problem(INVALID_TOKEN | INVALID_DPOP_PROOF)."""
+    claims = keys.verify(presented.token, ACCESS_TOKEN_TYPE, moment.at)
+    check_possession(claims, presented)
     if claims.get("iss") != issuer or claims.get("aud") != issuer:
         raise _invalid("another issuer or audience")
     if claims.get("tid") != r.configuration.tenant.id:

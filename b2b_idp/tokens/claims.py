@@ -20,6 +20,7 @@ from b2b_idp.tokens.memberships import add_memberships, bounded
 from b2b_idp.tokens.names import pairwise, sid_of
 from b2b_idp.tokens.occasion import Occasion
 from b2b_idp.tokens.optional import Token, add_optional
+from b2b_idp.tokens.possession import BEARER, Confirmation
 from b2b_idp.tokens.sources import sources_of
 
 ID_TOKEN_LIFETIME = timedelta(hours=1)
@@ -81,6 +82,7 @@ def access_token(subject: Subject, occasion: Occasion, audience: str) -> Made:
     made.put("scp", " ".join(names), "granted scopes")
     made.put("scope", " ".join(names), "granted scopes (RFC 9068)")
     made.put("ver", "2.0", "token format")
+    _bind(made, occasion.confirmation)
     if occasion.moment is not None:
         _times(made, occasion.moment, ACCESS_TOKEN_LIFETIME)
         _ids(made, f"{occasion.grant_id}.{occasion.moment.new_id()}")
@@ -95,6 +97,7 @@ def app_token(
     audience: str,
     roles: Sequence[str],
     client_auth: ClientAuth,
+    confirmation: Confirmation = BEARER,
     moment: Moment,
 ) -> Made:
     """The access token's claims of an app that acts for itself (client credentials); `issuer` and `audience` as the
@@ -111,6 +114,7 @@ def app_token(
     made.put("roles", bounded(roles), "application permissions granted")
     made.put("idtyp", "app", "no user")
     made.put("ver", "2.0", "token format")
+    _bind(made, confirmation)
     _times(made, moment, ACCESS_TOKEN_LIFETIME)
     _ids(made, moment.new_id())
     return made
@@ -137,6 +141,11 @@ def _override(subject: Subject) -> str | None:
 def _issuer_rule(subject: Subject) -> str:
     said = issuer_of(subject, "")
     return "the issuer, with the app's id as the policy's issuerWithApplicationId says" if said else "the issuer"
+
+
+def _bind(made: Made, confirmation: Confirmation) -> None:
+    if confirmation.claim:
+        made.put("cnf", confirmation.claim, "the key or certificate that the app proved to hold (RFC 7800)")
 
 
 # --- the parts of a token ---------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from b2b_idp.keys.vault import Vault
 from b2b_idp.model.access import Counted
 from b2b_idp.model.directory import App, ClientAuth
 from b2b_idp.model.moment import Moment
+from b2b_idp.tokens.possession import BEARER, Confirmation
 
 _CAPABILITIES = frozenset({"cp1"})
 """Client capabilities that mean something (claims challenges)."""
@@ -33,6 +34,8 @@ class Occasion:
     address: str = ""
     """The browser's, at the sign-in."""
     capabilities: tuple[str, ...] = ()
+    confirmation: Confirmation = BEARER
+    """What the access token is bound to."""
     moment: Moment | None = None
 
 

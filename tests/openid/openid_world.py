@@ -6,6 +6,7 @@ import json
 import secrets
 import uuid
 from base64 import b64encode, urlsafe_b64encode
+from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -71,6 +72,16 @@ class World:
         self.crm, self.secret = self.app("CRM", web={"redirectUris": [CALLBACK, CALLBACK + "?app=crm"]})
         self.user = self.guest("ada")
         self.session = self.sign_in(self.user)
+
+    def another(self):
+        """A second server over the same folder."""
+        server = copy(self)
+        server.flask = Flask("another", static_folder=None)
+        settings = self.idp.settings
+        kept = {"database_url": settings.database_url, "keys_dir": settings.keys_dir}
+        B2BIdp(issuer=ISSUER, keys=KEYS, moment=self.moment, **kept).init_app(server.flask)
+        server.http = server.flask.test_client()
+        return server
 
     def moment(self):
         return moment(self.at)

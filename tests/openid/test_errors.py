@@ -16,10 +16,10 @@ AUTHORIZATION_ERRORS = frozenset(
 )
 TOKEN_ERRORS = frozenset(
     "invalid_request invalid_client invalid_grant unauthorized_client unsupported_grant_type invalid_scope "
-    "server_error temporarily_unavailable slow_down".split()
+    "server_error temporarily_unavailable slow_down invalid_dpop_proof use_dpop_nonce".split()
 )
 BEARER_ERRORS = frozenset(
-    "invalid_request invalid_token insufficient_scope server_error temporarily_unavailable".split()
+    "invalid_request invalid_token insufficient_scope server_error temporarily_unavailable invalid_dpop_proof".split()
 )
 OURS = {Code.INTERNAL, Code.UNAVAILABLE, Code.BAD_SETTING}
 """What is never the caller's fault."""

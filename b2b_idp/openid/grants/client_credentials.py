@@ -43,11 +43,12 @@ def for_itself(
         audience=parts.issuer if ours else audience_for(w, api, uri, at),
         roles=roles,
         client_auth=client.method,
+        confirmation=client.confirmation,
         moment=moment,
     )
     signer = parts.keys.signer("ES256", at) if ours else signer_for(w, parts.keys, api, "ES256", at)
     return {
         "access_token": signer.sign(made.claims, ACCESS_TOKEN_TYPE),
-        "token_type": "Bearer",
+        "token_type": client.confirmation.token_type,
         "expires_in": int(claims.ACCESS_TOKEN_LIFETIME.total_seconds()),
     }

@@ -14,7 +14,7 @@ from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Problem
 from b2b_idp.model.request import AuthorizeRequest
 from b2b_idp.openid.client import Client
-from b2b_idp.openid.grants.issue import invalid_grant, issue
+from b2b_idp.openid.grants.issue import invalid_grant, issue, remember_confirmation
 from b2b_idp.openid.parts import OpenIdParts
 from b2b_idp.signin import reconsider
 from b2b_idp.store import Writer
@@ -40,10 +40,13 @@ def redeem_code(
     if form.get("redirect_uri") != asked.redirect_uri:
         raise invalid_grant("redirect_uri differs from the request's")
     _check_verifier(asked.code_challenge, form.get("code_verifier"))
+    if asked.dpop_jkt is not None and client.confirmation.jkt != asked.dpop_jkt:
+        raise invalid_grant("the code is bound to a DPoP key that was not proved")
     standing = reconsider(w, grant, moment)
     # refused tokens spend nothing: whoever tries again is no thief
     with w.savepoint():
         if w.grants.use_code(grant.id, moment.at):
+            remember_confirmation(w, grant, client)
             return issue(parts, w, client, grant, standing, standing.scope, moment, nonce=standing.nonce, generation=0)
     raise _used_twice(w, grant, moment)
 

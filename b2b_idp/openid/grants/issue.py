@@ -28,6 +28,13 @@ def invalid_grant(why: str) -> Problem:
     return Problem(Code.INVALID_GRANT, "The code or token is not valid, or not valid any more. Sign in again.", why)
 
 
+def remember_confirmation(w: Writer, grant: Grant, client: Client, **more: Any) -> None:
+    """Keeps what the tokens of this answer are bound to, and `more`: the refresh token beside them is held to it."""
+    claim = client.confirmation.claim
+    if more or claim != grant.document.get("cnf", {}):
+        w.grants.amend(grant.id, dict(grant.document) | more | {"cnf": claim})
+
+
 def issue(
     parts: OpenIdParts,
     w: Writer,
@@ -56,6 +63,7 @@ def issue(
         session_id=grant.session_id,
         grant_id=grant.id,
         address=grant.document.get("address", ""),
+        confirmation=client.confirmation,
         capabilities=capabilities_of(standing.claims_request),
         moment=moment,
     )
@@ -66,7 +74,7 @@ def issue(
         _log_left_out("access token", to, access)
     answer: dict[str, Any] = {
         "access_token": access_token,
-        "token_type": "Bearer",
+        "token_type": client.confirmation.token_type,
         "expires_in": int(claims.ACCESS_TOKEN_LIFETIME.total_seconds()),
         "scope": " ".join(scope),
     }

@@ -11,7 +11,7 @@ from b2b_idp.model.directory import App
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.openid.client import Client
-from b2b_idp.openid.grants.issue import invalid_grant, issue
+from b2b_idp.openid.grants.issue import invalid_grant, issue, remember_confirmation
 from b2b_idp.openid.parts import OpenIdParts
 from b2b_idp.signin import reconsider
 from b2b_idp.store import Writer
@@ -33,6 +33,7 @@ def refresh(parts: OpenIdParts, w: Writer, client: Client, form: Mapping[str, st
         w.grants.revoke(grant.id, moment.at)
         w.logs.add_audit(_reuse_audit(grant, client.app, moment), moment.at)
         raise invalid_grant("the refresh token was used before; its family is revoked")
+    _check_confirmation(grant, client, current=current)
     granted = tuple(grant.document["scope"])
     scope = tuple(dict.fromkeys(form["scope"].split())) if "scope" in form else granted
     if not set(scope) <= set(granted):
@@ -42,13 +43,22 @@ def refresh(parts: OpenIdParts, w: Writer, client: Client, form: Mapping[str, st
         if current:
             if not w.grants.rotate(grant.id, grant.generation, moment.at):
                 raise invalid_grant("the refresh token was just rotated")
-            if set(scope) != set(granted):
-                narrowed = {"generation": handle.generation, "scope": scope}
-                w.grants.amend(grant.id, dict(grant.document) | {"narrowed": narrowed})
+            narrowed = {"narrowed": {"generation": handle.generation, "scope": scope}}
+            remember_confirmation(w, grant, client, **(narrowed if set(scope) != set(granted) else {}))
         elif set(scope) != _first_scope(grant, handle.generation):
             raise Problem(Code.INVALID_SCOPE, "A lost answer is given again for the same scope only.")
         generation = handle.generation + 1
         return issue(parts, w, client, grant, standing, scope, moment, nonce=None, generation=generation)
+
+
+def _check_confirmation(grant: Grant, client: Client, *, current: bool) -> None:
+    """What was bound stays bound: a public client's token to the one key that it was given to (RFC 9449 §5, RFC 8705
+    §4), any lost answer to the key that it was for. A client that authenticates may change its key."""
+    before, now = grant.document.get("cnf", {}), client.confirmation.claim
+    if not set(before) <= set(now):
+        raise invalid_grant("bound to a key or certificate, and none was proved")
+    if before != now and (not current or (before and client.method == "none")):
+        raise invalid_grant("bound to another key or certificate")
 
 
 def _first_scope(grant: Grant, generation: int) -> set[str]:
