@@ -50,7 +50,7 @@ def test_nothing_is_listed_that_is_not_built(found):
         ("grant_types_supported", {"authorization_code", "refresh_token", "client_credentials"}),
         ("code_challenge_methods_supported", {"S256"}),
         ("subject_types_supported", {"pairwise", "public"}),
-        ("id_token_signing_alg_values_supported", {"RS256", "ES256"}),
+        ("id_token_signing_alg_values_supported", {"RS256", "ES256", "PS256"}),
         ("response_modes_supported", {"query", "form_post"}),
         ("acr_values_supported", set(ACR_VALUES)),
         (
@@ -70,7 +70,7 @@ def test_every_response_names_its_issuer(found):
 def test_the_key_set_may_be_cached_no_longer_than_a_new_key_waits(unchanged):
     answer = unchanged.http.get("/idp/jwks")
     assert answer.headers["Cache-Control"] == "public, max-age=600"
-    assert {k["alg"] for k in answer.json["keys"]} == {"RS256", "ES256"}
+    assert {k["alg"] for k in answer.json["keys"]} == {"RS256", "ES256", "PS256"}
 
 
 @pytest.mark.parametrize("path", ["jwks", *(f".well-known/{n}" for n in WELL_KNOWN)])
