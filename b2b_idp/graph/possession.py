@@ -6,6 +6,7 @@ from flask import request
 
 from b2b_idp.graph.api import GraphParts
 from b2b_idp.tokens.bearer import ACCESS_TOKEN_TYPE
+from b2b_idp.tokens.certificates import read_certificate
 from b2b_idp.tokens.dpop import read_proof, spend
 from b2b_idp.tokens.possession import Presented, check_possession, read_authorization
 
@@ -24,13 +25,17 @@ def presented(parts: GraphParts) -> Presented:
 
 def _read(parts: GraphParts) -> Presented:
     scheme, token = read_authorization(request.headers.get("Authorization"))
+    mutual_tls = parts.mutual_tls
+    found = read_certificate(request.headers.get(mutual_tls.header)) if mutual_tls else None
+    certificate = None if found is None else found.thumbprint
     if scheme == "bearer":
-        return Presented(token)
+        return Presented(token, certificate=certificate)
     at = parts.moment().at
-    address = f"{parts.issuer}/v1.0/{request.path.partition('/v1.0/')[2]}"
-    proof = read_proof(request.headers.get("DPoP", ""), request.method, [address], at)
-    found = Presented(token, scheme, proof)
+    bases = [parts.issuer] + ([mutual_tls.url] if mutual_tls and mutual_tls.url else [])
+    addresses = [f"{base}/v1.0/{request.path.partition('/v1.0/')[2]}" for base in bases]
+    proof = read_proof(request.headers.get("DPoP", ""), request.method, addresses, at)
+    read = Presented(token, scheme, proof, certificate)
     # before it is written down: nobody fills the store who holds no token of this key
-    check_possession(parts.keys.verify(token, ACCESS_TOKEN_TYPE, at), found)
+    check_possession(parts.keys.verify(token, ACCESS_TOKEN_TYPE, at), read)
     parts.store.transact(lambda w: spend(w, parts.vault, proof))
-    return found
+    return read

@@ -13,7 +13,7 @@ from b2b_idp.keys.app_keys import ALG, jwk_of, published
 from b2b_idp.keys.ring import ALGORITHMS, JWKS_MAX_AGE
 from b2b_idp.model.directory import App
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.openid.client import ASSERTION_ALGORITHMS
+from b2b_idp.openid.assertion import ASSERTION_ALGORITHMS
 from b2b_idp.openid.parts import OpenIdParts
 from b2b_idp.openid.request import GRAPH_SCOPES, OIDC_SCOPES
 from b2b_idp.openid.responses import cors, json_response, token_error
@@ -68,6 +68,22 @@ def document(issuer: str) -> dict[str, Any]:
     }
 
 
+def mutual_tls_members(parts: OpenIdParts) -> dict[str, Any]:
+    """What is true where client certificates arrive, and nowhere else (RFC 8705 §2.1.1, §3.3, §5)."""
+    mutual_tls = parts.mutual_tls
+    if mutual_tls is None:
+        return {}
+    authenticates = (["tls_client_auth"] if mutual_tls.authorities else []) + ["self_signed_tls_client_auth"]
+    names = ("token", "introspection", "revocation")
+    found: dict[str, Any] = {"tls_client_certificate_bound_access_tokens": True}
+    found |= {f"{name}_endpoint_auth_methods_supported": [*_AUTH_METHODS, *authenticates] for name in names}
+    found["introspection_endpoint_auth_methods_supported"] = [*_AUTH_METHODS[:-1], *authenticates]
+    if mutual_tls.url:
+        paths = {"token": "token", "introspection": "introspect", "revocation": "revoke", "userinfo": "userinfo"}
+        found["mtls_endpoint_aliases"] = {f"{n}_endpoint": f"{mutual_tls.url}/{path}" for n, path in paths.items()}
+    return found
+
+
 def document_of(r: Reader, app: App, issuer: str, at: datetime) -> dict[str, Any]:
     """The metadata for one app, which may have signing keys and an issuer of its own."""
     signs = [ALG] if own_key(r, app, at) is not None else list(ALGORITHMS)
@@ -79,7 +95,8 @@ def document_of(r: Reader, app: App, issuer: str, at: datetime) -> dict[str, Any
 
 
 def metadata_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
-    ready = json.dumps(document(parts.issuer), separators=(",", ":")).encode()
+    whole = document(parts.issuer) | mutual_tls_members(parts)
+    ready = json.dumps(whole, separators=(",", ":")).encode()
     max_age = int(JWKS_MAX_AGE.total_seconds())
 
     @blueprint.route("/.well-known/openid-configuration", methods=["GET", "OPTIONS"])
@@ -100,6 +117,7 @@ def metadata_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
             if app is None:
                 return cors(token_error(_UNKNOWN))
             found, own = document_of(r, app, parts.issuer, parts.moment().at), r.app_keys.of(app.id)
+            found |= mutual_tls_members(parts)
         return cors(json_response(found, max_age=max_age if own else 0))
 
     @blueprint.route("/jwks", methods=["GET", "OPTIONS"])

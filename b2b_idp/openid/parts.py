@@ -17,6 +17,7 @@ from b2b_idp.model.problem import Code, Problem
 from b2b_idp.signin import SignIn
 from b2b_idp.signin.values import Browser, Landed, Show
 from b2b_idp.store import Store
+from b2b_idp.tokens.certificates import MutualTls
 
 
 class Screen(Protocol):
@@ -45,6 +46,8 @@ class OpenIdParts:
     browser: Callable[[], Browser]
     set_session: Callable[..., None]
     """(response, session id or None, persistent)"""
+    mutual_tls: MutualTls | None = None
+    """How client certificates arrive, where they do."""
 
 
 MAX_FORM = 64 * 1024

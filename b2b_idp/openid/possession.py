@@ -12,6 +12,7 @@ from b2b_idp.model.request import AuthorizeRequest
 from b2b_idp.openid.client import Client
 from b2b_idp.openid.parts import OpenIdParts
 from b2b_idp.store import Reader
+from b2b_idp.tokens.certificates import read_certificate
 from b2b_idp.tokens.dpop import Proof, check_nonce, invalid_proof, read_proof, spend
 from b2b_idp.tokens.possession import Confirmation
 
@@ -20,21 +21,38 @@ def proof_at(parts: OpenIdParts, endpoint: str, moment: Moment) -> Proof | None:
     """The DPoP proof that the request carries for this endpoint (`/token`), checked and not yet spent; None without
     one. Raises Problem(INVALID_DPOP_PROOF)."""
     sent = request.headers.get("DPoP")
-    return None if sent is None else read_proof(sent, request.method, [f"{parts.issuer}{endpoint}"], moment.at)
+    addresses = [parts.issuer + endpoint]
+    if parts.mutual_tls is not None and parts.mutual_tls.url:
+        addresses.append(parts.mutual_tls.url + endpoint)
+    return None if sent is None else read_proof(sent, request.method, addresses, moment.at)
+
+
+def certificate_at(parts: OpenIdParts) -> str | None:
+    """Thumbprint of the connection's client certificate, where there is one."""
+    found = read_certificate(request.headers.get(parts.mutual_tls.header)) if parts.mutual_tls else None
+    return None if found is None else found.thumbprint
 
 
 def bound(parts: OpenIdParts, r: Reader, client: Client, proof: Proof | None, moment: Moment) -> Client:
-    """The client with what its tokens are bound to: the key of its proof, which is good once.
+    """The client with what its tokens are bound to: the key of its proof, which is good once, or its
+    certificate.
 
-    Raises Problem(INVALID_REQUEST) where it is registered for DPoP and sent no proof, and
+    Raises Problem(INVALID_REQUEST) where it is registered for one of them and proves nothing, and
     Problem(INVALID_DPOP_PROOF | USE_DPOP_NONCE).
     """
-    if proof is None:
-        if client.app.dpop_bound:
-            raise Problem(Code.INVALID_REQUEST, "This app's tokens are bound to a key: send a DPoP proof (RFC 9449).")
-        return client
-    _spend(parts, r, client, proof, moment)
-    return replace(client, confirmation=Confirmation(jkt=proof.jkt))
+    app = client.app
+    if proof is None and app.dpop_bound:
+        raise Problem(Code.INVALID_REQUEST, "This app's tokens are bound to a key: send a DPoP proof (RFC 9449).")
+    if client.certificate is None and app.certificate_bound:
+        raise Problem(Code.INVALID_REQUEST, "This app's tokens are bound to its client certificate: connect with it.")
+    if proof is not None:
+        _spend(parts, r, client, proof, moment)
+    confirmation = Confirmation(
+        jkt=None if proof is None else proof.jkt, x5t_s256=client.certificate if app.certificate_bound else None
+    )
+    if app.profile == "fapi2" and not confirmation.claim:
+        raise Problem(Code.INVALID_REQUEST, "FAPI 2.0 tokens are bound: send a DPoP proof (RFC 9449).")
+    return replace(client, confirmation=confirmation)
 
 
 def bound_request(

@@ -11,7 +11,7 @@ from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.openid.client import Client, authenticate, form_of
 from b2b_idp.openid.parts import OpenIdParts, form_pairs
-from b2b_idp.openid.possession import proof_at
+from b2b_idp.openid.possession import certificate_at, proof_at
 from b2b_idp.openid.responses import bearer_error, cors, json_response, token_error
 from b2b_idp.signin import reconsider
 from b2b_idp.store import Reader, Writer
@@ -62,9 +62,10 @@ def _presented(parts: OpenIdParts, moment: Moment) -> Presented:
         if sent and (header is not None or len(sent) > 1):
             raise Problem(Code.INVALID_REQUEST, "Send the access token in one way only.")
         if sent:
-            return Presented(sent[0])
+            return Presented(sent[0], certificate=certificate_at(parts))
     scheme, token = read_authorization(header)
-    return Presented(token, scheme, proof_at(parts, "/userinfo", moment) if scheme == "dpop" else None)
+    proof = proof_at(parts, "/userinfo", moment) if scheme == "dpop" else None
+    return Presented(token, scheme, proof, certificate_at(parts))
 
 
 def _userinfo(parts: OpenIdParts) -> dict[str, Any]:
@@ -106,7 +107,7 @@ def _address(r: Reader, caller: Caller) -> str:
 
 def _client(w: Writer, parts: OpenIdParts, form: dict[str, str], endpoint: str) -> Client:
     audiences = (parts.issuer, f"{parts.issuer}/token", f"{parts.issuer}/{endpoint}")
-    return authenticate(w, parts.vault, request, form, audiences, parts.moment())
+    return authenticate(w, parts.vault, request, form, audiences, parts.moment(), parts.mutual_tls)
 
 
 def _introspect(parts: OpenIdParts) -> dict[str, Any]:

@@ -20,7 +20,7 @@ _OUR_FAULT = (Code.UNAVAILABLE, Code.INTERNAL, Code.BAD_SETTING)
 
 
 def token_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
-    endpoint = f"{parts.issuer}/token"
+    audiences = (parts.issuer, f"{parts.issuer}/token")
 
     @blueprint.route("/token", methods=["POST", "OPTIONS"])
     def token() -> Response:
@@ -34,7 +34,7 @@ def token_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
             only_reads = by_secret and proof is None
 
             def answer(r: Reader) -> Response:
-                client = authenticate(r, parts.vault, request, form, (parts.issuer, endpoint), moment)
+                client = authenticate(r, parts.vault, request, form, audiences, moment, parts.mutual_tls)
                 try:
                     client = bound(parts, r, client, proof, moment)
                     return json_response(grant(parts, r, client, form, moment))

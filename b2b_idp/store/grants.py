@@ -154,10 +154,7 @@ class GrantsWriter(GrantsReader):
 
     def sweep(self, before: datetime) -> int:
         """Deletes what ended before then; the number of rows."""
-        return sum(
-            self._c.execute(delete(t).where(t.c.expires_at < before)).rowcount
-            for t in (grants, revoked_tokens)
-        )
+        return sum(self._c.execute(delete(t).where(t.c.expires_at < before)).rowcount for t in (grants, revoked_tokens))
 
     def forget_used(self, at: datetime) -> int:
         """Deletes the assertions and proofs that nobody would take any more; the number of rows."""

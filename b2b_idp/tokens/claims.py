@@ -231,4 +231,10 @@ def _ids(made: Made, jti: str) -> None:
     made.put("uti", jti, "token id")
 
 
-_AZPACR: Mapping[ClientAuth, str] = {"none": "0", "client_secret": "1", "private_key_jwt": "2"}
+_AZPACR: Mapping[ClientAuth, str] = {
+    "none": "0",
+    "client_secret": "1",
+    "private_key_jwt": "2",
+    "tls_client_auth": "2",
+    "self_signed_tls_client_auth": "2",
+}

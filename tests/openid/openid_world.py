@@ -23,7 +23,7 @@ from b2b_idp.keys.ring import KeyRing
 from b2b_idp.model.directory import HomeIdentity, RoleAssignment, Tenant, User
 from b2b_idp.model.evidence import Evidence, HomeStatement
 from b2b_idp.model.moment import Moment
-from b2b_idp.openid.client import ASSERTION_TYPE
+from b2b_idp.openid.assertion import ASSERTION_TYPE
 from b2b_idp.signin.facts import evidence_to_json
 from b2b_idp.store.signins import SessionRow
 
@@ -51,13 +51,13 @@ CLIENT_KEY = ec.generate_private_key(ec.SECP256R1())
 class World:
     """In memory, or in a folder where requests really run side by side."""
 
-    def __init__(self, folder=None):
+    def __init__(self, folder=None, **settings):
         self.at = AT
         flask = Flask(__name__, static_folder=None)
         kept = {"database_url": "sqlite://"}
         if folder is not None:
             kept = {"database_url": f"sqlite:///{folder}/b2b.db", "keys_dir": str(folder / "keys")}
-        self.idp = B2BIdp(issuer=ISSUER, keys=KEYS, moment=self.moment, **kept)
+        self.idp = B2BIdp(issuer=ISSUER, keys=KEYS, moment=self.moment, **kept, **settings)
         self.store, self.vault = self.idp.store, self.idp.vault
         if folder is not None:
             self.store.migrate()

@@ -95,9 +95,7 @@ WRONG = {
     "a weak key": lambda: KEY.proof(
         "/token", key=WEAK, alg="PS256", header={"jwk": json.loads(RSAAlgorithm.to_jwk(WEAK.public_key()))}
     ),
-    "another curve": lambda: KEY.proof(
-        "/token", header={"jwk": json.loads(ECAlgorithm.to_jwk(P384.public_key()))}
-    ),
+    "another curve": lambda: KEY.proof("/token", header={"jwk": json.loads(ECAlgorithm.to_jwk(P384.public_key()))}),
     "another's signature": lambda: KEY.proof("/token", key=OTHER.private),
     "htm GET": lambda: proof_with({"htm": "GET"}),
     "htm in small letters": lambda: proof_with({"htm": "post"}),
