@@ -15,6 +15,7 @@ class Code(StrEnum):
     INVALID_REQUEST = "invalid_request"
     UNSUPPORTED_RESPONSE_TYPE = "unsupported_response_type"
     INVALID_SCOPE = "invalid_scope"
+    INVALID_TARGET = "invalid_target"
     UNAUTHORIZED_CLIENT = "unauthorized_client"
     ACCESS_DENIED = "access_denied"
     LOGIN_REQUIRED = "login_required"

@@ -33,6 +33,8 @@ class AuthorizeRequest:
     login_hint: str | None = None
     domain_hint: str | None = None
     ui_locales: str | None = None
+    resource: str | None = None
+    """Identifier URI of the API that the tokens are for (RFC 8707), where one was named; the issuer for ourselves."""
     dpop_jkt: str | None = None
     """Thumbprint of the DPoP key that the code is bound to (RFC 9449 §10)."""
     hinted_user_id: str | None = None

@@ -40,6 +40,8 @@ def form_of(request: Request) -> dict[str, str]:
         raise Problem(Code.INVALID_REQUEST, "Send the parameters as application/x-www-form-urlencoded.")
     pairs = form_pairs(request)
     twice = repeated(pairs)
+    if "resource" in twice or "audience" in twice:
+        raise Problem(Code.INVALID_TARGET, "A token is for one API: name one.")
     if twice:
         raise Problem(Code.INVALID_REQUEST, f"Each parameter stands once; {sorted(twice)[0][:40]} is repeated.")
     return once(pairs)

@@ -15,8 +15,8 @@ from b2b_idp.model.directory import App
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.openid.assertion import ASSERTION_ALGORITHMS
 from b2b_idp.openid.parts import OpenIdParts
-from b2b_idp.openid.request import GRAPH_SCOPES, OIDC_SCOPES
 from b2b_idp.openid.responses import cors, json_response, token_error
+from b2b_idp.openid.scopes import GRAPH_SCOPES, OIDC_SCOPES
 from b2b_idp.policy.decide import ACR_VALUES
 from b2b_idp.store import Reader
 from b2b_idp.tokens.dpop import DPOP_ALGORITHMS

@@ -9,21 +9,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from b2b_idp.guests.permissions import PERMISSIONS
 from b2b_idp.model.directory import App
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.request import AuthorizeRequest
 from b2b_idp.openid.parts import Pairs, once, repeated
+from b2b_idp.openid.resource_indicators import target_of
+from b2b_idp.openid.scopes import scopes_of
 from b2b_idp.policy.decide import ACR_VALUES
 from b2b_idp.policy.named_documents import CONTEXT_ID
 from b2b_idp.store import Reader
 
-OIDC_SCOPES = ("openid", "profile", "email", "offline_access")
-GRAPH_SCOPES = ("User.Read", *PERMISSIONS)
-GRAPH_URI = "https://graph.microsoft.com"
-"""Another name of ourselves as an API, as Graph's SDKs say it."""
-_WITHOUT_CLAIMS = ("address", "phone")
-"""Scopes of OpenID Connect Core §5.4 for which we hold no claims: no error, and not granted."""
 _SCOPE_OF = dict.fromkeys(("name", "given_name", "family_name", "preferred_username", "oid"), "profile") | {
     "email": "email"
 }
@@ -113,7 +108,7 @@ def _checked(
     issuer: str,
     hinted: Callable[[str], str | None],
 ) -> AuthorizeRequest:
-    twice = repeated(pairs)
+    twice = repeated(pairs) - {"resource"}
     if twice:
         raise _bad(f"Each parameter stands once; {sorted(twice)[0][:40]} is repeated.")
     if "request" in given:
@@ -137,7 +132,9 @@ def _checked(
     claims = _claims(given.get("claims"))
     acr_values, essential = _acr(given, claims)
     contexts, contexts_essential = _contexts(acr_values, claims)
-    scope = dict.fromkeys(scopes_of(r, app, given.get("scope", ""), issuer)) | dict.fromkeys(_scopes_for(claims))
+    resource = target_of(r, [value for name, value in pairs if name == "resource" and value], issuer)
+    scopes = scopes_of(r, app, given.get("scope", ""), issuer, resource)
+    scope = dict.fromkeys(scopes) | dict.fromkeys(_scopes_for(claims))
     hint = given.get("id_token_hint")
     return AuthorizeRequest(
         client_id=to.client_id,
@@ -157,6 +154,7 @@ def _checked(
         login_hint=given.get("login_hint"),
         domain_hint=given.get("domain_hint"),
         ui_locales=given.get("ui_locales"),
+        resource=resource,
         dpop_jkt=_dpop_jkt(given.get("dpop_jkt")),
         hinted_user_id=None if hint is None else hinted(hint),
     )
@@ -247,38 +245,3 @@ def _scopes_for(claims: Mapping[str, Any]) -> list[str]:
     """The scopes that the single claims asked for are of: nothing is given that the guest did not consent to."""
     asked = [name for part in ("id_token", "userinfo") for name in claims.get(part, {})]
     return [_SCOPE_OF[name] for name in asked if name in _SCOPE_OF]
-
-
-def scopes_of(r: Reader, app: App, text: str, issuer: str) -> tuple[str, ...]:
-    """The scopes asked for, each known: OpenID's, Graph's, or `{identifier URI}/{scope}` of one API, where `.default`
-    stands for exactly what an administrator granted this app there."""
-    scopes: dict[str, None] = {}
-    for word in text.split():
-        if word in OIDC_SCOPES or word in GRAPH_SCOPES:
-            scopes[word] = None
-        elif word not in _WITHOUT_CLAIMS:
-            scopes |= dict.fromkeys(_of_api(r, app, word, issuer))
-    if "openid" not in scopes:
-        raise Problem(Code.INVALID_SCOPE, "scope must contain openid.")
-    apis = {"" if s in GRAPH_SCOPES else s.rpartition("/")[0] for s in scopes if s not in OIDC_SCOPES}
-    if len(apis) > 1:
-        raise Problem(Code.INVALID_SCOPE, "The scopes of one request belong to one API.")
-    return tuple(scopes)
-
-
-def _of_api(r: Reader, app: App, word: str, issuer: str) -> list[str]:
-    uri, _, name = word.rpartition("/")
-    known: tuple[str, ...]
-    if uri in (issuer, GRAPH_URI):
-        prefix, known = "", GRAPH_SCOPES
-    else:
-        api = r.apps.by_identifier_uri(uri) if uri else None
-        prefix, known = uri + "/", api.scopes if api is not None and api.enabled else ()
-    if name == ".default":
-        granted = [prefix + s for s in known if prefix + s in app.consent_granted]
-        if granted:
-            return granted
-        raise Problem(Code.INVALID_SCOPE, f"Nothing was granted to this app for {word[:100]}.")
-    if name not in known:
-        raise Problem(Code.INVALID_SCOPE, f"The scope {word[:100]} is not known.")
-    return [prefix + name]

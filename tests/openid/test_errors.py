@@ -12,11 +12,11 @@ from b2b_idp.openid.responses import ascii_of, bearer_error, token_error
 AUTHORIZATION_ERRORS = frozenset(
     "invalid_request unauthorized_client access_denied unsupported_response_type invalid_scope server_error "
     "temporarily_unavailable login_required interaction_required consent_required account_selection_required "
-    "request_not_supported request_uri_not_supported unmet_authentication_requirements".split()
+    "invalid_target request_not_supported request_uri_not_supported unmet_authentication_requirements".split()
 )
 TOKEN_ERRORS = frozenset(
     "invalid_request invalid_client invalid_grant unauthorized_client unsupported_grant_type invalid_scope "
-    "server_error temporarily_unavailable slow_down invalid_dpop_proof use_dpop_nonce".split()
+    "server_error temporarily_unavailable slow_down invalid_dpop_proof use_dpop_nonce invalid_target".split()
 )
 BEARER_ERRORS = frozenset(
     "invalid_request invalid_token insufficient_scope server_error temporarily_unavailable invalid_dpop_proof".split()

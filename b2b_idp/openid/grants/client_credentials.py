@@ -10,7 +10,8 @@ from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.openid.client import Client
 from b2b_idp.openid.parts import OpenIdParts
-from b2b_idp.openid.request import GRAPH_URI
+from b2b_idp.openid.resource_indicators import target_of
+from b2b_idp.openid.scopes import GRAPH_URI
 from b2b_idp.store import Reader
 from b2b_idp.tokens import claims
 from b2b_idp.tokens.bearer import ACCESS_TOKEN_TYPE
@@ -24,10 +25,15 @@ def for_itself(
     """The application permissions granted on one API, by `{API}/.default`."""
     if client.method == "none":
         raise Problem(Code.UNAUTHORIZED_CLIENT, "A public client cannot act for itself.")
+    resource = target_of(w, [form["resource"]], parts.issuer) if "resource" in form else None
     scope = form.get("scope", "")
+    if resource is not None and scope in ("", ".default"):
+        scope = f"{resource}/.default"
     uri, _, default = scope.rpartition("/")
     if default != ".default" or " " in scope:
         raise Problem(Code.INVALID_SCOPE, f"scope is {{API}}/.default, such as {parts.issuer}/.default.")
+    if resource is not None and uri not in (resource, *([GRAPH_URI] if resource == parts.issuer else [])):
+        raise Problem(Code.INVALID_TARGET, "scope is of another API than resource names.")
     ours = uri in (parts.issuer, GRAPH_URI)
     api = w.apps.by_client_id(GRAPH_APP_ID) if ours else w.apps.by_identifier_uri(uri)
     if api is None or not api.enabled:

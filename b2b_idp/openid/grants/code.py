@@ -47,7 +47,9 @@ def redeem_code(
     with w.savepoint():
         if w.grants.use_code(grant.id, moment.at):
             remember_confirmation(w, grant, client)
-            return issue(parts, w, client, grant, standing, standing.scope, moment, nonce=standing.nonce, generation=0)
+            resource, nonce = form.get("resource"), standing.nonce
+            scope = standing.scope
+            return issue(parts, w, client, grant, standing, scope, moment, resource=resource, nonce=nonce, generation=0)
     raise _used_twice(w, grant, moment)
 
 

@@ -11,7 +11,7 @@ from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.openid.client import Client
 from b2b_idp.openid.parts import OpenIdParts
-from b2b_idp.openid.request import GRAPH_SCOPES, OIDC_SCOPES
+from b2b_idp.openid.resource_indicators import narrowed
 from b2b_idp.signin.values import Standing
 from b2b_idp.store import Writer
 from b2b_idp.store.grants import Grant
@@ -44,12 +44,15 @@ def issue(
     scope: Sequence[str],
     moment: Moment,
     *,
+    resource: str | None,
     nonce: str | None,
     generation: int,
 ) -> dict[str, Any]:
+    """The answer for a grant's `scope`, for the `resource` that this request names, if it does (RFC 8707).
+    Raises Problem(INVALID_TARGET | INVALID_GRANT)."""
     at = moment.at
     subject = subject_of(w, standing.user, standing.app, standing.home, at)
-    audience = _audience(parts.issuer, scope)
+    audience, scope = narrowed(parts.issuer, scope, grant.document["request"].get("resource"), resource)
     ours = audience == parts.issuer
     to = subject if ours else _for_api(w, audience, standing, at)
     occasion = Occasion(
@@ -107,11 +110,3 @@ def _for_api(w: Writer, audience: str, standing: Standing, at: datetime) -> Subj
     if not subject.assigned:
         raise invalid_grant("the API requires an assignment, which the person does not have")
     return subject
-
-
-def _audience(issuer: str, scope: Sequence[str]) -> str:
-    """The API that the scopes are of: its identifier URI, or ourselves for userinfo and Graph."""
-    for s in scope:
-        if s not in OIDC_SCOPES and s not in GRAPH_SCOPES:
-            return s.rpartition("/")[0]
-    return issuer

@@ -38,17 +38,21 @@ def refresh(parts: OpenIdParts, w: Writer, client: Client, form: Mapping[str, st
     scope = tuple(dict.fromkeys(form["scope"].split())) if "scope" in form else granted
     if not set(scope) <= set(granted):
         raise Problem(Code.INVALID_SCOPE, "A refreshed token has the granted scopes or fewer.")
+    resource = form.get("resource")
     standing = reconsider(w, grant, moment, refresh=True)
     with w.savepoint():
         if current:
             if not w.grants.rotate(grant.id, grant.generation, moment.at):
                 raise invalid_grant("the refresh token was just rotated")
-            narrowed = {"narrowed": {"generation": handle.generation, "scope": scope}}
-            remember_confirmation(w, grant, client, **(narrowed if set(scope) != set(granted) else {}))
-        elif set(scope) != _first_scope(grant, handle.generation):
-            raise Problem(Code.INVALID_SCOPE, "A lost answer is given again for the same scope only.")
+            less = set(scope) != set(granted) or resource is not None
+            first = {"generation": handle.generation, "scope": scope, "resource": resource}
+            remember_confirmation(w, grant, client, **({"narrowed": first} if less else {}))
+        elif (set(scope), resource) != _first_time(grant, handle.generation):
+            raise Problem(Code.INVALID_SCOPE, "A lost answer is given again for the same scope and resource only.")
         generation = handle.generation + 1
-        return issue(parts, w, client, grant, standing, scope, moment, nonce=None, generation=generation)
+        return issue(
+            parts, w, client, grant, standing, scope, moment, resource=resource, nonce=None, generation=generation
+        )
 
 
 def _check_confirmation(grant: Grant, client: Client, *, current: bool) -> None:
@@ -61,10 +65,12 @@ def _check_confirmation(grant: Grant, client: Client, *, current: bool) -> None:
         raise invalid_grant("bound to another key or certificate")
 
 
-def _first_scope(grant: Grant, generation: int) -> set[str]:
-    """The scope that a used refresh token was first used for."""
-    narrowed = grant.document.get("narrowed", {})
-    return set(narrowed["scope"] if narrowed.get("generation") == generation else grant.document["scope"])
+def _first_time(grant: Grant, generation: int) -> tuple[set[str], str | None]:
+    """The scope and resource that a used refresh token was first used for."""
+    first = grant.document.get("narrowed", {})
+    if first.get("generation") != generation:
+        return set(grant.document["scope"]), None
+    return set(first["scope"]), first.get("resource")
 
 
 def _lost_answer(grant: Grant, generation: int, moment: Moment) -> bool:
