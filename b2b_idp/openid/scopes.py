@@ -11,6 +11,7 @@ OIDC_SCOPES = ("openid", "profile", "email", "offline_access")
 GRAPH_SCOPES = ("User.Read", *PERMISSIONS)
 GRAPH_URI = "https://graph.microsoft.com"
 """Another name of ourselves as an API, as Graph's SDKs say it."""
+_ABOUT_THE_PERSON = ("openid", "profile", "email")
 _WITHOUT_CLAIMS = ("address", "phone")
 """Scopes of OpenID Connect Core §5.4 for which we hold no claims: no error, and not granted."""
 
@@ -39,6 +40,22 @@ def scopes_of(r: Reader, app: App, text: str, issuer: str, resource: str | None 
         # a token for an API says what the guest, or an administrator, let the app do there
         raise Problem(Code.INVALID_SCOPE, "Ask for a scope of the API that resource names.")
     return tuple(scopes)
+
+
+def scopes_at(r: Reader, app: App, text: str, issuer: str, api: str) -> tuple[str, ...]:
+    """The scopes of one API, by bare or whole name; without any, all that was granted there (`.default`).
+    Raises Problem(INVALID_SCOPE)."""
+    base = GRAPH_URI if api == issuer else api
+    found: dict[str, None] = {}
+    for word in text.split() or [".default"]:
+        uri, _, name = word.rpartition("/")
+        if word in _ABOUT_THE_PERSON:
+            found[word] = None
+        elif uri in ("", api, base):
+            found |= dict.fromkeys(_of_api(r, app, f"{base}/{name}", issuer))
+        else:
+            raise Problem(Code.INVALID_SCOPE, "The scopes of one request belong to one API.")
+    return tuple(found)
 
 
 def _of_api(r: Reader, app: App, word: str, issuer: str) -> list[str]:

@@ -10,6 +10,7 @@ from b2b_idp.keys.ring import KeyRing
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import Reader
+from b2b_idp.store.grants import Grant
 from b2b_idp.tokens.possession import Presented, check_possession
 
 ACCESS_TOKEN_TYPE = "at+jwt"
@@ -56,7 +57,7 @@ def standing(r: Reader, claims: Mapping[str, Any], moment: Moment) -> Caller:
     if claims.get("idtyp") == "app":
         return Caller(app.app_id, app.sp_id, None, frozenset(map(str, roles)), frozenset(), None, claims)
     grant = r.grants.by_id(jti.partition(".")[0])
-    if grant is None or grant.revoked_at is not None or grant.app_id != client_id:
+    if grant is None or not _stands(r, grant) or grant.app_id != client_id:
         raise _invalid("the grant is revoked or gone, or another app's")
     user = r.users.by_id(grant.user_id)
     if user is None or not user.usable_at(moment.at):
@@ -64,6 +65,17 @@ def standing(r: Reader, claims: Mapping[str, Any], moment: Moment) -> Caller:
     if user.sessions_valid_from is not None and grant.created_at < user.sessions_valid_from:
         raise _invalid("the user's sessions were revoked")
     return Caller(app.app_id, app.sp_id, user.id, frozenset(), frozenset(scp.split()), grant.id, claims)
+
+
+def _stands(r: Reader, grant: Grant) -> bool:
+    """Whether neither the grant is revoked nor one that it came from by token exchange."""
+    origin: Grant | None = grant
+    while origin is not None and origin.revoked_at is None:
+        before = origin.document.get("exchangedFrom")
+        if before is None:
+            return True
+        origin = r.grants.by_id(before)
+    return False
 
 
 def _invalid(why: str) -> Problem:

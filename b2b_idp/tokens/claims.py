@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from b2b_idp.model.directory import App, ClientAuth
@@ -83,10 +83,17 @@ def access_token(subject: Subject, occasion: Occasion, audience: str) -> Made:
     made.put("scope", " ".join(names), "granted scopes (RFC 9068)")
     made.put("ver", "2.0", "token format")
     _bind(made, occasion.confirmation)
+    if occasion.actor is not None:
+        made.put("act", occasion.actor, "the app that exchanged a token for this one (RFC 8693)")
     if occasion.moment is not None:
-        _times(made, occasion.moment, ACCESS_TOKEN_LIFETIME)
+        _times(made, occasion.moment, lifetime_of(occasion.not_after, occasion.moment))
         _ids(made, f"{occasion.grant_id}.{occasion.moment.new_id()}")
     return made
+
+
+def lifetime_of(not_after: datetime | None, moment: Moment) -> timedelta:
+    """How long an access token lives that must be over by then."""
+    return ACCESS_TOKEN_LIFETIME if not_after is None else min(ACCESS_TOKEN_LIFETIME, not_after - moment.at)
 
 
 def app_token(

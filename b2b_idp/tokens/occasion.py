@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from b2b_idp.keys.vault import Vault
@@ -36,6 +37,10 @@ class Occasion:
     capabilities: tuple[str, ...] = ()
     confirmation: Confirmation = BEARER
     """What the access token is bound to."""
+    actor: Mapping[str, Any] | None = None
+    """Who acts for the person by a token exchange (RFC 8693 §4.1)."""
+    not_after: datetime | None = None
+    """The access token lives no longer than this."""
     moment: Moment | None = None
 
 

@@ -53,8 +53,6 @@ def issue(
     at = moment.at
     subject = subject_of(w, standing.user, standing.app, standing.home, at)
     audience, scope = narrowed(parts.issuer, scope, grant.document["request"].get("resource"), resource)
-    ours = audience == parts.issuer
-    to = subject if ours else _for_api(w, audience, standing, at)
     occasion = Occasion(
         issuer=parts.issuer,
         vault=parts.vault,
@@ -70,11 +68,7 @@ def issue(
         capabilities=capabilities_of(standing.claims_request),
         moment=moment,
     )
-    access = claims.access_token(to, occasion, audience)
-    signer = parts.keys.signer("ES256", at) if ours else signer_for(w, parts.keys, to.app, "ES256", at)
-    access_token = signer.sign(access.claims, ACCESS_TOKEN_TYPE)
-    if not ours:
-        _log_left_out("access token", to, access)
+    access_token = signed_access_token(parts, w, occasion, standing, subject, audience, at)
     answer: dict[str, Any] = {
         "access_token": access_token,
         "token_type": client.confirmation.token_type,
@@ -89,6 +83,26 @@ def issue(
     if "offline_access" in grant.document["scope"]:
         answer["refresh_token"] = parts.vault.handle("refresh", grant.id, generation)
     return answer
+
+
+def signed_access_token(
+    parts: OpenIdParts,
+    w: Writer,
+    occasion: Occasion,
+    standing: Standing,
+    subject: Subject,
+    audience: str,
+    at: datetime,
+) -> str:
+    """An access token for `audience`; `subject` is the person for the occasion's client.
+    Raises Problem(INVALID_GRANT) where the API has not that person."""
+    if audience == parts.issuer:
+        made = claims.access_token(subject, occasion, audience)
+        return parts.keys.signer("ES256", at).sign(made.claims, ACCESS_TOKEN_TYPE)
+    to = _for_api(w, audience, standing, at)
+    made = claims.access_token(to, occasion, audience)
+    _log_left_out("access token", to, made)
+    return signer_for(w, parts.keys, to.app, "ES256", at).sign(made.claims, ACCESS_TOKEN_TYPE)
 
 
 def _log_left_out(kind: str, subject: Subject, made: Made) -> None:
