@@ -93,10 +93,7 @@ def _userinfo(parts: OpenIdParts) -> dict[str, Any]:
         )
         return userinfo_claims(subject_of(r, user, app, home, moment.at), occasion).claims
 
-    if presented.proof is not None:
-        return parts.store.transact(look)
-    with parts.store.read() as r:
-        return look(r)
+    return parts.store.look(look) if presented.proof is None else parts.store.transact(look)
 
 
 def _address(r: Reader, caller: Caller) -> str:

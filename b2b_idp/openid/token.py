@@ -44,9 +44,6 @@ def token_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
                         raise
                     return token_error(refused)
 
-            if not only_reads:
-                return cors(parts.store.transact(answer))
-            with parts.store.read() as r:
-                return cors(answer(r))
+            return cors(parts.store.look(answer) if only_reads else parts.store.transact(answer))
         except Problem as problem:
             return cors(token_error(problem))

@@ -94,18 +94,17 @@ class SignIn:
             return known, view, step
 
         # with a session it is most likely granted at once: read where it can be written
-        if browser.session_id:
-            found = self._store.transact(look)
-        else:
-            with self._store.read() as r:
-                found = look(r)
+        found = self._store.transact(look) if browser.session_id else self._store.look(look)
         return self._start(id, correlation_id, *found, browser, moment) if isinstance(found, tuple) else found
 
     def begin_redemption(self, ticket: str, browser: Browser, moment: Moment) -> Show:
         """A sign-in from an invitation's link. Raises Problem(INVITATION_INVALID), the same for every bad link."""
-        with self._store.read() as r:
+
+        def look(r: Reader) -> tuple[Known, View]:
             known = facts_of_link(r, self._vault, ticket, moment)
-            view = load_view(r, known, moment.at, browser.ip_address)
+            return known, load_view(r, known, moment.at, browser.ip_address)
+
+        known, view = self._store.look(look)
         step = next_step(known, view, moment.at)
         return self._start(moment.new_id(), moment.new_id(), known, view, step, browser, moment)
 
@@ -178,10 +177,13 @@ class SignIn:
 
     def look(self, id: str, browser: Browser, moment: Moment, error: Problem | None = None) -> Show:
         """The present step of a sign-in, computed again: a page, or the way home."""
-        with self._store.read() as r:
+
+        def look(r: Reader) -> tuple[SigninRow, Known, View]:
             row = self._row(r, id, browser, moment)
             known = Known.from_json(row.known)
-            view = load_view(r, known, moment.at, browser.ip_address)
+            return row, known, load_view(r, known, moment.at, browser.ip_address)
+
+        row, known, view = self._store.look(look)
         step = next_step(known, view, moment.at)
         if isinstance(step, Depart):
             try:
