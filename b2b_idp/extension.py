@@ -274,6 +274,7 @@ class B2BIdp:
         before = self.moment().at - KEPT_AFTERWARDS
         w.signins.sweep(before)
         w.grants.sweep(before)
+        w.devices.sweep(before)
         # one for each call by DPoP: they are many
         w.grants.forget_used(before + KEPT_AFTERWARDS)
         w.directory.sweep_answers(before)

@@ -152,6 +152,8 @@ class App:
     selfSigned, and the certificate is one of `jwks`."""
     certificate_bound: bool = False
     """Its access tokens are bound to its client certificate (RFC 8705 §3), or there are none."""
+    device_flow: bool = False
+    """Whether devices without a browser may sign guests in by it (RFC 8628); Graph's isFallbackPublicClient."""
     dpop_bound: bool = False
     """Its access tokens are bound to a DPoP key (RFC 9449 §5.2), or there are none."""
     dpop_nonce: bool = False

@@ -35,6 +35,8 @@ class AuthorizeRequest:
     ui_locales: str | None = None
     resource: str | None = None
     """Identifier URI of the API that the tokens are for (RFC 8707), where one was named; the issuer for ourselves."""
+    device: str | None = None
+    """Id of the device authorization that the guest signs in for (RFC 8628); nobody is redirected then."""
     dpop_jkt: str | None = None
     """Thumbprint of the DPoP key that the code is bound to (RFC 9449 §10)."""
     hinted_user_id: str | None = None

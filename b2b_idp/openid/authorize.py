@@ -36,11 +36,11 @@ def authorize_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
             asked = parse(r, app, redirect_uri, pairs, parts.issuer, partial(_hinted, parts, r, app))
         if isinstance(asked, Bad):
             return _error(parts, asked.to, asked.problem)
-        return _respond(parts, parts.signin.begin(asked, parts.browser(), moment))
+        return respond(parts, parts.signin.begin(asked, parts.browser(), moment))
 
     @blueprint.get("/resume/<uuid:id>")
     def resume(id: object) -> Response:
-        return _respond(parts, parts.signin.conclude(str(id), parts.browser(), parts.moment()))
+        return respond(parts, parts.signin.conclude(str(id), parts.browser(), parts.moment()))
 
 
 def _hinted(parts: OpenIdParts, r: Reader, app: App, hint: str) -> str | None:
@@ -59,17 +59,32 @@ def _hinted(parts: OpenIdParts, r: Reader, app: App, hint: str) -> str | None:
     return user.id if pairwise(parts.vault, app, user.id) == claims["sub"] else NOBODY
 
 
-def _respond(parts: OpenIdParts, answer: Show | Granted | Landed) -> Response:
+def respond(parts: OpenIdParts, answer: Show | Granted | Landed) -> Response:
+    """The response for what the sign-in answered: the next page, or what the app is told."""
     match answer:
+        case Granted(request=AuthorizeRequest(device=str(device))):
+            return _ask_about(parts, device, answer)
         case Granted():
             code = parts.vault.handle("code", answer.grant_id)
             response = _send(parts, answer.request, {"code": code})
             parts.set_session(response, answer.session_id, answer.persistent)
             return response
+        case Refused(request=AuthorizeRequest(device=str(device))):
+            if answer.problem.code is Code.ACCESS_DENIED:
+                parts.store.transact(lambda w: w.devices.settle(device, "denied", None, parts.moment().at))
+            return parts.pages.error(answer.problem, answer.correlation_id)
         case Refused(request=AuthorizeRequest() as asked):
             return _error(parts, asked, answer.problem)
         case _:
             return parts.pages.show(answer)
+
+
+def _ask_about(parts: OpenIdParts, device: str, granted: Granted) -> Response:
+    """A device's guest signed in: nothing is given before they have said yes on a page of its own."""
+    response = redirect(f"{parts.issuer}/device/{device}/{granted.grant_id}", 303, Response)
+    assert isinstance(response, Response)
+    parts.set_session(response, granted.session_id, granted.persistent)
+    return response
 
 
 def _error(parts: OpenIdParts, asked: AuthorizeRequest, problem: Problem) -> Response:

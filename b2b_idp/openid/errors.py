@@ -55,12 +55,16 @@ TOKEN: Mapping[Code, tuple[int, str]] = dict.fromkeys(Code, (400, "invalid_reque
     Code.METHOD_NOT_ALLOWED: (405, "invalid_request"),
     Code.INVALID_DPOP_PROOF: (400, "invalid_dpop_proof"),
     Code.USE_DPOP_NONCE: (400, "use_dpop_nonce"),
+    Code.ACCESS_DENIED: (400, "access_denied"),
+    Code.AUTHORIZATION_PENDING: (400, "authorization_pending"),
+    Code.SLOW_DOWN: (400, "slow_down"),
+    Code.EXPIRED_TOKEN: (400, "expired_token"),
     Code.TOO_MANY_ATTEMPTS: (429, "slow_down"),
     Code.BAD_SETTING: (500, "server_error"),
     Code.INTERNAL: (500, "server_error"),
     Code.UNAVAILABLE: (503, "temporarily_unavailable"),
 }
-"""Errors of the token, introspection and revocation endpoints (RFC 6749 §5.2, RFC 9449 §5)."""
+"""Errors of the token, introspection and revocation endpoints (RFC 6749 §5.2, RFC 9449 §5, RFC 8628 §3.5)."""
 
 BEARER: Mapping[Code, tuple[int, str]] = dict.fromkeys(Code, (401, "invalid_token")) | {
     Code.INVALID_REQUEST: (400, "invalid_request"),

@@ -94,6 +94,7 @@ def app_of(row: AppRow) -> App:
         require_pushed=fapi or ours.get("requirePushedAuthorizationRequests") is True,
         profile="fapi2" if fapi else None,
         jwks=tuple((ours.get("jwks") or {}).get("keys", ())),
+        device_flow=application.get("isFallbackPublicClient") is True,
         tls_client_auth=next(((kind, str(value)) for kind, value in tls.items()), None),
         certificate_bound=bool(ours.get("tlsClientCertificateBoundAccessTokens")),
         dpop_bound=bool(ours.get("dpopBoundAccessTokens")),

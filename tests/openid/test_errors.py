@@ -16,7 +16,8 @@ AUTHORIZATION_ERRORS = frozenset(
 )
 TOKEN_ERRORS = frozenset(
     "invalid_request invalid_client invalid_grant unauthorized_client unsupported_grant_type invalid_scope "
-    "server_error temporarily_unavailable slow_down invalid_dpop_proof use_dpop_nonce invalid_target".split()
+    "server_error temporarily_unavailable slow_down invalid_dpop_proof use_dpop_nonce invalid_target "
+    "access_denied authorization_pending expired_token".split()
 )
 BEARER_ERRORS = frozenset(
     "invalid_request invalid_token insufficient_scope server_error temporarily_unavailable invalid_dpop_proof".split()

@@ -10,6 +10,7 @@ from b2b_idp.model.problem import Code, Problem
 from b2b_idp.openid.client import Client
 from b2b_idp.openid.grants.client_credentials import for_itself
 from b2b_idp.openid.grants.code import redeem_code
+from b2b_idp.openid.grants.device_code import redeem_device_code
 from b2b_idp.openid.grants.exchange import exchange
 from b2b_idp.openid.grants.refresh import refresh
 from b2b_idp.openid.parts import OpenIdParts
@@ -27,6 +28,8 @@ def grant(parts: OpenIdParts, w: Reader, client: Client, form: Mapping[str, str]
             return refresh(parts, w.writing(), client, form, moment)
         case "client_credentials":
             return for_itself(parts, w, client, form, moment)
+        case "urn:ietf:params:oauth:grant-type:device_code":
+            return redeem_device_code(parts, w.writing(), client, form, moment)
         case "urn:ietf:params:oauth:grant-type:token-exchange":
             return exchange(parts, w.writing(), client, form, moment)
         case None:
