@@ -8,7 +8,6 @@ from flask import request
 
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.model.request import AuthorizeRequest
 from b2b_idp.openid.client import Client
 from b2b_idp.openid.parts import OpenIdParts
 from b2b_idp.store import Reader
@@ -55,19 +54,17 @@ def bound(parts: OpenIdParts, r: Reader, client: Client, proof: Proof | None, mo
     return replace(client, confirmation=confirmation)
 
 
-def bound_request(
-    parts: OpenIdParts, r: Reader, client: Client, asked: AuthorizeRequest, proof: Proof | None, moment: Moment
-) -> AuthorizeRequest:
-    """A pushed request whose code is bound to the key of the proof beside it (RFC 9449 §10.1).
-
-    Raises Problem(INVALID_DPOP_PROOF) where `dpop_jkt` names another key, and Problem(USE_DPOP_NONCE).
-    """
+def pushed_key(
+    parts: OpenIdParts, r: Reader, client: Client, proof: Proof | None, named: str | None, moment: Moment
+) -> str | None:
+    """The key that the code of a pushed request is bound to: that of the proof beside it (RFC 9449 §10.1), else the one
+    that its `dpop_jkt` named. Raises Problem(INVALID_DPOP_PROOF) where they differ, and Problem(USE_DPOP_NONCE)."""
     if proof is None:
-        return asked
+        return named
     _spend(parts, r, client, proof, moment)
-    if asked.dpop_jkt not in (None, proof.jkt):
+    if named not in (None, proof.jkt):
         raise invalid_proof("dpop_jkt names another key")
-    return replace(asked, dpop_jkt=proof.jkt)
+    return proof.jkt
 
 
 def _spend(parts: OpenIdParts, r: Reader, client: Client, proof: Proof, moment: Moment) -> None:

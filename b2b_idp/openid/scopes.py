@@ -1,4 +1,4 @@
-"""Scopes: OpenID's, Graph's, and those of the APIs that apps are."""
+"""The scopes that an app may ask for: OpenID's, Graph's, or those of one other API."""
 
 from __future__ import annotations
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import uuid
-from base64 import urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64encode
+from datetime import UTC, datetime
 from hashlib import sha256
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
-from openid_world import AT, FORM, ISSUER, basic
 
 from b2b_idp.keys.ring import thumbprint
+
+ISSUER, AT = "http://localhost/idp", datetime(2026, 6, 1, 10, tzinfo=UTC)
+"""Those of `openid_world`, which is known by two names."""
 
 
 class DpopKey:
@@ -42,8 +45,9 @@ def token_with(world, proof, app=None, secret=None, public=False, **form):
     if public:
         form["client_id"] = row.app_id
     else:
-        headers.append(("Authorization", basic(row.app_id, secret or world.secret)))
-    return world.http.post("/idp/token", data=form, content_type=FORM, headers=headers)
+        pair = f"{row.app_id}:{secret or world.secret}"
+        headers.append(("Authorization", "Basic " + b64encode(pair.encode()).decode()))
+    return world.http.post("/idp/token", data=form, headers=headers)
 
 
 def userinfo_with(world, token, proof=None, scheme="DPoP", **more):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from dpop_key import DpopKey, token_with, userinfo_with
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
-from openid_world import AT, CALLBACK, ISSUER, VERIFIER, answered, claims_of, refused
+from openid_world import AT, CALLBACK, CHALLENGE, FORM, ISSUER, VERIFIER, World, answered, basic, claims_of, refused
 
 from b2b_idp.guests.apps import graph_service_principal
 
@@ -165,7 +166,6 @@ def test_n_119_a_proof_is_good_once_even_where_the_request_failed(world):
 
 @pytest.mark.rfc("9449", "11.1")
 def test_servers_that_share_the_database_share_what_was_used(tmp_path):
-    from openid_world import World
 
     one = World(tmp_path)
     two = one.another()
@@ -371,3 +371,40 @@ def test_the_parts_of_a_batch_need_no_proof_of_their_own(world, admin_token):
     body = {"requests": [{"id": str(n), "method": "GET", "url": "/users?$top=1"} for n in (1, 2)]}
     answer = graph(world, admin_token, KEY.proof("/v1.0/$batch", admin_token), "POST", "/$batch", body=body)
     assert [r["status"] for r in answer.json["responses"]] == [200, 200]
+
+
+# --- pushed requests -------------------------------------------------------------------------------------------------
+
+
+def pushed(world, proof=None, **more):
+    form = {
+        "response_type": "code",
+        "redirect_uri": CALLBACK,
+        "scope": "openid",
+        "code_challenge": CHALLENGE,
+        "code_challenge_method": "S256",
+    } | more
+    headers = [("Authorization", basic(world.crm.app_id, world.secret))] + ([("DPoP", proof)] if proof else [])
+    return world.http.post("/idp/par", data=form, content_type=FORM, headers=headers)
+
+
+def redeemed(world, answer, key):
+    world.change(lambda w: w.grants.consent(world.user.id, world.crm.app_id, frozenset({"openid"}), world.at))
+    query = {"client_id": world.crm.app_id, "request_uri": answer.json["request_uri"]}
+    code = answered(world.http.get("/idp/authorize?" + urlencode(query)))["code"]
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": VERIFIER}
+    return token_with(world, key.proof("/token"), **form)
+
+
+@pytest.mark.rfc("9449", "10.1")
+def test_a_proof_beside_a_pushed_request_binds_the_code(world):
+    answer = pushed(world, KEY.proof("/par"))
+    assert refused(redeemed(world, answer, OTHER)) == (400, "invalid_grant")
+    assert redeemed(world, pushed(world, KEY.proof("/par")), KEY).status_code == 200
+
+
+@pytest.mark.rfc("9449", "10.1")
+def test_n_119_a_pushed_request_names_the_key_that_it_proves(world):
+    assert pushed(world, KEY.proof("/par"), dpop_jkt=KEY.jkt).status_code == 201
+    assert refused(pushed(world, KEY.proof("/par"), dpop_jkt=OTHER.jkt)) == (400, "invalid_dpop_proof")
+    assert refused(pushed(world, KEY.proof("/token"))) == (400, "invalid_dpop_proof")
