@@ -8,10 +8,11 @@ from b2b_idp.openid.authorize import authorize_routes
 from b2b_idp.openid.logout import logout_routes
 from b2b_idp.openid.metadata import metadata_routes
 from b2b_idp.openid.parts import OpenIdParts
+from b2b_idp.openid.ready import ReadyDocuments
 from b2b_idp.openid.resources import resource_routes
 from b2b_idp.openid.token import token_routes
 
-__all__ = ["FOR_MACHINES", "OpenIdParts", "openid_blueprint"]
+__all__ = ["FOR_MACHINES", "OpenIdParts", "ReadyDocuments", "openid_blueprint"]
 
 FOR_MACHINES = frozenset(
     {

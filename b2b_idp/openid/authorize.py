@@ -63,7 +63,7 @@ def _respond(parts: OpenIdParts, answer: Show | Granted | Landed) -> Response:
     match answer:
         case Granted():
             code = parts.vault.handle("code", answer.grant_id)
-            response = _send(parts, answer.request, {"code": code})
+            response = _send(parts, answer.request, {"code": code}, answer.app)
             parts.set_session(response, answer.session_id, answer.persistent)
             return response
         case Refused(request=AuthorizeRequest() as asked):
@@ -81,12 +81,12 @@ def _error(parts: OpenIdParts, asked: AuthorizeRequest, problem: Problem) -> Res
     return _send(parts, asked, {"error": error, "error_description": ascii_of(problem.say)})
 
 
-def _send(parts: OpenIdParts, asked: AuthorizeRequest, fields: Mapping[str, str]) -> Response:
+def _send(parts: OpenIdParts, asked: AuthorizeRequest, fields: Mapping[str, str], app: App | None = None) -> Response:
     """The authorization response at the registered redirect URI, with `state` and `iss` (RFC 9207)."""
     sent = dict(fields)
     if asked.state is not None:
         sent["state"] = asked.state
-    sent["iss"] = _issuer(parts, asked.client_id)
+    sent["iss"] = _issuer(parts, asked.client_id, app)
     if asked.response_mode == "form_post":
         return parts.pages.form_post(asked.redirect_uri, sent)
     joint = "&" if "?" in asked.redirect_uri else "?"
@@ -95,8 +95,10 @@ def _send(parts: OpenIdParts, asked: AuthorizeRequest, fields: Mapping[str, str]
     return response
 
 
-def _issuer(parts: OpenIdParts, client_id: str) -> str:
-    """The issuer as this app's id_tokens name it."""
+def _issuer(parts: OpenIdParts, client_id: str, app: App | None) -> str:
+    """The issuer as this app's id_tokens name it, which only a policy of the app's can change."""
+    if app is not None and app.claims_policy_id is None:
+        return parts.issuer
     with parts.store.read() as r:
         app = r.apps.by_client_id(client_id)
         return parts.issuer if app is None else issuer_for(r, app, parts.issuer, parts.moment().at)

@@ -76,16 +76,27 @@ def document_of(r: Reader, app: App, issuer: str, at: datetime) -> dict[str, Any
     }
 
 
-def metadata_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
-    ready = json.dumps(document(parts.issuer), separators=(",", ":")).encode()
-    max_age = int(JWKS_MAX_AGE.total_seconds())
+DISCOVERY = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
+JWKS = "/jwks"
+MAX_AGE = int(JWKS_MAX_AGE.total_seconds())
+"""Seconds that metadata and key set may be kept."""
 
-    @blueprint.route("/.well-known/openid-configuration", methods=["GET", "OPTIONS"])
-    @blueprint.route("/.well-known/oauth-authorization-server", methods=["GET", "OPTIONS"])
+
+def ready_document(issuer: str) -> bytes:
+    """The metadata as it is sent."""
+    return json.dumps(document(issuer), separators=(",", ":")).encode()
+
+
+def metadata_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
+    ready = ready_document(parts.issuer)
+
     def discovery() -> Response:
         if "appid" in request.args:
             return for_app(request.args["appid"])
-        return cors(json_response(ready, max_age=max_age))
+        return cors(json_response(ready, max_age=MAX_AGE))
+
+    for path in DISCOVERY:
+        blueprint.add_url_rule(path, view_func=discovery, methods=["GET", "OPTIONS"])
 
     @blueprint.route("/<uuid:app_id>/.well-known/openid-configuration", methods=["GET", "OPTIONS"])
     def discovery_below_issuer(app_id: UUID) -> Response:
@@ -98,12 +109,12 @@ def metadata_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
             if app is None:
                 return cors(token_error(_UNKNOWN))
             found, own = document_of(r, app, parts.issuer, parts.moment().at), r.app_keys.of(app.id)
-        return cors(json_response(found, max_age=max_age if own else 0))
+        return cors(json_response(found, max_age=MAX_AGE if own else 0))
 
-    @blueprint.route("/jwks", methods=["GET", "OPTIONS"])
+    @blueprint.route(JWKS, methods=["GET", "OPTIONS"])
     def jwks() -> Response:
         if "appid" not in request.args:
-            return cors(json_response(parts.keys.jwks(), max_age=max_age))
+            return cors(json_response(parts.keys.jwks(), max_age=MAX_AGE))
         with parts.store.read() as r:
             app = r.apps.by_client_id(request.args["appid"].lower())
             if app is None:
@@ -112,7 +123,7 @@ def metadata_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
         ours = json.loads(parts.keys.jwks())["keys"]
         # an app's first key signs at once: until then nobody should keep the set
         return cors(
-            json_response({"keys": [*(jwk_of(k.certificate) for k in own), *ours]}, max_age=max_age if own else 0)
+            json_response({"keys": [*(jwk_of(k.certificate) for k in own), *ours]}, max_age=MAX_AGE if own else 0)
         )
 
 

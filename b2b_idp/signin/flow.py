@@ -373,7 +373,8 @@ class SignIn:
         fresh = grant.code_used_at is None and grant.revoked_at is None
         if not fresh or moment.at >= grant.created_at + SHOWN_AGAIN:
             return None
-        return Granted(known.request, *known.granted, known.persistent)
+        app = r.apps.by_client_id(known.request.client_id)
+        return Granted(known.request, *known.granted, known.persistent, app)
 
     # --- pieces ------------------------------------------------------------------------------------------------------
 
@@ -443,7 +444,7 @@ class SignIn:
             welcome = view.app is not None or (known.landing is not None and origin_of(known.landing) in origins)
             return Landed(known.landing if welcome else None, session_id)
         assert grant_id is not None
-        return Granted(known.request, grant_id, session_id, step.evaluation.persistent_browser is True)
+        return Granted(known.request, grant_id, session_id, step.evaluation.persistent_browser is True, view.app)
 
     def _refuse(
         self,
