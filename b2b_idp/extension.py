@@ -37,7 +37,7 @@ from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.net.addresses import Allowed
 from b2b_idp.net.http import Http
-from b2b_idp.openid import FOR_MACHINES, OpenIdParts, openid_blueprint
+from b2b_idp.openid import FOR_MACHINES, OpenIdParts, ReadyDocuments, openid_blueprint, ready_document
 from b2b_idp.openid.responses import cors, token_error
 from b2b_idp.pages.render import Pages
 from b2b_idp.pages.routes import PagesParts, Renderer, pages_blueprint
@@ -345,6 +345,10 @@ class B2BIdp:
             app.register_blueprint(graph, url_prefix=f"{self.url_prefix}/{version}")
         if alone or self.url_prefix:
             app.before_request(self._unrouted(renderer, "" if alone else self.url_prefix + "/"))
+        if alone:
+            metadata = ready_document(self.settings.issuer, self.mutual_tls)
+            ready = ReadyDocuments(app.wsgi_app, metadata, self.url_prefix, self.keys, self._secured)
+            app.wsgi_app = ready  # type: ignore[method-assign]
         app.extensions.setdefault("b2b_idp", {})[self.settings.issuer] = self
 
     def request_moment(self) -> Moment:
@@ -405,13 +409,16 @@ class B2BIdp:
         return handle
 
     def _after(self, response: Response) -> Response:
+        return self._cookie.remember(self._secured(response))
+
+    def _secured(self, response: Response) -> Response:
         headers = response.headers
         headers.setdefault("X-Content-Type-Options", "nosniff")
         headers.setdefault("Referrer-Policy", "same-origin")
         headers.setdefault("Cache-Control", "no-store")
         if self.settings.issuer.startswith("https:"):
             headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-        return self._cookie.remember(response)
+        return response
 
     def _health(self, name: str) -> Blueprint:
         blueprint = Blueprint(f"{name}_health", __name__)

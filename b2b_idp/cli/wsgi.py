@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -23,6 +24,9 @@ def make() -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     idp.init_app(app, alone=True)
     idp.start_background()
+    # what is there by now stays: it need not be looked through again for garbage
+    gc.collect()
+    gc.freeze()
     return app
 
 

@@ -91,7 +91,7 @@ def respond(parts: OpenIdParts, answer: Show | Granted | Landed) -> Response:
             return _ask_about(parts, device, answer)
         case Granted():
             code = parts.vault.handle("code", answer.grant_id)
-            response = tell(parts, answer.request, {"code": code})
+            response = tell(parts, answer.request, {"code": code}, answer.app)
             parts.set_session(response, answer.session_id, answer.persistent)
             return response
         case Refused(request=AuthorizeRequest(device=str(device))):

@@ -21,6 +21,7 @@ from b2b_idp.openid.responses import cors, json_response, token_error
 from b2b_idp.openid.scopes import GRAPH_SCOPES, OIDC_SCOPES
 from b2b_idp.policy.decide import ACR_VALUES
 from b2b_idp.store import Reader
+from b2b_idp.tokens.certificates import MutualTls
 from b2b_idp.tokens.dpop import DPOP_ALGORITHMS
 from b2b_idp.tokens.signing import issuer_for, own_key
 
@@ -90,9 +91,8 @@ def _requests(issuer: str) -> dict[str, Any]:
     }
 
 
-def mutual_tls_members(parts: OpenIdParts) -> dict[str, Any]:
+def mutual_tls_members(mutual_tls: MutualTls | None) -> dict[str, Any]:
     """What is true where client certificates arrive, and nowhere else (RFC 8705 §2.1.1, §3.3, §5)."""
-    mutual_tls = parts.mutual_tls
     if mutual_tls is None:
         return {}
     authenticates = (["tls_client_auth"] if mutual_tls.authorities else []) + ["self_signed_tls_client_auth"]
@@ -118,17 +118,27 @@ def document_of(r: Reader, app: App, issuer: str, at: datetime) -> dict[str, Any
     }
 
 
-def metadata_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
-    whole = document(parts.issuer) | mutual_tls_members(parts)
-    ready = json.dumps(whole, separators=(",", ":")).encode()
-    max_age = int(JWKS_MAX_AGE.total_seconds())
+DISCOVERY = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
+JWKS = "/jwks"
+MAX_AGE = int(JWKS_MAX_AGE.total_seconds())
+"""Seconds that metadata and key set may be kept."""
 
-    @blueprint.route("/.well-known/openid-configuration", methods=["GET", "OPTIONS"])
-    @blueprint.route("/.well-known/oauth-authorization-server", methods=["GET", "OPTIONS"])
+
+def ready_document(issuer: str, mutual_tls: MutualTls | None) -> bytes:
+    """The metadata as it is sent."""
+    return json.dumps(document(issuer) | mutual_tls_members(mutual_tls), separators=(",", ":")).encode()
+
+
+def metadata_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
+    ready = ready_document(parts.issuer, parts.mutual_tls)
+
     def discovery() -> Response:
         if "appid" in request.args:
             return for_app(request.args["appid"])
-        return cors(json_response(ready, max_age=max_age))
+        return cors(json_response(ready, max_age=MAX_AGE))
+
+    for path in DISCOVERY:
+        blueprint.add_url_rule(path, view_func=discovery, methods=["GET", "OPTIONS"])
 
     @blueprint.route("/<uuid:app_id>/.well-known/openid-configuration", methods=["GET", "OPTIONS"])
     def discovery_below_issuer(app_id: UUID) -> Response:
@@ -141,13 +151,13 @@ def metadata_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
             if app is None:
                 return cors(token_error(_UNKNOWN))
             found, own = document_of(r, app, parts.issuer, parts.moment().at), r.app_keys.of(app.id)
-            found |= mutual_tls_members(parts)
-        return cors(json_response(found, max_age=max_age if own else 0))
+            found |= mutual_tls_members(parts.mutual_tls)
+        return cors(json_response(found, max_age=MAX_AGE if own else 0))
 
-    @blueprint.route("/jwks", methods=["GET", "OPTIONS"])
+    @blueprint.route(JWKS, methods=["GET", "OPTIONS"])
     def jwks() -> Response:
         if "appid" not in request.args:
-            return cors(json_response(parts.keys.jwks(), max_age=max_age))
+            return cors(json_response(parts.keys.jwks(), max_age=MAX_AGE))
         with parts.store.read() as r:
             app = r.apps.by_client_id(request.args["appid"].lower())
             if app is None:
@@ -156,7 +166,7 @@ def metadata_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
         ours = json.loads(parts.keys.jwks())["keys"]
         # an app's first key signs at once: until then nobody should keep the set
         return cors(
-            json_response({"keys": [*(jwk_of(k.certificate) for k in own), *ours]}, max_age=max_age if own else 0)
+            json_response({"keys": [*(jwk_of(k.certificate) for k in own), *ours]}, max_age=MAX_AGE if own else 0)
         )
 
 

@@ -263,7 +263,8 @@ class SignIn:
                 # taken by another request, or by a server that was killed over it: the guest may begin again at home
                 return Refused(used("the home's answer was already taken"), row.correlation_id, None, row.id)
             home = w.configuration.homes.get(tenant_id)
-            self._move(w, row, Waiting.EXCHANGE, known)
+            if not w.signins.mark(row.id, row.version, Waiting.EXCHANGE.value):
+                raise _taken()
             return replace(row, version=row.version + 1, waiting=Waiting.EXCHANGE.value), known, home
 
         back = self._store.transact(come_back)
@@ -373,7 +374,8 @@ class SignIn:
         fresh = grant.code_used_at is None and grant.revoked_at is None
         if not fresh or moment.at >= grant.created_at + SHOWN_AGAIN:
             return None
-        return Granted(known.request, *known.granted, known.persistent)
+        app = r.apps.by_client_id(known.request.client_id)
+        return Granted(known.request, *known.granted, known.persistent, app)
 
     # --- pieces ------------------------------------------------------------------------------------------------------
 
@@ -389,7 +391,7 @@ class SignIn:
 
     def _move(self, w: Writer, row: SigninRow, waiting: Waiting, known: Known) -> None:
         if not w.signins.move(row.id, row.version, waiting.value, known.to_json()):
-            raise used("another request took this step")
+            raise _taken()
 
     def _departure(self, id: str, known: Known, step: Depart, moment: Moment) -> tuple[Known, str]:
         departures = known.departures + 1
@@ -445,7 +447,7 @@ class SignIn:
             welcome = view.app is not None or (known.landing is not None and origin_of(known.landing) in origins)
             return Landed(known.landing if welcome else None, session_id)
         assert grant_id is not None
-        return Granted(known.request, grant_id, session_id, step.evaluation.persistent_browser is True)
+        return Granted(known.request, grant_id, session_id, step.evaluation.persistent_browser is True, view.app)
 
     def _refuse(
         self,
@@ -543,6 +545,10 @@ class SignIn:
 def redirect_uri(issuer: str, tenant_id: str) -> str:
     """Our redirect URI at a home tenant: its own for each home (RFC 9700 §4.4)."""
     return f"{issuer}/federation/{tenant_id}/callback"
+
+
+def _taken() -> Problem:
+    return used("another request took this step")
 
 
 def _next_place(id: str, waiting: Waiting) -> Show:

@@ -121,7 +121,7 @@ def reconsider(r: Reader, grant: Grant, moment: Moment, *, refresh: bool = False
         evidence=evidence,
         asked_home=bool(grant.document["askedHome"]),
     )
-    view = load_view(r, known, moment.at, grant.document.get("address", ""))
+    view = load_view(r, known, moment.at, grant.document.get("address", ""), user)
     if view.app is None or view.home is None:
         raise _over("the app or the home tenant is gone")
     if has_a_home_now(view.configuration, user.identity):

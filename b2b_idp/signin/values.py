@@ -78,6 +78,8 @@ class Granted:
     grant_id: str
     session_id: str
     persistent: bool = False
+    app: App | None = None
+    """The app that is granted something, where it was at hand."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,12 +65,14 @@ class View:
     passkeys: tuple[Passkey, ...] = ()
 
 
-def load_view(r: Reader, known: Known, at: datetime, address: str) -> View:
-    """Loads what `next_step` needs for these facts, and no more. `address` is the browser's IP address."""
+def load_view(r: Reader, known: Known, at: datetime, address: str, user: User | None = None) -> View:
+    """Loads what `next_step` needs for these facts, and no more. `address` is the browser's IP address, `user` whom the
+    facts' identity is bound to, where this transaction has read them."""
     configuration = r.configuration
     app = landing_app(r, known.landing) if known.request is None else r.apps.by_client_id(known.request.client_id)
     home = configuration.homes.get(known.tenant_id) if known.tenant_id else None
-    user = r.users.by_identity(known.identity) if known.identity else None
+    if user is None and known.identity:
+        user = r.users.by_identity(known.identity)
     invitation = r.users.invitation(known.invitation_id) if known.invitation_id else None
     if invitation is not None and not is_good(invitation, at):
         invitation = None

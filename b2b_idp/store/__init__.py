@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from b2b_idp.model.position import Position
 from b2b_idp.store.agreements import AgreementsReader, AgreementsWriter
+from b2b_idp.store.app_cache import AppCache, KnownApps
 from b2b_idp.store.app_keys import AppKeysReader, AppKeysWriter
 from b2b_idp.store.apps import AppsReader, AppsWriter
 from b2b_idp.store.configuration import (
@@ -53,16 +54,22 @@ _FIRST_PAUSE = 0.004
 __all__ = ["Configuration", "Reader", "Store", "Writer"]
 
 
+class _Caches:
+    """What a process keeps compiled, of the last version that it read."""
+
+    def __init__(self, sealer: Sealer) -> None:
+        self.configuration = ConfigurationCache(sealer)
+        self.rules = RuleCache()
+        self.apps = AppCache()
+
+
 class Reader:
     """What can be asked, by aggregate, inside one transaction."""
 
-    def __init__(
-        self, connection: Connection, sealer: Sealer, cache: ConfigurationCache, rule_cache: RuleCache
-    ) -> None:
+    def __init__(self, connection: Connection, sealer: Sealer, caches: _Caches) -> None:
         self._c = connection
         self._sealer = sealer
-        self._cache = cache
-        self._rule_cache = rule_cache
+        self._caches = caches
 
     def writing(self) -> Writer:
         """This transaction as one that writes; a defect of ours when it only reads."""
@@ -71,23 +78,27 @@ class Reader:
     @cached_property
     def configuration(self) -> Configuration:
         """Homes, partners and policies as they stand in this transaction, compiled."""
-        return self._cache.get(self._c)
+        return self._caches.configuration.get(self._c)
 
     @cached_property
     def users(self) -> UsersReader:
         return UsersReader(self._c)
 
     @cached_property
+    def _known_apps(self) -> KnownApps:
+        return KnownApps(self._c, self._caches.apps)
+
+    @cached_property
     def apps(self) -> AppsReader:
-        return AppsReader(self._c)
+        return AppsReader(self._c, self._known_apps)
 
     @cached_property
     def app_keys(self) -> AppKeysReader:
-        return AppKeysReader(self._c, self._sealer)
+        return AppKeysReader(self._c, self._sealer, self._known_apps)
 
     @cached_property
     def memberships(self) -> MembershipsReader:
-        return MembershipsReader(self._c, self._rule_cache)
+        return MembershipsReader(self._c, self._caches.rules)
 
     @cached_property
     def directory(self) -> DirectoryReader:
@@ -171,7 +182,7 @@ class Writer(Reader):
 
     @cached_property
     def configuration(self) -> Configuration:
-        return self._cache.get(self._c, keep=False)
+        return self._caches.configuration.get(self._c, keep=False)
 
     @cached_property
     def users(self) -> UsersWriter:
@@ -179,15 +190,15 @@ class Writer(Reader):
 
     @cached_property
     def apps(self) -> AppsWriter:
-        return AppsWriter(self._c)
+        return AppsWriter(self._c, self._known_apps)
 
     @cached_property
     def app_keys(self) -> AppKeysWriter:
-        return AppKeysWriter(self._c, self._sealer)
+        return AppKeysWriter(self._c, self._sealer, self._known_apps)
 
     @cached_property
     def memberships(self) -> MembershipsWriter:
-        return MembershipsWriter(self._c, self._rule_cache, lambda: self.apps.rule_changes)
+        return MembershipsWriter(self._c, self._caches.rules, lambda: self.apps.rule_changes)
 
     @cached_property
     def directory(self) -> DirectoryWriter:
@@ -259,8 +270,7 @@ class Store:
         """`replicas`: addresses of streaming replicas; `max_staleness`: how late `lately` may be."""
         self._database = Database(url, self._forget)
         self._sealer = sealer
-        self._cache = ConfigurationCache(sealer)
-        self._rule_cache = RuleCache()
+        self._caches = _Caches(sealer)
         self._reads = reads
         self._replicas = Replicas(self._database.engine, replicas, max_staleness) if replicas else None
         self._leadership = Leadership(self._database.leader_lock())
@@ -268,8 +278,8 @@ class Store:
             create_all(self._database.engine)
 
     def _forget(self) -> None:
-        self._cache.forget()
-        self._rule_cache.forget()
+        for cache in (self._caches.configuration, self._caches.rules, self._caches.apps):
+            cache.forget()
 
     @contextmanager
     def read(self) -> Iterator[Reader]:
@@ -331,7 +341,7 @@ class Store:
         return made
 
     def _reader(self, connection: Connection) -> Reader:
-        return Reader(connection, self._sealer, self._cache, self._rule_cache)
+        return Reader(connection, self._sealer, self._caches)
 
     @contextmanager
     def write(self) -> Iterator[Writer]:
@@ -339,7 +349,7 @@ class Store:
         take `transact`, which tries again when another was in the way; this raises Problem(UNAVAILABLE)."""
         try:
             with self._database.transaction(write=True) as connection:
-                w = Writer(connection, self._sealer, self._cache, self._rule_cache)
+                w = Writer(connection, self._sealer, self._caches)
                 yield w
         except Conflict as conflict:
             raise unavailable(_why(conflict)) from conflict
@@ -367,7 +377,7 @@ class Store:
 
     def _once(self, step: Callable[[Writer], T], *, again: bool = False, replica: Replica | None = None) -> T:
         with self._database.transaction(write=True, again=again, replica=replica) as connection:
-            w = Writer(connection, self._sealer, self._cache, self._rule_cache)
+            w = Writer(connection, self._sealer, self._caches)
             made = step(w)
         for do in w.afterwards:
             do()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, delete, select
 
 from b2b_idp.model.directory import AppKey
+from b2b_idp.store.app_cache import KnownApps
 from b2b_idp.store.connection import Connection
 from b2b_idp.store.followed import OF_APPS
 from b2b_idp.store.sealing import Sealer
@@ -25,13 +26,17 @@ _ADD = insert_into(app_keys, [c.name for c in app_keys.c])
 
 
 class AppKeysReader:
-    def __init__(self, connection: Connection, sealer: Sealer) -> None:
+    def __init__(self, connection: Connection, sealer: Sealer, known: KnownApps) -> None:
         self._c = connection
         self._sealer = sealer
+        self._known = known
 
-    def of(self, app: str) -> list[AppKey]:
+    def of(self, app: str) -> Sequence[AppKey]:
         """The keys of an application (its object id), in the order in which they begin to sign."""
-        return [_key(r) for r in self._c.execute(_OF, {"app": app}).mappings()]
+        return self._known.get(("keys", app), lambda: self._of(app))
+
+    def _of(self, app: str) -> Sequence[AppKey]:
+        return tuple(_key(r) for r in self._c.execute(_OF, {"app": app}).mappings())
 
     def every(self) -> list[AppKey]:
         """The keys of all applications."""
@@ -56,9 +61,11 @@ class AppKeysWriter(AppKeysReader):
         values = {name: getattr(key, name) for name in AppKey.__slots__}
         sealed = self._sealer.seal(private, "app_keys:" + key.key_id)
         self._c.execute(_ADD, values | {"private": sealed})
+        self._known.changed()
 
     def remove(self, key: AppKey) -> None:
         self._c.execute(delete(app_keys).where(app_keys.c.key_id == key.key_id))
+        self._known.changed()
 
 
 def _key(row: Mapping[Any, Any]) -> AppKey:

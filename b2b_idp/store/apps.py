@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,8 @@ from sqlalchemy import bindparam, delete, or_, select, update
 from b2b_idp.model.directory import App, AppRole, AppSecret, RoleAssignment, SigningAlg
 from b2b_idp.model.optional_claims import OptionalClaim, OptionalClaims
 from b2b_idp.model.url import origin_of
+from b2b_idp.store.app_cache import KnownApps
+from b2b_idp.store.connection import Connection
 from b2b_idp.store.followed import OF_APPS, about
 from b2b_idp.store.functions import among
 from b2b_idp.store.groups import GroupsReader, GroupsWriter
@@ -164,7 +166,14 @@ _ASSIGN = insert_into(role_assignments, RoleAssignment.__slots__)
 
 
 class AppsReader(GroupsReader):
+    def __init__(self, connection: Connection, known: KnownApps) -> None:
+        super().__init__(connection)
+        self._known = known
+
     def by_client_id(self, app_id: str) -> App | None:
+        return self._known.get(("client", app_id), lambda: self._by_client_id(app_id))
+
+    def _by_client_id(self, app_id: str) -> App | None:
         row = self._c.execute(_APP, {"app": app_id}).mappings().first()
         return None if row is None else app_of(_row(row))
 
@@ -175,6 +184,9 @@ class AppsReader(GroupsReader):
 
     def by_identifier_uri(self, uri: str) -> App | None:
         """The API that answers to this identifier URI or appId."""
+        return self._known.get(("uri", uri), lambda: self._by_identifier_uri(uri))
+
+    def _by_identifier_uri(self, uri: str) -> App | None:
         owner = self._c.execute(_OWNER_OF_URI, {"uri": uri}).scalar()
         row = self.row(owner if owner is not None else uri)
         return None if row is None else app_of(row)
@@ -188,11 +200,15 @@ class AppsReader(GroupsReader):
         """Every application, oldest first."""
         return [_row(r) for r in self._c.execute(_EVERY).mappings()]
 
-    def secrets(self, id: str) -> list[AppSecret]:
-        return [
+    def secrets(self, id: str) -> Sequence[AppSecret]:
+        """An application's secrets, oldest first."""
+        return self._known.get(("secrets", id), lambda: self._secrets(id))
+
+    def _secrets(self, id: str) -> Sequence[AppSecret]:
+        return tuple(
             AppSecret(r.key_id, r.secret_hash, r.hint, r.display_name, r.starts_at, r.ends_at)
             for r in self._c.execute(_SECRETS, {"app": id})
-        ]
+        )
 
     def role_ids(self, resource_sp_id: str, principals: list[str]) -> list[str]:
         """appRoleIds that any of these principals (a user and the groups it is a direct member of) holds."""
@@ -229,6 +245,7 @@ class AppsWriter(GroupsWriter, AppsReader):
         self._set_uris(row.id, row.application)
 
     def _set_uris(self, id: str, application: Mapping[str, Any]) -> None:
+        self._known.changed()
         self._c.execute(delete(app_identifier_uris).where(app_identifier_uris.c.app == id))
         uris = application.get("identifierUris") or []
         if uris:
@@ -253,12 +270,15 @@ class AppsWriter(GroupsWriter, AppsReader):
             )
         )
         self._c.execute(delete(apps).where(apps.c.id == row.id))
+        self._known.changed()
 
     def add_secret(self, id: str, secret: AppSecret) -> None:
         self._c.execute(_ADD_SECRET, {"app": id} | {name: getattr(secret, name) for name in AppSecret.__slots__})
+        self._known.changed()
 
     def remove_secret(self, id: str, key_id: str) -> bool:
         done = self._c.execute(delete(app_secrets).where(app_secrets.c.app == id, app_secrets.c.key_id == key_id))
+        self._known.changed()
         return done.rowcount == 1
 
     def assign(self, assignment: RoleAssignment) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, NoReturn, TypeVarTuple, overload
 
@@ -13,10 +13,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.store.statements import Form, Parameters, Prepared, Rows
+from b2b_idp.store.statements import Form, Parameters, Prepared, Rows, said
 
 _Columns = TypeVarTuple("_Columns")
 _Given = Parameters | Sequence[Parameters] | None
+_SAVEPOINT, _ROLLBACK, _RELEASE = map(said, ("SAVEPOINT part", "ROLLBACK TO SAVEPOINT part", "RELEASE SAVEPOINT part"))
 
 
 class Connection:
@@ -54,9 +55,19 @@ class Connection:
     def is_behind(self) -> None:
         """Told by a reader that has seen a later state before: worth nothing more where it was to be proved."""
 
-    def begin_nested(self) -> AbstractContextManager[Any]:
+    @contextmanager
+    def begin_nested(self) -> Iterator[None]:
         """A part of the transaction that an exception undoes alone."""
-        return self._connection.begin_nested()
+        self._run(_SAVEPOINT, {})
+        try:
+            yield
+        except BaseException:
+            # a lost connection has lost its savepoints
+            if not self._connection.invalidated:
+                self._run(_ROLLBACK, {})
+                self._run(_RELEASE, {})
+            raise
+        self._run(_RELEASE, {})
 
     @cached_property
     def _cursor(self) -> Any:

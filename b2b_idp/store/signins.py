@@ -50,6 +50,11 @@ _MOVE = Prepared(
         known=bindparam("to_known", type_=signins.c.known.type),
     )
 )
+_MARK = Prepared(
+    update(signins)
+    .where(signins.c.id == bindparam("which"), signins.c.version == bindparam("seen"))
+    .values(version=bindparam("next"), waiting=bindparam("to_waiting"))
+)
 _SESSION = Prepared(select(sessions).where(sessions.c.id == bindparam("id")))
 _ADD = insert_into(signins, SigninRow.__slots__)
 _ADD_SESSION = insert_into(sessions, SessionRow.__slots__)
@@ -92,6 +97,11 @@ class SigninsWriter(SigninsReader):
         done = self._c.execute(
             _MOVE, {"which": id, "seen": seen, "next": seen + 1, "to_waiting": waiting, "to_known": known}
         )
+        return done.rowcount == 1
+
+    def mark(self, id: str, seen: int, waiting: str) -> bool:
+        """Takes a step by which nothing is learned; as `move` otherwise."""
+        done = self._c.execute(_MARK, {"which": id, "seen": seen, "next": seen + 1, "to_waiting": waiting})
         return done.rowcount == 1
 
     def add_session(self, row: SessionRow) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -47,7 +47,12 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
 
 def _begin(connection: Connection) -> None:
     write = connection.get_execution_options().get("b2b_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    begin = "BEGIN IMMEDIATE" if write else "BEGIN"
+    driver = cast(sqlite3.Connection, connection.connection.driver_connection)
+    try:
+        driver.execute(begin)
+    except sqlite3.Error as e:
+        raise DBAPIError.instance(begin, None, e, sqlite3.Error, dialect=connection.dialect) from e
 
 
 def turn(_connection: Connection) -> AbstractContextManager[None]:

@@ -74,6 +74,8 @@ class Form:
 
     def rows(self, found: Sequence[Sequence[Any]]) -> list[Any]:
         """Rows with an attribute a column."""
+        if not found:
+            return []
         make: Callable[[Iterable[Any]], Any] = self.row._make  # type: ignore[attr-defined]
         if not self.results:
             return [make(row) for row in found]
@@ -84,6 +86,11 @@ class Form:
                 values[n] = convert(values[n])
             made.append(make(values))
         return made
+
+
+def said(sql: str) -> Form:
+    """SQL that every database is told in the same words, without parameters or rows."""
+    return Form(sql, positional=True, binds=(), constants={}, row=tuple, results=())
 
 
 class Rows(Generic[T]):

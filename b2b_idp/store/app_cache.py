@@ -1,0 +1,78 @@
+"""What is read of applications, compiled: kept by version, so that what one process changes all of them see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+from sqlalchemy import select, update
+
+from b2b_idp.store.connection import Connection
+from b2b_idp.store.followed import OF_APPS
+from b2b_idp.store.statements import Prepared
+from b2b_idp.store.tables import tenant
+
+T = TypeVar("T")
+MOST = 10_000
+"""How much is kept; an instance with more applications reads some of them again."""
+
+_VERSION = Prepared(select(tenant.c.apps_version), OF_APPS)
+_CHANGED = Prepared(update(tenant).values(apps_version=tenant.c.apps_version + 1))
+
+
+class AppCache:
+    """What this process read at one version of the applications, whichever transaction read it."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[int, dict[Hashable, Any]] = (-1, {})
+        self.forgotten = 0
+
+    def forget(self) -> None:
+        """Called when another database may have taken the place of the one that was read: one that lost the newest
+        versions gives their numbers again."""
+        self.forgotten += 1
+        self._kept = -1, {}
+
+    def at(self, version: int, connection: Connection, forgotten: int) -> dict[Hashable, Any]:
+        """What is kept of this version; nothing that a transaction reads on which it was forgotten meanwhile."""
+        if forgotten != self.forgotten:
+            return {}
+        before, kept = self._kept
+        if before > version:
+            connection.is_behind()
+        if before != version:
+            kept = {}
+            self._kept = version, kept
+        return kept
+
+
+class KnownApps:
+    """One transaction's view of the cache. What a transaction changed itself is not kept: it may never be committed,
+    and the next change would have the same version."""
+
+    def __init__(self, connection: Connection, cache: AppCache) -> None:
+        self._c = connection
+        self._cache = cache
+        self._forgotten = cache.forgotten
+        self._kept: dict[Hashable, Any] | None = None
+        self._changed = False
+
+    def get(self, key: Hashable, read: Callable[[], T]) -> T:
+        """What `read` gives, for as long as no application is changed. Nobody may change what is given. That there is
+        no such thing is not kept: there are endless names of nothing."""
+        if self._changed:
+            return read()
+        if self._kept is None:
+            version = self._c.execute(_VERSION).scalar()
+            self._kept = {} if version is None else self._cache.at(version, self._c, self._forgotten)
+        found: T | None = self._kept.get(key)
+        if found is None:
+            found = read()
+            if found is not None and len(self._kept) < MOST:
+                self._kept[key] = found
+        return found
+
+    def changed(self) -> None:
+        """An application, or what belongs to one, was changed in this transaction."""
+        self._changed = True
+        self._c.execute(_CHANGED)
