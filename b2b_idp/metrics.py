@@ -68,7 +68,7 @@ FAMILIES: Sequence[Family] = (
     Family("b2b_idp_outbox_oldest_seconds", "gauge", "How long the oldest mail waits."),
     Family("b2b_idp_outbox_given_up", "gauge", "Mails that were given up."),
     Family("b2b_idp_notices_waiting", "gauge", "Logout tokens that are to be delivered."),
-    Family("b2b_idp_signing_key_age_seconds", "gauge", "How long the key that signs now is published.", ("alg",)),
+    Family("b2b_idp_signing_key_age_seconds", "gauge", "How long the key that signs now does so.", ("alg",)),
 )
 _BY_NAME = {f.name: f for f in FAMILIES}
 

@@ -5,10 +5,11 @@ Attributes say what happened and never to whom: no address, no name, no claim; p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import wraps
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from b2b_idp.model.problem import Problem
 from b2b_idp.version import __version__
@@ -16,6 +17,8 @@ from b2b_idp.version import __version__
 if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext, SpanKind, Tracer
 
+P = ParamSpec("P")
+T = TypeVar("T")
 Attributes = Mapping[str, str | int | bool]
 MAX_TRACEPARENT = 55
 """Characters of a W3C `traceparent` of version 00."""
@@ -25,7 +28,7 @@ _tracer: Tracer | None = None
 
 def start() -> None:
     """From now on spans are made, by this process's tracer provider. Raises ImportError without opentelemetry-api."""
-    global _tracer
+    global _tracer  # noqa: PLW0603 - one a process, as opentelemetry has one provider
     from opentelemetry import trace
 
     _tracer = trace.get_tracer("b2b_idp", __version__)
@@ -33,7 +36,7 @@ def start() -> None:
 
 def stop() -> None:
     """No more spans are made."""
-    global _tracer
+    global _tracer  # noqa: PLW0603
     _tracer = None
 
 
@@ -84,6 +87,20 @@ def span(name: str, attributes: Attributes | None = None) -> AbstractContextMana
     from opentelemetry.trace import SpanKind
 
     return Span(_tracer, name, SpanKind.INTERNAL, attributes or {})
+
+
+def traced(name: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Makes each call of a function a span of work."""
+
+    def decorate(do: Callable[P, T]) -> Callable[P, T]:
+        @wraps(do)
+        def spanned(*args: P.args, **kwargs: P.kwargs) -> T:
+            with span(name):
+                return do(*args, **kwargs)
+
+        return spanned
+
+    return decorate
 
 
 def client_span(name: str, attributes: Attributes) -> AbstractContextManager[Span | None]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import click
@@ -22,10 +24,6 @@ from b2b_idp.model.problem import Code, Problem
 @click.option("--threads", type=click.IntRange(1, 256), default=32, show_default=True, help="Requests at once, each.")
 def serve(data: Path, host: str, port: int | None, workers: int, threads: int) -> None:
     """Serve the instance. Ready when /readyz answers 200; SIGTERM lets running requests finish."""
-    from granian import Granian
-    from granian.constants import Interfaces
-    from granian.log import LogLevels
-
     settings = settings_of(data)
     # a bad key file or a missing database stops the server here, with a sentence
     load_or_create_master(Path(settings.keys_dir))
@@ -36,10 +34,22 @@ def serve(data: Path, host: str, port: int | None, workers: int, threads: int) -
             Code.BAD_SETTING, f"DATABASE_URL: there is no database {file}. Run: b2b-idp migrate --data {data}"
         )
     os.environ["B2B_IDP_DATA"] = str(data.resolve())
+    with ExitStack() as ended:
+        if not settings.metrics_folder:
+            folder = ended.enter_context(TemporaryDirectory(prefix="b2b-idp-metrics-"))
+            os.environ["B2B_IDP_METRICS_FOLDER"] = folder
+        _serve(host, port or urlsplit(settings.issuer).port or 8000, workers, threads)
+
+
+def _serve(host: str, port: int, workers: int, threads: int) -> None:
+    from granian import Granian
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+
     Granian(
         "b2b_idp.cli.wsgi:application",
         address=host,
-        port=port or urlsplit(settings.issuer).port or 8000,
+        port=port,
         interface=Interfaces.WSGI,
         workers=workers,
         blocking_threads=threads,

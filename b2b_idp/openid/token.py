@@ -37,6 +37,7 @@ from b2b_idp.tokens.made import Made
 from b2b_idp.tokens.occasion import Occasion, capabilities_of
 from b2b_idp.tokens.preview import problems
 from b2b_idp.tokens.signing import audience_for, issuer_for, signer_for
+from b2b_idp.tracing import traced
 
 CODE_LIFETIME = timedelta(seconds=60)
 SUCCESSOR_WINDOW = timedelta(seconds=10)
@@ -196,6 +197,7 @@ def _reuse_audit(grant: Grant, app: App, moment: Moment) -> dict[str, Any]:
     )
 
 
+@traced("issue tokens")
 def _issue(
     parts: OpenIdParts,
     w: Writer,
@@ -277,6 +279,7 @@ def _audience(issuer: str, scope: Sequence[str]) -> str:
     return issuer
 
 
+@traced("issue tokens")
 def _for_itself(
     parts: OpenIdParts, w: Reader, client: Client, form: Mapping[str, str], moment: Moment
 ) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
+from b2b_idp.metrics import Metrics
 from b2b_idp.store.agreements import AgreementsReader, AgreementsWriter
 from b2b_idp.store.app_keys import AppKeysReader, AppKeysWriter
 from b2b_idp.store.apps import AppsReader, AppsWriter
@@ -217,8 +218,9 @@ class Writer(Reader):
 class Store:
     """Opens transactions on one database. `sealer` keeps the secrets that must be used again."""
 
-    def __init__(self, url: str, sealer: Sealer) -> None:
-        self._database = Database(url)
+    def __init__(self, url: str, sealer: Sealer, metrics: Metrics | None = None) -> None:
+        self._metrics = metrics or Metrics()
+        self._database = Database(url, self._metrics)
         self._sealer = sealer
         self._cache = ConfigurationCache(sealer)
         self._rule_cache = RuleCache()
@@ -239,6 +241,7 @@ class Store:
                 w = Writer(connection, self._sealer, self._cache, self._rule_cache)
                 yield w
         except Conflict as conflict:
+            self._metrics.conflict(given_up=True)
             raise unavailable("another transaction was in the way") from conflict
         for do in w.afterwards:
             do()
@@ -252,6 +255,7 @@ class Store:
                     w = Writer(connection, self._sealer, self._cache, self._rule_cache)
                     made = step(w)
             except Conflict as conflict:
+                self._metrics.conflict(given_up=attempt == ATTEMPTS - 1)
                 if attempt == ATTEMPTS - 1:
                     raise unavailable("transactions kept being in one another's way") from conflict
                 # not a secret: only that two of them do not wait equally long

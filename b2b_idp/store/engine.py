@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from sqlalchemy import Connection, Engine, ExceptionContext, event, text
 from sqlalchemy.exc import DBAPIError, TimeoutError
 
+from b2b_idp.metrics import Metrics
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import postgres, sqlite
+from b2b_idp.tracing import span
 
 
 class Conflict(Exception):
@@ -42,14 +45,15 @@ _KINDS: dict[str, Kind] = {"sqlite": sqlite, "postgresql": postgres}
 class Database:
     """One database: `sqlite:///file`, `sqlite://` in memory, or `postgresql://…`. Raises Problem(BAD_SETTING)."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, metrics: Metrics) -> None:
+        self._metrics = metrics
         scheme = url.partition(":")[0]
         if scheme not in _KINDS:
             raise Problem(Code.BAD_SETTING, "DATABASE_URL is a sqlite:/// or a postgresql:// address.")
         self.in_memory = url in ("sqlite://", "sqlite:///:memory:")
         self._one_at_a_time = threading.RLock() if self.in_memory else None
         self.url = url
-        self._kind = _KINDS[scheme]
+        self._scheme, self._kind = scheme, _KINDS[scheme]
         # parameters are sealed letters, evidence, addresses: an error's text is logged
         self._engine = self._kind.open(url, hide_parameters=True, json_serializer=_json)
         event.listen(self._engine, "handle_error", _refuse_what_is_no_text)
@@ -65,7 +69,7 @@ class Database:
         """One transaction: committed on exit, rolled back on any exception. Raises Problem(UNAVAILABLE) for a busy,
         full or missing database, Conflict when it lost against another. Those that are run `again` take turns, so that
         many of them do not keep losing against one another."""
-        with self._one_at_a_time or nullcontext():
+        with self._one_at_a_time or nullcontext(), self._watched("write" if write else "read"):
             try:
                 with (
                     (self._writer if write else self._engine).connect() as connection,
@@ -82,6 +86,17 @@ class Database:
                 if why is None:
                     raise
                 raise unavailable(why) from e
+
+    @contextmanager
+    def _watched(self, kind: Literal["read", "write"]) -> Iterator[None]:
+        self._metrics.connections(1)
+        began = time.perf_counter()
+        try:
+            with span("transaction", {"db.operation.name": kind, "db.system.name": self._scheme}):
+                yield
+        finally:
+            self._metrics.transaction(kind, time.perf_counter() - began)
+            self._metrics.connections(-1)
 
     def close(self) -> None:
         self._engine.dispose()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
 from b2b_idp.model.moment import Moment
 from b2b_idp.store.tables import apps, grants, notices
@@ -47,6 +47,7 @@ _DUE = (
     .order_by(notices.c.next_at)
     .limit(50)
 )
+_WAITING = select(func.count()).where(notices.c.status == "waiting")
 
 
 class NoticesReader:
@@ -70,6 +71,10 @@ class NoticesReader:
     def due(self, at: datetime, busy: Collection[str] = ()) -> list[Notice]:
         """The oldest that are due, but those of the apps that are `busy`."""
         return [Notice(**row) for row in self._c.execute(_DUE, {"now": at, "busy": list(busy)}).mappings()]
+
+    def waiting(self) -> int:
+        """How many are to be delivered."""
+        return self._c.execute(_WAITING).scalar_one()
 
 
 class NoticesWriter(NoticesReader):

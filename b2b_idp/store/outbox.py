@@ -52,7 +52,18 @@ class Letter:
     """The invitation or user that it is about."""
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """`oldest`: when the oldest letter that waits was written."""
+
+    waiting: int
+    oldest: datetime | None
+    given_up: int
+
+
 _ADD = insert(outbox)
+_WAITING = select(func.count(), func.min(outbox.c.created_at)).where(outbox.c.status.in_(("pending", "sending")))
+_GIVEN_UP = select(func.count()).where(outbox.c.status == "dead")
 _HAD = (
     select(func.count())
     .select_from(outbox)
@@ -94,6 +105,11 @@ class OutboxReader:
     def dead(self) -> list[Fate]:
         """Letters that were given up, oldest first."""
         return self._fates(outbox.c.status == "dead")
+
+    def backlog(self) -> Backlog:
+        """How many letters wait, and how long."""
+        waiting, oldest = self._c.execute(_WAITING).one()
+        return Backlog(waiting, oldest, self._c.execute(_GIVEN_UP).scalar_one())
 
     def _fates(self, which: ColumnElement[bool]) -> list[Fate]:
         columns = [outbox.c[name] for name in Fate.__slots__]

@@ -61,7 +61,7 @@ def test_what_a_killed_worker_counted_stays_and_what_it_held_does_not(tmp_path: 
         os.kill(killed.pid, signal.SIGKILL)
         killed.wait()
         assert value(asked, ALLOWED) == 3
-        assert 'b2b_idp_database_connections 3' not in asked.text().decode()
+        assert "b2b_idp_database_connections 3" not in asked.text().decode()
 
 
 def test_a_worker_that_takes_the_place_of_another_goes_on_counting_in_its_file(tmp_path: Path) -> None:
