@@ -225,6 +225,7 @@ class B2BIdp:
     def start_background(self) -> None:
         """Starts what runs beside requests: mail from the outbox, the stored members of dynamic groups, and the removal
         of what is long over."""
+        self.metrics.working()
         if self.settings.mail_url:
             self.outbox.start()
         threading.Thread(target=self._follow, name="b2b-idp-continuity", daemon=True).start()

@@ -30,6 +30,12 @@ def detail(event: str, **fields: object) -> None:
         log.debug(event, **fields)
 
 
+def note(event: str, **fields: object) -> None:
+    """The same for INFO."""
+    if structlog.is_configured():
+        log.info(event, **fields)
+
+
 def drop() -> None:
     """The request is over."""
     unbind_contextvars("correlation_id", "client_request_id")

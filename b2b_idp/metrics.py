@@ -62,7 +62,7 @@ FAMILIES: Sequence[Family] = (
     Family("b2b_idp_replica_fallbacks", "counter", "Reads that a replica did not serve, by why.", ("reason",)),
     Family("b2b_idp_replica_lag_seconds", "gauge", "How far a replica is behind.", ("replica",), merge="max"),
     Family("b2b_idp_replica_up", "gauge", "1 where a replica is read from.", ("replica",), merge="min"),
-    Family("b2b_idp_workers", "gauge", "Worker processes that count here."),
+    Family("b2b_idp_workers", "gauge", "Worker processes of this server."),
     Family("b2b_idp_ready", "gauge", "1 where the database answers and has this version's schema."),
     Family("b2b_idp_outbox_waiting", "gauge", "Mails that are to be sent."),
     Family("b2b_idp_outbox_oldest_seconds", "gauge", "How long the oldest mail waits."),
@@ -84,6 +84,10 @@ class Metrics:
         self._told_apart: dict[str, set[str]] = {}
 
     # --- what happens ------------------------------------------------------------------------------------------------
+
+    def working(self) -> None:
+        """This process serves."""
+        self._cells.put(("b2b_idp_workers",), 1.0)
 
     def signin(self, home: str, outcome: str, double_mfa: bool) -> None:
         """A sign-in ended. `home` is the tenantId of a configured home, or `none`."""

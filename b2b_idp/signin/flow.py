@@ -14,7 +14,7 @@ from datetime import timedelta
 from b2b_idp.factors.passkeys import RelyingParty
 from b2b_idp.homes.oidc import OidcHomes, Pending
 from b2b_idp.keys.vault import Vault
-from b2b_idp.logs import carry, detail, log
+from b2b_idp.logs import carry, detail, note
 from b2b_idp.metrics import Metrics
 from b2b_idp.model.directory import User
 from b2b_idp.model.home import Home
@@ -238,7 +238,7 @@ class SignIn:
                 return self._refuse(w, row, row.correlation_id, known, view, Stop(problem, tell_app), browser, moment)
             if learned.error is not None:
                 if learned.error.why:
-                    log.info("answer refused", code=learned.error.code.value, why=learned.error.why)
+                    note("answer refused", code=learned.error.code.value, why=learned.error.why)
                 if learned.known != known:
                     self._move(w, row, Waiting(row.waiting), learned.known)
                     row = replace(row, version=row.version + 1)
@@ -533,7 +533,7 @@ class SignIn:
         if problem is None:
             detail("sign-in ended", home=home, outcome=outcome, correlation_id=correlation_id)
         else:
-            log.info("sign-in refused", home=home, code=outcome, why=problem.why, correlation_id=correlation_id)
+            note("sign-in refused", home=home, code=outcome, why=problem.why, correlation_id=correlation_id)
 
     def _page(
         self, row: SigninRow, version: int, known: Known, view: View, step: Ask, error: Problem | None

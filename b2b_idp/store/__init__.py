@@ -229,6 +229,7 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Reader]:
+        self._metrics.reads("primary")
         with self._database.transaction(write=False) as connection:
             yield Reader(connection, self._sealer, self._cache, self._rule_cache)
 
