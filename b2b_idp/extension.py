@@ -128,7 +128,13 @@ class B2BIdp:
 
     @cached_property
     def store(self) -> Store:
-        store = Store(self.settings.database_url or "sqlite://", self.vault, self.metrics)
+        store = Store(
+            self.settings.database_url or "sqlite://",
+            self.vault,
+            self.settings.replica_urls,
+            timedelta(seconds=self.settings.max_staleness),
+            self.metrics,
+        )
         if self.in_memory:
             moment = self.moment()
             with store.write() as w:

@@ -96,6 +96,10 @@ def _now(parts: HealthParts) -> Iterator[Gauge]:
         since = parts.keys.signing_since(alg, at)
         if since is not None:
             yield Gauge("b2b_idp_signing_key_age_seconds", (at - since).total_seconds(), (alg,))
+    for replica in parts.store.standings():
+        yield Gauge("b2b_idp_replica_up", float(replica.lag is not None), (replica.name,))
+        if replica.lag is not None:
+            yield Gauge("b2b_idp_replica_lag_seconds", replica.lag, (replica.name,))
     if not ready:
         return
     with parts.store.read() as r:

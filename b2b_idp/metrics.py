@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from b2b_idp.cells import Cells
 
 HOMES = 1000
-"""Home tenants and replicas that are told apart at most; further ones are counted as `other`."""
+"""Home tenants that are told apart at most; further ones are counted as `other`."""
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _DECISION = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1)
@@ -27,14 +27,13 @@ _REQUEST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 1
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A metric. A histogram has upper bounds in seconds. `merge` says what several processes' gauges are together."""
+    """A metric. A histogram has upper bounds in seconds."""
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
     help: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
-    merge: Literal["sum", "max", "min"] = "sum"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +57,15 @@ FAMILIES: Sequence[Family] = (
     Family("b2b_idp_transaction_conflicts", "counter", "Transactions that another one undid; they are run again."),
     Family("b2b_idp_transactions_given_up", "counter", "Transactions that conflicts undid to the last attempt."),
     Family("b2b_idp_database_connections", "gauge", "Connections of the pool in use."),
-    Family("b2b_idp_reads", "counter", "Reading transactions, by where they were: replica or primary.", ("from",)),
-    Family("b2b_idp_replica_fallbacks", "counter", "Reads that a replica did not serve, by why.", ("reason",)),
-    Family("b2b_idp_replica_lag_seconds", "gauge", "How far a replica is behind.", ("replica",), merge="max"),
-    Family("b2b_idp_replica_up", "gauge", "1 where a replica is read from.", ("replica",), merge="min"),
+    Family("b2b_idp_reads", "counter", "Statements answered by the primary or a replica.", ("from",)),
+    Family(
+        "b2b_idp_replica_fallbacks",
+        "counter",
+        "Transactions repeated at the primary, by why.",
+        ("reason",),
+    ),
+    Family("b2b_idp_replica_lag_seconds", "gauge", "How far a replica is behind.", ("replica",)),
+    Family("b2b_idp_replica_up", "gauge", "1 where a replica is read from.", ("replica",)),
     Family("b2b_idp_workers", "gauge", "Worker processes of this server."),
     Family("b2b_idp_ready", "gauge", "1 where the database answers and has this version's schema."),
     Family("b2b_idp_outbox_waiting", "gauge", "Mails that are to be sent."),
@@ -81,7 +85,7 @@ class Metrics:
     def __init__(self, folder: Path | None = None, name: str = "cells") -> None:
         """`name`: of the instance, where several share a folder."""
         self._cells = Cells(folder, name, {f.name for f in FAMILIES if f.kind == "gauge"})
-        self._told_apart: dict[str, set[str]] = {}
+        self._homes: set[str] = set()
 
     # --- what happens ------------------------------------------------------------------------------------------------
 
@@ -91,7 +95,7 @@ class Metrics:
 
     def signin(self, home: str, outcome: str, double_mfa: bool) -> None:
         """A sign-in ended. `home` is the tenantId of a configured home, or `none`."""
-        home = self._bounded("home", home)
+        home = self._known(home)
         self._cells.add(("b2b_idp_signins", home, outcome), 1, 0, 1.0)
         if double_mfa:
             self._cells.add(("b2b_idp_double_mfa", home), 1, 0, 1.0)
@@ -103,7 +107,7 @@ class Metrics:
     def upstream(self, home: str, answered: bool, seconds: float) -> None:
         """A request to a home ended; `answered` with anything but an error of the home's server."""
         outcome = "answered" if answered else "failed"
-        self._observe(("b2b_idp_upstream_seconds", self._bounded("home", home), outcome), _UPSTREAM, seconds)
+        self._observe(("b2b_idp_upstream_seconds", self._known(home), outcome), _UPSTREAM, seconds)
 
     def request(self, endpoint: str, status: int, seconds: float) -> None:
         """A request to `endpoint`, one of our routes, was answered."""
@@ -123,33 +127,28 @@ class Metrics:
         """So many more connections are in use now; below 0: fewer."""
         self._cells.add(("b2b_idp_database_connections",), 1, 0, more)
 
-    def reads(self, from_: Literal["replica", "primary"]) -> None:
-        """A reading transaction was begun there."""
-        self._cells.add(("b2b_idp_reads", from_), 1, 0, 1.0)
+    def reads(self, primary: int, replica: int) -> None:
+        """So many statements of a transaction were answered there."""
+        if primary:
+            self._cells.add(("b2b_idp_reads", "primary"), 1, 0, primary)
+        if replica:
+            self._cells.add(("b2b_idp_reads", "replica"), 1, 0, replica)
 
-    def replica_fallback(self, reason: str) -> None:
-        """The primary was read in a replica's stead; `reason` is a word of ours."""
+    def replica_fallback(self, reason: Literal["stale", "failed", "refused"]) -> None:
+        """The primary was asked again: a replica's answer was not proved, it failed, or it said no."""
         self._cells.add(("b2b_idp_replica_fallbacks", reason), 1, 0, 1.0)
-
-    def replica(self, name: str, up: bool, lag: float | None) -> None:
-        """How a replica stands now; `lag` in seconds, None: not known. `name` holds no password."""
-        name = self._bounded("replica", name)
-        self._cells.put(("b2b_idp_replica_up", name), float(up))
-        if lag is not None:
-            self._cells.put(("b2b_idp_replica_lag_seconds", name), lag)
 
     def _observe(self, key: tuple[str, ...], buckets: tuple[float, ...], seconds: float) -> None:
         """A histogram's block: how many fell into each bucket, how many above all, and the sum."""
         above = len(buckets)
         self._cells.add(key, above + 2, bisect_left(buckets, seconds), 1.0, above + 1, seconds)
 
-    def _bounded(self, what: str, value: str) -> str:
-        known = self._told_apart.setdefault(what, set())
-        if value not in known:
-            if len(known) >= HOMES:
+    def _known(self, home: str) -> str:
+        if home not in self._homes:
+            if len(self._homes) >= HOMES:
                 return "other"
-            known.add(value)
-        return value
+            self._homes.add(home)
+        return home
 
     # --- what is told ------------------------------------------------------------------------------------------------
 
@@ -175,16 +174,7 @@ def _added_up(blocks: Iterable[tuple[tuple[str, ...], list[float], bool]]) -> di
             continue
         found, labels = families.setdefault(name, {}), tuple(values)
         before = found.get(labels)
-        pairs = zip(before or (), numbers, strict=True)
-        match family.merge:
-            case _ if before is None:
-                found[labels] = numbers
-            case "sum":
-                found[labels] = [a + b for a, b in pairs]
-            case "max":
-                found[labels] = [max(p) for p in pairs]
-            case "min":
-                found[labels] = [min(p) for p in pairs]
+        found[labels] = numbers if before is None else [a + b for a, b in zip(before, numbers, strict=True)]
     return families
 
 

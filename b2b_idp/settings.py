@@ -51,6 +51,13 @@ def _list(name: str, value: object) -> tuple[str, ...]:
     return tuple(i.strip() for i in items if i.strip())
 
 
+def _replicas(name: str, value: object) -> tuple[str, ...]:
+    urls = _list(name, value)
+    if not all(url.startswith("postgresql://") for url in urls):
+        raise _bad(name, "is a list of postgresql:// addresses.")
+    return urls
+
+
 def _private(name: str, value: object) -> bool | tuple[str, ...]:
     if isinstance(value, bool):
         return value
@@ -99,6 +106,15 @@ class Settings:
 
     issuer: str = setting("The address that guests and apps see; byte for byte the `iss` of every token.", _issuer)
     database_url: str = setting("sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE.", _text, "", secret=True)
+    replica_urls: tuple[str, ...] = setting(
+        "Streaming replicas of the PostgreSQL database, postgresql://… each: they answer what they provably know.",
+        _replicas,
+        (),
+        secret=True,
+    )
+    max_staleness: int = setting(
+        "How many seconds old an answer of the API about something revocable may be, at most.", _positive, 2
+    )
     keys_dir: str = setting("The folder of signing keys and the master key.", _text, "keys")
     mail_url: str = setting(
         "smtp://[user:password@]host[:port][?starttls=1] or smtps://…; empty: mail stays in the outbox.",
@@ -199,4 +215,6 @@ def template(issuer: str) -> str:
 def _toml(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return "[" + ", ".join(f'"{v}"' for v in value) + "]"
     return f'"{value}"' if isinstance(value, str) else str(value)

@@ -14,11 +14,13 @@ from b2b_idp.graph.api import GraphParts
 from b2b_idp.graph.body import bad, json_body
 from b2b_idp.graph.errors import error_response
 from b2b_idp.graph.frame import called
+from b2b_idp.graph.position import GIVEN
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 
 MOST = 20
 _METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
+_SHOWN = ("Content-Type", "Retry-After", "ETag", "Location", GIVEN)
 _ELSEWHERE = "https://graph.microsoft.com/v1.0"
 """What SDKs write as the base of absolute addresses when they were told another one."""
 
@@ -138,7 +140,7 @@ def _sent(part: _Part, prefix: str, authorization: str) -> dict[str, Any]:
     ):
         response = current_app.full_dispatch_request()
     answer: dict[str, Any] = {"id": part.id, "status": response.status_code}
-    shown = {k: v for k, v in response.headers.items() if k in ("Content-Type", "Retry-After", "ETag", "Location")}
+    shown = {k: v for k, v in response.headers.items() if k in _SHOWN}
     body = response.get_data()
     if body:
         shown["Content-Type"] = response.content_type

@@ -14,6 +14,7 @@ from flask import Blueprint, Response, jsonify, request
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException
 
+from b2b_idp.graph import position
 from b2b_idp.graph.api import Answer, Call, GraphParts, Handler, Route
 from b2b_idp.graph.audit import entry
 from b2b_idp.graph.errors import client_request_id, error_response, request_id
@@ -24,6 +25,7 @@ from b2b_idp.guests.roles import implied, permissions_of
 from b2b_idp.logs import log, traceback_of
 from b2b_idp.model.authorization import GUEST_RESTRICTED
 from b2b_idp.model.moment import Moment
+from b2b_idp.model.position import Position
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import Reader, Writer
 from b2b_idp.tokens.bearer import Caller, read_bearer
@@ -146,18 +148,28 @@ def _by_app_id(view: View) -> View:
 
 def _view(parts: GraphParts, throttle: Throttle, route: Route, getter: Route | None) -> View:
     def view(**ids: str) -> Response:
-        moment = parts.moment()
+        moment, wanted, counted = parts.moment(), _wanted(parts), False
         if route.activity is None:
-            with parts.store.read() as r:
-                call = _authorise(parts, throttle, route, r, moment, ids)
+
+            def look(r: Reader) -> Response:
+                nonlocal counted
+                call = _authorise(parts, None if counted else throttle, route, r, moment, ids)
+                counted = True
+                if isinstance(wanted, Problem):
+                    raise wanted
                 return _answered(call, route.handler(call, **ids))
 
-        counted = False
+            if isinstance(wanted, Problem):
+                with parts.store.read() as r:
+                    return look(r)
+            return parts.store.lately(look, wanted)
 
         def write(w: Writer) -> Response:
             nonlocal counted
             call = _authorise(parts, None if counted else throttle, route, w, moment, ids)
             counted = True
+            if isinstance(wanted, Problem):
+                raise wanted
             key = _answer_key(call, route)
             earlier = w.directory.answer(key, moment.at - REPEATED_WITHIN) if key else None
             if earlier is not None:
@@ -173,12 +185,28 @@ def _view(parts: GraphParts, throttle: Throttle, route: Route, getter: Route | N
             return response
 
         try:
-            return parts.store.transact(write)
+            response = parts.store.transact(write)
         except Problem as problem:
             _audit_refusal(parts, route, moment, problem)
             raise
+        here = parts.store.position()
+        if here is not None:
+            response.headers[position.GIVEN] = position.written(parts.vault, here)
+        return response
 
     return view
+
+
+def _wanted(parts: GraphParts) -> Position | Problem | None:
+    """What the caller has to see at least. A position that we never gave is refused once we know who calls."""
+    text = request.headers.get(position.WANTED)
+    if text is None:
+        return None
+    try:
+        wanted = position.read(parts.vault, text)
+    except Problem as problem:
+        return problem
+    return position.not_ours() if parts.store.is_future(wanted) else wanted
 
 
 def _authorise(

@@ -69,7 +69,8 @@ def _bearer() -> str:
 
 def _userinfo(parts: OpenIdParts) -> dict[str, Any]:
     token, moment = _bearer(), parts.moment()
-    with parts.store.read() as r:
+
+    def look(r: Reader) -> dict[str, Any]:
         caller = read_bearer(r, parts.keys, token, parts.issuer, moment)
         if caller.user_id is None or "openid" not in caller.scopes:
             raise Problem(Code.INSUFFICIENT_SCOPE, "This token was not issued for a person with scope openid.")
@@ -87,6 +88,8 @@ def _userinfo(parts: OpenIdParts) -> dict[str, Any]:
             address=_address(r, caller),
         )
         return userinfo_claims(subject_of(r, user, app, home, moment.at), occasion).claims
+
+    return parts.store.look(look)
 
 
 def _address(r: Reader, caller: Caller) -> str:

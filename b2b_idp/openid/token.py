@@ -71,10 +71,7 @@ def token_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
                         raise
                     return token_error(refused)
 
-            if not only_reads:
-                return cors(parts.store.transact(grant))
-            with parts.store.read() as r:
-                return cors(grant(r))
+            return cors(parts.store.look(grant) if only_reads else parts.store.transact(grant))
         except Problem as problem:
             return cors(token_error(problem))
 

@@ -95,19 +95,18 @@ class SignIn:
             return known, view, step
 
         # with a session it is most likely granted at once: read where it can be written
-        if browser.session_id:
-            found = self._store.transact(look)
-        else:
-            with self._store.read() as r:
-                found = look(r)
+        found = self._store.transact(look) if browser.session_id else self._store.look(look)
         return self._start(id, correlation_id, *found, browser, moment) if isinstance(found, tuple) else found
 
     @traced("sign-in: begin redemption")
     def begin_redemption(self, ticket: str, browser: Browser, moment: Moment) -> Show:
         """A sign-in from an invitation's link. Raises Problem(INVITATION_INVALID), the same for every bad link."""
-        with self._store.read() as r:
+
+        def look(r: Reader) -> tuple[Known, View]:
             known = facts_of_link(r, self._vault, ticket, moment)
-            view = load_view(r, known, moment.at, browser.ip_address)
+            return known, load_view(r, known, moment.at, browser.ip_address)
+
+        known, view = self._store.look(look)
         step = self._next(known, view, moment)
         return self._start(moment.new_id(), _correlation_id(moment), known, view, step, browser, moment)
 
@@ -182,10 +181,13 @@ class SignIn:
     @traced("sign-in: look")
     def look(self, id: str, browser: Browser, moment: Moment, error: Problem | None = None) -> Show:
         """The present step of a sign-in, computed again: a page, or the way home."""
-        with self._store.read() as r:
+
+        def look(r: Reader) -> tuple[SigninRow, Known, View]:
             row = self._row(r, id, browser, moment)
             known = Known.from_json(row.known)
-            view = load_view(r, known, moment.at, browser.ip_address)
+            return row, known, load_view(r, known, moment.at, browser.ip_address)
+
+        row, known, view = self._store.look(look)
         step = self._next(known, view, moment)
         if isinstance(step, Depart):
             try:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import cached_property
 from typing import TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from b2b_idp.metrics import Metrics
+from b2b_idp.model.position import Position
 from b2b_idp.store.agreements import AgreementsReader, AgreementsWriter
 from b2b_idp.store.app_keys import AppKeysReader, AppKeysWriter
 from b2b_idp.store.apps import AppsReader, AppsWriter
@@ -21,6 +23,7 @@ from b2b_idp.store.configuration import (
     ConfigurationReader,
     ConfigurationWriter,
 )
+from b2b_idp.store.connection import Connection
 from b2b_idp.store.directory import DirectoryReader, DirectoryWriter
 from b2b_idp.store.engine import Conflict, Database, ping, unavailable
 from b2b_idp.store.factors import FactorsReader, FactorsWriter
@@ -31,7 +34,9 @@ from b2b_idp.store.migrate import HEAD, create_all, migrate, revision
 from b2b_idp.store.notices import NoticesReader, NoticesWriter
 from b2b_idp.store.outbox import OutboxReader, OutboxWriter
 from b2b_idp.store.passes import PassesReader, PassesWriter
+from b2b_idp.store.replicas import Replica, Replicas, Standing
 from b2b_idp.store.reports import SigninReports
+from b2b_idp.store.routing import Stale
 from b2b_idp.store.rules import RuleCache
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.signins import SigninsReader, SigninsWriter
@@ -216,22 +221,76 @@ class Writer(Reader):
 
 
 class Store:
-    """Opens transactions on one database. `sealer` keeps the secrets that must be used again."""
+    """Opens transactions on one database. `sealer` keeps the secrets that must be used again. Who reads says how fresh
+    it has to be: `read` asks the primary, `look` gets what the primary would say, `lately` what it said of late."""
 
-    def __init__(self, url: str, sealer: Sealer, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        sealer: Sealer,
+        replicas: Sequence[str] = (),
+        max_staleness: timedelta = timedelta(seconds=2),
+        metrics: Metrics | None = None,
+    ) -> None:
+        """`replicas`: addresses of streaming replicas; `max_staleness`: how late `lately` may be; `metrics` counts
+        what is read and written."""
         self._metrics = metrics or Metrics()
         self._database = Database(url, self._metrics)
         self._sealer = sealer
         self._cache = ConfigurationCache(sealer)
         self._rule_cache = RuleCache()
+        self._replicas = Replicas(self._database.engine, replicas, max_staleness) if replicas else None
         if self._database.in_memory:
             create_all(self._database.engine)
 
     @contextmanager
     def read(self) -> Iterator[Reader]:
-        self._metrics.reads("primary")
+        """One consistent reading of the primary."""
         with self._database.transaction(write=False) as connection:
-            yield Reader(connection, self._sealer, self._cache, self._rule_cache)
+            yield self._reader(connection)
+        self._metrics.reads(connection.asked, 0)
+
+    def look(self, step: Callable[[Reader], T]) -> T:
+        """What `step` gives from one consistent reading of what the primary holds. A replica may say most of it: what
+        it says is proved, or `step` is run again, so it has no effects."""
+        replica = self._replicas.any() if self._replicas else None
+        if replica is not None:
+            try:
+                return self._proved(step, replica)
+            except Stale:
+                self._metrics.replica_fallback("stale")
+        with self.read() as r:
+            return step(r)
+
+    def lately(self, step: Callable[[Reader], T], at_least: Position | None = None) -> T:
+        """What `step` gives from one consistent reading, `max_staleness` old at most and not older than `at_least`.
+        What goes wrong at a replica is confirmed at the primary: a refusal, or that something is not there. So `step`
+        may run twice, and has no effects."""
+        replica = self._replicas.having(at_least) if self._replicas else None
+        if replica is not None:
+            try:
+                with self._database.beside(replica) as connection:
+                    made = step(self._reader(connection))
+            except SQLAlchemyError as e:
+                self._metrics.replica_fallback("failed")
+                replica.lost(e)
+            except Exception:
+                # the primary says the same, or it was not so
+                self._metrics.replica_fallback("refused")
+            else:
+                self._metrics.reads(0, connection.asked)
+                return made
+        with self.read() as r:
+            return step(r)
+
+    def _proved(self, step: Callable[[Reader], T], replica: Replica) -> T:
+        with self._database.transaction(write=False, replica=replica) as connection:
+            made = step(self._reader(connection))
+        self._metrics.reads(connection.asked, connection.asked_replica)
+        return made
+
+    def _reader(self, connection: Connection) -> Reader:
+        return Reader(connection, self._sealer, self._cache, self._rule_cache)
 
     @contextmanager
     def write(self) -> Iterator[Writer]:
@@ -248,24 +307,55 @@ class Store:
             do()
 
     def transact(self, step: Callable[[Writer], T]) -> T:
-        """What `step` gives in one writing transaction. Where another was in its way it is undone and run again, so it
-        has no effect but on its Writer. Raises Problem(UNAVAILABLE) when that does not end."""
+        """What `step` gives in one writing transaction. Where another was in its way, or a replica did not know what it
+        was asked, it is undone and run again, so it has no effect but on its Writer. Raises Problem(UNAVAILABLE) when
+        that does not end."""
+        if self._replicas is not None and (replica := self._replicas.any()) is not None:
+            try:
+                return self._once(step, replica=replica)
+            except Stale:
+                self._metrics.replica_fallback("stale")
+            except Conflict:
+                self._metrics.conflict(given_up=False)
         for attempt in range(ATTEMPTS):
             try:
-                with self._database.transaction(write=True, again=attempt > 0) as connection:
-                    w = Writer(connection, self._sealer, self._cache, self._rule_cache)
-                    made = step(w)
+                return self._once(step, again=attempt > 0)
             except Conflict as conflict:
                 self._metrics.conflict(given_up=attempt == ATTEMPTS - 1)
                 if attempt == ATTEMPTS - 1:
                     raise unavailable("transactions kept being in one another's way") from conflict
                 # not a secret: only that two of them do not wait equally long
                 time.sleep(random.uniform(0, _FIRST_PAUSE * 2**attempt))  # noqa: S311
-            else:
-                for do in w.afterwards:
-                    do()
-                return made
         raise AssertionError("a last attempt returns or raises")
+
+    def _once(self, step: Callable[[Writer], T], *, again: bool = False, replica: Replica | None = None) -> T:
+        with self._database.transaction(write=True, again=again, replica=replica) as connection:
+            w = Writer(connection, self._sealer, self._cache, self._rule_cache)
+            made = step(w)
+        for do in w.afterwards:
+            do()
+        self._metrics.reads(connection.asked, connection.asked_replica)
+        return made
+
+    # --- positions ---------------------------------------------------------------------------------------------------
+
+    def position(self) -> Position | None:
+        """How far the database is: what was committed until now is before it. None when that cannot be told now."""
+        try:
+            return self._database.position() or _ONE_COPY
+        except SQLAlchemyError:
+            return None
+
+    def is_future(self, position: Position) -> bool:
+        """Whether this database has never been there. Of another database's positions nothing is known: False."""
+        here = self.position()
+        return here is not None and position.comparable(here) and position.at > here.at
+
+    def standings(self) -> list[Standing]:
+        """How the replicas are."""
+        return self._replicas.standings() if self._replicas else []
+
+    # --- the database itself -----------------------------------------------------------------------------------------
 
     def ping(self) -> None:
         """Raises Problem(UNAVAILABLE) unless the database answers and has the schema."""
@@ -281,4 +371,10 @@ class Store:
         return revision(self._database.engine) == HEAD
 
     def close(self) -> None:
+        if self._replicas is not None:
+            self._replicas.close()
         self._database.close()
+
+
+_ONE_COPY = Position("one", 0, 0)
+"""Where a database without copies always is."""

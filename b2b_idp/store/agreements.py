@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, select
 
 from b2b_idp.model.access import Agreement
 from b2b_idp.model.moment import Moment
+from b2b_idp.store.connection import Connection
+from b2b_idp.store.followed import about
+from b2b_idp.store.statements import Prepared, insert_into
 from b2b_idp.store.tables import agreement_acceptances as acceptances
 
 
@@ -24,12 +27,20 @@ class Acceptance:
     at: datetime
 
 
-_OF_USER = select(acceptances).where(acceptances.c.user_id == bindparam("user"))
-_OF_AGREEMENT = (
+_OF_USER = Prepared(select(acceptances).where(acceptances.c.user_id == bindparam("user")), about("user"))
+_OF_AGREEMENT = Prepared(
     select(acceptances)
     .where(acceptances.c.agreement_id == bindparam("agreement"))
     .order_by(acceptances.c.at, acceptances.c.id)
 )
+_FORGET = Prepared(
+    delete(acceptances).where(
+        acceptances.c.user_id == bindparam("user"),
+        acceptances.c.agreement_id == bindparam("agreement"),
+        acceptances.c.version == bindparam("of"),
+    )
+)
+_ADD = insert_into(acceptances, Acceptance.__slots__)
 
 
 class AgreementsReader:
@@ -56,12 +67,6 @@ class AgreementsReader:
 class AgreementsWriter(AgreementsReader):
     def accept(self, agreement: Agreement, user_id: str, moment: Moment) -> None:
         """Records that the person accepted the present texts; an older acceptance of them gives way."""
-        self._c.execute(
-            delete(acceptances).where(
-                acceptances.c.user_id == user_id,
-                acceptances.c.agreement_id == agreement.id,
-                acceptances.c.version == agreement.version,
-            )
-        )
+        self._c.execute(_FORGET, {"user": user_id, "agreement": agreement.id, "of": agreement.version})
         values = Acceptance(moment.new_id(), agreement.id, agreement.version, user_id, moment.at)
-        self._c.execute(insert(acceptances), {name: getattr(values, name) for name in Acceptance.__slots__})
+        self._c.execute(_ADD, {name: getattr(values, name) for name in Acceptance.__slots__})

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, insert, or_, select, update
+from sqlalchemy import bindparam, delete, or_, select, update
 
 from b2b_idp.model.directory import App, AppRole, AppSecret, RoleAssignment
 from b2b_idp.model.optional_claims import OptionalClaim, OptionalClaims
 from b2b_idp.model.url import origin_of
+from b2b_idp.store.followed import OF_APPS, about
+from b2b_idp.store.functions import among
 from b2b_idp.store.groups import GroupsReader, GroupsWriter
+from b2b_idp.store.statements import Prepared, insert_into
 from b2b_idp.store.tables import (
     app_identifier_uris,
     app_origins,
@@ -101,53 +104,75 @@ def _optional_claims(document: Mapping[str, Any]) -> OptionalClaims:
     return OptionalClaims(entries("idToken"), entries("accessToken"))
 
 
-_APP = select(apps).where(apps.c.app_id == bindparam("app"))
-_ROW = select(apps).where(
-    or_(apps.c.id == bindparam("key"), apps.c.app_id == bindparam("key"), apps.c.sp_id == bindparam("key"))
+_APP = Prepared(select(apps).where(apps.c.app_id == bindparam("app")), OF_APPS)
+_ROW = Prepared(
+    select(apps).where(
+        or_(apps.c.id == bindparam("key"), apps.c.app_id == bindparam("key"), apps.c.sp_id == bindparam("key"))
+    )
 )
-_SECRETS = select(app_secrets).where(app_secrets.c.app == bindparam("app")).order_by(app_secrets.c.starts_at)
-_ROLES_OF = select(role_assignments).where(
-    role_assignments.c.resource_sp_id == bindparam("resource"),
-    role_assignments.c.principal_id.in_(bindparam("principals", expanding=True)),
+_SECRETS = Prepared(
+    select(app_secrets).where(app_secrets.c.app == bindparam("app")).order_by(app_secrets.c.starts_at), OF_APPS
+)
+_ROLES_OF = Prepared(
+    select(role_assignments).where(
+        role_assignments.c.resource_sp_id == bindparam("resource"),
+        among(role_assignments.c.principal_id, "principals"),
+    ),
+    about("principals"),
 )
 
 
-def _row(row: Row[Any]) -> AppRow:
-    return AppRow(**row._mapping)
+def _row(row: Mapping[Any, Any]) -> AppRow:
+    return AppRow(**row)
 
 
-_BY_ORIGIN = (
+_BY_ORIGIN = Prepared(
     select(apps)
     .join(app_origins, app_origins.c.app == apps.c.id)
     .where(app_origins.c.origin == bindparam("origin"))
-    .order_by(apps.c.created_at)
+    .order_by(apps.c.created_at),
+    OF_APPS,
 )
+_OWNER_OF_URI = Prepared(
+    select(app_identifier_uris.c.app).where(app_identifier_uris.c.uri == bindparam("uri")), OF_APPS
+)
+_EVERY = Prepared(select(apps).order_by(apps.c.created_at, apps.c.id))
+_ASSIGNED_GROUPS = Prepared(
+    select(role_assignments.c.principal_id).where(
+        role_assignments.c.resource_sp_id == bindparam("resource"), role_assignments.c.principal_type == "Group"
+    )
+)
+_ADD = insert_into(apps, AppRow.__slots__)
+_ADD_URI = insert_into(app_identifier_uris, ("uri", "app"))
+_ADD_ORIGIN = insert_into(app_origins, ("origin", "app"))
+_ADD_SECRET = insert_into(app_secrets, ("app", *AppSecret.__slots__))
+_ASSIGN = insert_into(role_assignments, RoleAssignment.__slots__)
 
 
 class AppsReader(GroupsReader):
     def by_client_id(self, app_id: str) -> App | None:
-        row = self._c.execute(_APP, {"app": app_id}).first()
+        row = self._c.execute(_APP, {"app": app_id}).mappings().first()
         return None if row is None else app_of(_row(row))
 
     def row(self, key: str) -> AppRow | None:
         """By object id, appId or service principal id."""
-        row = self._c.execute(_ROW, {"key": key}).first()
+        row = self._c.execute(_ROW, {"key": key}).mappings().first()
         return None if row is None else _row(row)
 
     def by_identifier_uri(self, uri: str) -> App | None:
         """The API that answers to this identifier URI or appId."""
-        owner = self._c.execute(select(app_identifier_uris.c.app).where(app_identifier_uris.c.uri == uri)).scalar()
+        owner = self._c.execute(_OWNER_OF_URI, {"uri": uri}).scalar()
         row = self.row(owner if owner is not None else uri)
         return None if row is None else app_of(row)
 
     def by_origin(self, origin: str) -> App | None:
         """The oldest enabled app that has a redirect URI of this origin (scheme://host[:port] in lower case)."""
-        found = self._c.execute(_BY_ORIGIN, {"origin": origin})
+        found = self._c.execute(_BY_ORIGIN, {"origin": origin}).mappings()
         return next((a for a in map(app_of, map(_row, found)) if a.enabled), None)
 
     def rows(self) -> list[AppRow]:
         """Every application, oldest first."""
-        return [_row(r) for r in self._c.execute(select(apps).order_by(apps.c.created_at, apps.c.id))]
+        return [_row(r) for r in self._c.execute(_EVERY).mappings()]
 
     def secrets(self, id: str) -> list[AppSecret]:
         return [
@@ -161,14 +186,7 @@ class AppsReader(GroupsReader):
         return [r.app_role_id for r in rows]
 
     def assigned_groups(self, resource_sp_id: str) -> frozenset[str]:
-        return frozenset(
-            self._c.execute(
-                select(role_assignments.c.principal_id).where(
-                    role_assignments.c.resource_sp_id == resource_sp_id,
-                    role_assignments.c.principal_type == "Group",
-                )
-            ).scalars()
-        )
+        return frozenset(self._c.execute(_ASSIGNED_GROUPS, {"resource": resource_sp_id}).scalars())
 
     def assignments(
         self, *, resource_sp_id: str | None = None, principal_id: str | None = None
@@ -187,7 +205,7 @@ class AppsReader(GroupsReader):
 
 class AppsWriter(GroupsWriter, AppsReader):
     def add(self, row: AppRow) -> None:
-        self._c.execute(insert(apps), {name: getattr(row, name) for name in AppRow.__slots__})
+        self._c.execute(_ADD, {name: getattr(row, name) for name in AppRow.__slots__})
         self._set_uris(row.id, row.application)
 
     def save(self, row: AppRow) -> None:
@@ -200,7 +218,7 @@ class AppsWriter(GroupsWriter, AppsReader):
         self._c.execute(delete(app_identifier_uris).where(app_identifier_uris.c.app == id))
         uris = application.get("identifierUris") or []
         if uris:
-            self._c.execute(insert(app_identifier_uris), [{"uri": u, "app": id} for u in uris])
+            self._c.execute(_ADD_URI, [{"uri": u, "app": id} for u in uris])
         self._c.execute(delete(app_origins).where(app_origins.c.app == id))
         origins = {
             origin_of(u)
@@ -209,7 +227,7 @@ class AppsWriter(GroupsWriter, AppsReader):
             if u.startswith(("https://", "http://"))
         }
         if origins:
-            self._c.execute(insert(app_origins), [{"origin": o, "app": id} for o in sorted(origins)])
+            self._c.execute(_ADD_ORIGIN, [{"origin": o, "app": id} for o in sorted(origins)])
 
     def delete(self, row: AppRow) -> None:
         self._c.execute(
@@ -223,18 +241,14 @@ class AppsWriter(GroupsWriter, AppsReader):
         self._c.execute(delete(apps).where(apps.c.id == row.id))
 
     def add_secret(self, id: str, secret: AppSecret) -> None:
-        self._c.execute(
-            insert(app_secrets), {"app": id} | {name: getattr(secret, name) for name in AppSecret.__slots__}
-        )
+        self._c.execute(_ADD_SECRET, {"app": id} | {name: getattr(secret, name) for name in AppSecret.__slots__})
 
     def remove_secret(self, id: str, key_id: str) -> bool:
         done = self._c.execute(delete(app_secrets).where(app_secrets.c.app == id, app_secrets.c.key_id == key_id))
         return done.rowcount == 1
 
     def assign(self, assignment: RoleAssignment) -> None:
-        self._c.execute(
-            insert(role_assignments), {name: getattr(assignment, name) for name in RoleAssignment.__slots__}
-        )
+        self._c.execute(_ASSIGN, {name: getattr(assignment, name) for name in RoleAssignment.__slots__})
 
     def unassign(self, id: str) -> bool:
         return self._c.execute(delete(role_assignments).where(role_assignments.c.id == id)).rowcount == 1

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from sqlalchemy import Connection, bindparam, delete, insert, update
+from sqlalchemy import bindparam, delete, update
 
+from b2b_idp.store.connection import Connection
+from b2b_idp.store.statements import Prepared, insert_into
 from b2b_idp.store.tables import changes, tenant
 
 Kind = Literal["user", "group", "member"]
 
-_NEXT = update(tenant).values(change_seq=tenant.c.change_seq + 1).returning(tenant.c.change_seq)
-_FORGET = delete(changes).where(
-    changes.c.kind == bindparam("kind"),
-    changes.c.object_id == bindparam("object_id"),
-    changes.c.member_id == bindparam("member_id"),
+_NEXT = Prepared(update(tenant).values(change_seq=tenant.c.change_seq + 1).returning(tenant.c.change_seq))
+_FORGET = Prepared(
+    delete(changes).where(
+        changes.c.kind == bindparam("kind"),
+        changes.c.object_id == bindparam("object_id"),
+        changes.c.member_id == bindparam("member_id"),
+    )
 )
-_NOTE = insert(changes)
+_NOTE = insert_into(changes, ("seq", "kind", "object_id", "member_id", "gone"))
 
 
 def record(c: Connection, kind: Kind, object_id: str, member_id: str = "", *, gone: bool = False) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from b2b_idp.claims.mapping import ClaimsMapping, compile_stored
 from b2b_idp.logs import log
@@ -24,7 +24,10 @@ from b2b_idp.policy.named_documents import Named, agreement_of, context_of, loca
 from b2b_idp.policy.requirement import Policies
 from b2b_idp.policy.stored import readable, stored_policy_of
 from b2b_idp.policy.strengths import BUILT_IN
+from b2b_idp.store.connection import Connection
+from b2b_idp.store.followed import CONFIGURED
 from b2b_idp.store.sealing import Sealer
+from b2b_idp.store.statements import Prepared, insert_into
 from b2b_idp.store.tables import apps, home_domains, homes, partners, policies, tenant
 
 DEFAULT = "default"
@@ -100,6 +103,8 @@ class ConfigurationCache:
         kept = self._kept
         if kept is not None and kept.version == version:
             return kept
+        if kept is not None and kept.version > version:
+            connection.is_behind()
         if not keep:
             return _load(connection, self._sealer)
         with self._lock:
@@ -112,18 +117,23 @@ class ConfigurationCache:
         return loaded
 
 
-_VERSION = select(tenant.c.config_version)
-_HOME = select(homes).where(homes.c.tenant_id == bindparam("id"))
+_VERSION = Prepared(select(tenant.c.config_version), CONFIGURED)
+_TENANT = Prepared(select(tenant), CONFIGURED)
+_HOMES = Prepared(select(homes).where(homes.c.deleted_at.is_(None)).order_by(homes.c.created_at), CONFIGURED)
+_DOMAINS = Prepared(select(home_domains), CONFIGURED)
+_PARTNERS = Prepared(select(partners), CONFIGURED)
+_POLICIES = Prepared(select(policies).order_by(policies.c.created_at, policies.c.id), CONFIGURED)
+_TOUCH = Prepared(update(tenant).values(config_version=tenant.c.config_version + 1))
 
 
 def _load(c: Connection, sealer: Sealer) -> Configuration:
-    row = c.execute(select(tenant)).one()
+    row = c.execute(_TENANT).one()
     found: dict[str, Home] = {}
-    for h in c.execute(select(homes).where(homes.c.deleted_at.is_(None)).order_by(homes.c.created_at)):
+    for h in c.execute(_HOMES):
         secret = None if h.secret is None else sealer.open(h.secret, "homes:" + h.tenant_id).decode()
         found[h.tenant_id] = home_of(h.tenant_id, h.document, secret)
-    entries = {r.tenant_id: partner_of(r.tenant_id, r.document) for r in c.execute(select(partners))}
-    rows = c.execute(select(policies).order_by(policies.c.created_at, policies.c.id)).all()
+    entries = {r.tenant_id: partner_of(r.tenant_id, r.document) for r in c.execute(_PARTNERS)}
+    rows = c.execute(_POLICIES).all()
     default = entries.get(DEFAULT, Partner(tenant_id=DEFAULT))
     problems: dict[str, str] = {}
     named = named_of({kind: {r.id: r.document for r in rows if r.kind == kind} for kind in NAMED}, problems)
@@ -135,7 +145,7 @@ def _load(c: Connection, sealer: Sealer) -> Configuration:
         version=row.config_version,
         tenant=Tenant(row.id, row.name, row.default_domain, row.created_at),
         homes=found,
-        homes_by_domain={r.domain: found[r.tenant_id] for r in c.execute(select(home_domains)) if r.tenant_id in found},
+        homes_by_domain={r.domain: found[r.tenant_id] for r in c.execute(_DOMAINS) if r.tenant_id in found},
         default_partner=default,
         trusts={id: _trust(home, entries, default) for id, home in found.items()},
         partners={k: v for k, v in entries.items() if k != DEFAULT},
@@ -187,6 +197,12 @@ class PolicyRow:
     document: Mapping[str, Any]
 
 
+_ADD_HOME = insert_into(homes, ("tenant_id", "issuer", "document", "secret", "created_at"))
+_ADD_DOMAIN = insert_into(home_domains, ("domain", "tenant_id"))
+_ADD_PARTNER = insert_into(partners, ("tenant_id", "document"))
+_ADD_POLICY = insert_into(policies, PolicyRow.__slots__)
+
+
 class ConfigurationReader:
     """The documents themselves, for the API that edits them."""
 
@@ -231,7 +247,7 @@ class ConfigurationWriter(ConfigurationReader):
         self._sealer = sealer
 
     def touch(self) -> None:
-        self._c.execute(update(tenant).values(config_version=tenant.c.config_version + 1))
+        self._c.execute(_TOUCH)
 
     def create_tenant(self, t: Tenant) -> None:
         self._c.execute(
@@ -248,7 +264,7 @@ class ConfigurationWriter(ConfigurationReader):
     def add_home(self, tenant_id: str, document: Mapping[str, Any], secret: str | None, at: datetime) -> None:
         """`document` is an identityProvider without its secret; validate it with `home_of` first."""
         self._c.execute(
-            insert(homes),
+            _ADD_HOME,
             {
                 "tenant_id": tenant_id,
                 "issuer": document["issuer"],
@@ -282,11 +298,11 @@ class ConfigurationWriter(ConfigurationReader):
         self._c.execute(delete(home_domains).where(home_domains.c.tenant_id == tenant_id))
         domains = document.get("b2bIdp", {}).get("domains", [])
         if domains:
-            self._c.execute(insert(home_domains), [{"domain": d, "tenant_id": tenant_id} for d in domains])
+            self._c.execute(_ADD_DOMAIN, [{"domain": d, "tenant_id": tenant_id} for d in domains])
 
     def set_partner(self, tenant_id: str, document: Mapping[str, Any]) -> None:
         self._c.execute(delete(partners).where(partners.c.tenant_id == tenant_id))
-        self._c.execute(insert(partners), {"tenant_id": tenant_id, "document": document})
+        self._c.execute(_ADD_PARTNER, {"tenant_id": tenant_id, "document": document})
         self.touch()
 
     def delete_partner(self, tenant_id: str) -> bool:
@@ -295,7 +311,7 @@ class ConfigurationWriter(ConfigurationReader):
         return gone
 
     def add_policy(self, row: PolicyRow) -> None:
-        self._c.execute(insert(policies), {name: getattr(row, name) for name in PolicyRow.__slots__})
+        self._c.execute(_ADD_POLICY, {name: getattr(row, name) for name in PolicyRow.__slots__})
         self.touch()
 
     def save_policy(self, id: str, document: Mapping[str, Any], at: datetime) -> None:

@@ -5,15 +5,39 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, insert, or_, select
+from sqlalchemy import bindparam, delete, or_, select
 
 from b2b_idp.model.directory import Change, DirectoryRoleAssignment, RelationKind
 from b2b_idp.store.changes import Kind, record
+from b2b_idp.store.connection import Connection
+from b2b_idp.store.followed import about
+from b2b_idp.store.functions import among
+from b2b_idp.store.statements import Prepared, insert_into
 from b2b_idp.store.tables import answers, changes, directory_role_assignments, directory_roles, relations, tenant
 
-_ROLES_OF = select(directory_role_assignments.c.template_id).where(
-    directory_role_assignments.c.principal_id.in_(bindparam("principals", expanding=True))
+_ROLES_OF = Prepared(
+    select(directory_role_assignments.c.template_id).where(
+        among(directory_role_assignments.c.principal_id, "principals")
+    ),
+    about("principals"),
 )
+_RELATED = Prepared(
+    select(relations.c.target_id).where(
+        relations.c.kind == bindparam("kind"), relations.c.object_id == bindparam("object_id")
+    ),
+    about("object_id"),
+)
+_RELATING = Prepared(
+    select(relations.c.object_id).where(
+        relations.c.kind == bindparam("kind"), relations.c.target_id == bindparam("target_id")
+    )
+)
+_RELATE = insert_into(relations, ("kind", "object_id", "target_id"))
+_ASSIGN_ROLE = insert_into(directory_role_assignments, DirectoryRoleAssignment.__slots__)
+_ACTIVATE_ROLE = insert_into(directory_roles, ("template_id", "id"))
+_ANSWER = Prepared(select(answers).where(answers.c.key == bindparam("key"), answers.c.at >= bindparam("since")))
+_FORGET_ANSWER = Prepared(delete(answers).where(answers.c.key == bindparam("key")))
+_KEEP_ANSWER = insert_into(answers, ("key", "status", "body", "at"))
 
 
 class DirectoryReader:
@@ -47,13 +71,11 @@ class DirectoryReader:
 
     def related(self, kind: RelationKind, object_id: str) -> list[str]:
         """Ids of what `object_id` has as its manager, sponsors or owners, in order."""
-        statement = select(relations.c.target_id).where(relations.c.kind == kind, relations.c.object_id == object_id)
-        return sorted(self._c.execute(statement).scalars())
+        return sorted(self._c.execute(_RELATED, {"kind": kind, "object_id": object_id}).scalars())
 
     def relating(self, kind: RelationKind, target_id: str) -> list[str]:
         """Ids of the objects that have `target_id` as such: direct reports, sponsored guests, owned groups."""
-        statement = select(relations.c.object_id).where(relations.c.kind == kind, relations.c.target_id == target_id)
-        return sorted(self._c.execute(statement).scalars())
+        return sorted(self._c.execute(_RELATING, {"kind": kind, "target_id": target_id}).scalars())
 
     def position(self) -> int:
         """The number of the latest change."""
@@ -68,24 +90,24 @@ class DirectoryReader:
 
     def answer(self, key: bytes, since: datetime) -> tuple[int, bytes | None] | None:
         """Status and sealed body that a request of this key was answered with since then."""
-        row = self._c.execute(select(answers).where(answers.c.key == key, answers.c.at >= since)).first()
+        row = self._c.execute(_ANSWER, {"key": key, "since": since}).first()
         return None if row is None else (row.status, row.body)
 
 
 class DirectoryWriter(DirectoryReader):
     def assign_role(self, assignment: DirectoryRoleAssignment) -> None:
         names = DirectoryRoleAssignment.__slots__
-        self._c.execute(insert(directory_role_assignments), {name: getattr(assignment, name) for name in names})
+        self._c.execute(_ASSIGN_ROLE, {name: getattr(assignment, name) for name in names})
 
     def unassign_role(self, id: str) -> bool:
         table = directory_role_assignments
         return self._c.execute(delete(table).where(table.c.id == id)).rowcount == 1
 
     def activate_role(self, template_id: str, id: str) -> None:
-        self._c.execute(insert(directory_roles), {"template_id": template_id, "id": id})
+        self._c.execute(_ACTIVATE_ROLE, {"template_id": template_id, "id": id})
 
     def relate(self, kind: RelationKind, object_id: str, target_id: str) -> None:
-        self._c.execute(insert(relations), {"kind": kind, "object_id": object_id, "target_id": target_id})
+        self._c.execute(_RELATE, {"kind": kind, "object_id": object_id, "target_id": target_id})
         if kind == "manager":
             record(self._c, "user", object_id)
 
@@ -107,8 +129,8 @@ class DirectoryWriter(DirectoryReader):
         self._c.execute(delete(relations).where(or_(relations.c.object_id == id, relations.c.target_id == id)))
 
     def keep_answer(self, key: bytes, status: int, body: bytes | None, at: datetime) -> None:
-        self._c.execute(delete(answers).where(answers.c.key == key))
-        self._c.execute(insert(answers), {"key": key, "status": status, "body": body, "at": at})
+        self._c.execute(_FORGET_ANSWER, {"key": key})
+        self._c.execute(_KEEP_ANSWER, {"key": key, "status": status, "body": body, "at": at})
 
     def sweep_answers(self, before: datetime) -> None:
         self._c.execute(delete(answers).where(answers.c.at < before))

@@ -10,12 +10,17 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any, Literal, Protocol
 
-from sqlalchemy import Connection, Engine, ExceptionContext, event, text
+import sqlalchemy
+from sqlalchemy import Engine, ExceptionContext, event, text
 from sqlalchemy.exc import DBAPIError, TimeoutError
 
 from b2b_idp.metrics import Metrics
+from b2b_idp.model.position import Position
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import postgres, sqlite
+from b2b_idp.store.connection import Connection, refuse_what_is_no_text
+from b2b_idp.store.replicas import Replica
+from b2b_idp.store.routing import Routed, Stale
 from b2b_idp.tracing import span
 
 
@@ -29,7 +34,7 @@ class Kind(Protocol):
     def open(self, url: str, **options: Any) -> Engine:
         """An engine whose transactions are serializable when they carry the execution option `b2b_write`."""
 
-    def turn(self, connection: Connection) -> AbstractContextManager[None]:
+    def turn(self, connection: sqlalchemy.Connection) -> AbstractContextManager[None]:
         """Waits until no other transaction, of any server, has its turn."""
 
     def conflict(self, e: DBAPIError) -> bool:
@@ -37,6 +42,9 @@ class Kind(Protocol):
 
     def unavailable(self, e: DBAPIError) -> str | None:
         """Why the database cannot be used now, None when the failure is a defect of ours."""
+
+    def position(self, engine: Engine) -> Position | None:
+        """How far the database is; None where it has no copies."""
 
 
 _KINDS: dict[str, Kind] = {"sqlite": sqlite, "postgresql": postgres}
@@ -65,10 +73,11 @@ class Database:
         return self._engine
 
     @contextmanager
-    def transaction(self, *, write: bool, again: bool = False) -> Iterator[Connection]:
+    def transaction(self, *, write: bool, again: bool = False, replica: Replica | None = None) -> Iterator[Connection]:
         """One transaction: committed on exit, rolled back on any exception. Raises Problem(UNAVAILABLE) for a busy,
         full or missing database, Conflict when it lost against another. Those that are run `again` take turns, so that
-        many of them do not keep losing against one another."""
+        many of them do not keep losing against one another. With a `replica`, which is asked what it may be, it raises
+        Stale unless all that was said there is proved, whatever came of it."""
         with self._one_at_a_time or nullcontext(), self._watched("write" if write else "read"):
             try:
                 with (
@@ -76,7 +85,11 @@ class Database:
                     self._kind.turn(connection) if again else nullcontext(),
                     connection.begin(),
                 ):
-                    yield connection
+                    if replica is None:
+                        yield Connection(connection)
+                    else:
+                        with self._proved(connection, replica) as routed:
+                            yield routed
             except TimeoutError as e:
                 raise unavailable("no connection of the pool became free") from e
             except DBAPIError as e:
@@ -98,6 +111,37 @@ class Database:
             self._metrics.transaction(kind, time.perf_counter() - began)
             self._metrics.connections(-1)
 
+    @contextmanager
+    def _proved(self, connection: sqlalchemy.Connection, replica: Replica) -> Iterator[Connection]:
+        routed = Routed(connection, replica)
+        try:
+            yield routed
+            routed.prove()
+        except Stale:
+            raise
+        except DBAPIError as e:
+            if self._kind.conflict(e) or self._kind.unavailable(e) is not None:
+                raise
+            # the transaction cannot be asked any more whether the replica was right
+            raise Stale from e
+        except Exception:
+            # a refusal counts as little as anything else until it is proved
+            routed.prove()
+            raise
+        finally:
+            routed.close()
+
+    @contextmanager
+    def beside(self, replica: Replica) -> Iterator[Connection]:
+        """A reading of a replica alone, as it is."""
+        with replica.engine.connect() as connection, connection.begin():
+            yield Connection(connection)
+
+    def position(self) -> Position | None:
+        """How far the database is: everything committed until now is before it. None for a kind that has one copy
+        only, which is always at its newest. Raises as the driver does."""
+        return self._kind.position(self._engine)
+
     def close(self) -> None:
         self._engine.dispose()
 
@@ -108,10 +152,7 @@ def unavailable(why: str) -> Problem:
 
 
 def _refuse_what_is_no_text(context: ExceptionContext) -> None:
-    """What somebody is looked up by may hold what no database can keep: PostgreSQL no NUL, none a lone surrogate."""
-    cause = context.original_exception
-    if isinstance(cause, UnicodeEncodeError) or "NUL (0x00)" in str(cause):
-        raise Problem(Code.BAD_REQUEST, "A text holds a character that cannot be kept.") from None
+    refuse_what_is_no_text(context.original_exception)
 
 
 def _json(document: object) -> str:

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import (
-    Connection,
     and_,
     bindparam,
     delete,
     exists,
     func,
-    insert,
     literal,
     null,
     or_,
@@ -25,8 +23,11 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from b2b_idp.model.evidence import LocalMethod
+from b2b_idp.store.connection import Connection
+from b2b_idp.store.followed import about
 from b2b_idp.store.functions import upsert_into
 from b2b_idp.store.sealing import Sealer
+from b2b_idp.store.statements import Prepared, insert_into
 from b2b_idp.store.tables import access_passes, factors, guess_budgets, known_browsers, passkeys, recovery_codes
 
 
@@ -86,27 +87,69 @@ class Guesses:
     last_at: datetime
 
 
-_OF = select(factors).where(factors.c.user_id == bindparam("user")).order_by(factors.c.created_at)
-_PASSKEYS = select(passkeys).where(passkeys.c.user_id == bindparam("user")).order_by(passkeys.c.created_at)
-_REGISTERED = union_all(
-    *(
-        select(table.c.id, method, name, table.c.created_at, table.c.last_used_at, aaguid, table.c.by_home).where(
-            table.c.user_id == bindparam("user")
+_OF = Prepared(
+    select(factors).where(factors.c.user_id == bindparam("user")).order_by(factors.c.created_at), about("user")
+)
+_PASSKEYS = Prepared(
+    select(passkeys).where(passkeys.c.user_id == bindparam("user")).order_by(passkeys.c.created_at), about("user")
+)
+_REGISTERED = Prepared(
+    union_all(
+        *(
+            select(table.c.id, method, name, table.c.created_at, table.c.last_used_at, aaguid, table.c.by_home).where(
+                table.c.user_id == bindparam("user")
+            )
+            for table, method, name, aaguid in (
+                (factors, factors.c.method, null().label("name"), null().label("aaguid")),
+                (passkeys, literal(LocalMethod.PASSKEY.value).label("method"), passkeys.c.name, passkeys.c.aaguid),
+            )
         )
-        for table, method, name, aaguid in (
-            (factors, factors.c.method, null().label("name"), null().label("aaguid")),
-            (passkeys, literal(LocalMethod.PASSKEY.value).label("method"), passkeys.c.name, passkeys.c.aaguid),
-        )
+    ),
+    about("user"),
+)
+_METHODS = Prepared(
+    union(
+        select(factors.c.method).where(factors.c.user_id == bindparam("user")),
+        select(literal(LocalMethod.PASSKEY.value)).where(exists().where(passkeys.c.user_id == bindparam("user"))),
+        select(literal(LocalMethod.RECOVERY_CODE.value)).where(
+            exists().where(recovery_codes.c.user_id == bindparam("user"), recovery_codes.c.used_at.is_(None))
+        ),
+    ),
+    about("user"),
+)
+_BUDGET = Prepared(
+    select(guess_budgets.c.failures, guess_budgets.c.last_at).where(guess_budgets.c.scope == bindparam("scope"))
+)
+_CODES_LEFT = Prepared(
+    select(func.count())
+    .select_from(recovery_codes)
+    .where(recovery_codes.c.user_id == bindparam("user"), recovery_codes.c.used_at.is_(None)),
+    about("user"),
+)
+_KNOWN_BROWSER = Prepared(
+    select(known_browsers.c.at).where(
+        known_browsers.c.user_id == bindparam("user"), known_browsers.c.browser == bindparam("browser")
     )
 )
-_METHODS = union(
-    select(factors.c.method).where(factors.c.user_id == bindparam("user")),
-    select(literal(LocalMethod.PASSKEY.value)).where(exists().where(passkeys.c.user_id == bindparam("user"))),
-    select(literal(LocalMethod.RECOVERY_CODE.value)).where(
-        exists().where(recovery_codes.c.user_id == bindparam("user"), recovery_codes.c.used_at.is_(None))
-    ),
+_ADD_TOTP = insert_into(factors, ("id", "user_id", "method", "secret", "last_step", "created_at", "by_home"))
+_ADD_PASSKEY = insert_into(passkeys, Passkey.__slots__)
+_USE_STEP = Prepared(
+    update(factors)
+    .where(factors.c.id == bindparam("which"), factors.c.last_step < bindparam("step"))
+    .values(last_step=bindparam("step"), last_used_at=bindparam("at"))
 )
-_BUDGET = select(guess_budgets.c.failures, guess_budgets.c.last_at).where(guess_budgets.c.scope == bindparam("scope"))
+_FORGET_CODES = Prepared(delete(recovery_codes).where(recovery_codes.c.user_id == bindparam("user")))
+_ADD_CODE = insert_into(recovery_codes, ("user_id", "code_hash"))
+_USE_CODE = Prepared(
+    update(recovery_codes)
+    .where(
+        recovery_codes.c.user_id == bindparam("user"),
+        recovery_codes.c.code_hash == bindparam("code"),
+        recovery_codes.c.used_at.is_(None),
+    )
+    .values(used_at=bindparam("at"))
+)
+_CLEAR_GUESSES = Prepared(delete(guess_budgets).where(guess_budgets.c.scope == bindparam("which")))
 
 
 class FactorsReader:
@@ -143,8 +186,7 @@ class FactorsReader:
         return sorted(found, key=lambda f: (f.created_at, f.id))
 
     def recovery_codes_left(self, user_id: str) -> int:
-        unused = (recovery_codes.c.user_id == user_id, recovery_codes.c.used_at.is_(None))
-        left: int = self._c.execute(select(func.count()).select_from(recovery_codes).where(*unused)).scalar_one()
+        left: int = self._c.execute(_CODES_LEFT, {"user": user_id}).scalar_one()
         return left
 
     def guesses(self, scope: str) -> Guesses | None:
@@ -153,20 +195,13 @@ class FactorsReader:
 
     def knows_browser(self, user_id: str, browser: bytes) -> bool:
         """Whether this browser once passed a challenge for this user."""
-        return (
-            self._c.execute(
-                select(known_browsers.c.at).where(
-                    known_browsers.c.user_id == user_id, known_browsers.c.browser == browser
-                )
-            ).first()
-            is not None
-        )
+        return self._c.execute(_KNOWN_BROWSER, {"user": user_id, "browser": browser}).first() is not None
 
 
 class FactorsWriter(FactorsReader):
     def add_totp(self, factor: TotpFactor) -> None:
         self._c.execute(
-            insert(factors),
+            _ADD_TOTP,
             {
                 "id": factor.id,
                 "user_id": factor.user_id,
@@ -183,7 +218,7 @@ class FactorsWriter(FactorsReader):
         values = {name: getattr(passkey, name) for name in Passkey.__slots__}
         try:
             with self._c.begin_nested():
-                self._c.execute(insert(passkeys), values | {"transports": list(passkey.transports)})
+                self._c.execute(_ADD_PASSKEY, values | {"transports": list(passkey.transports)})
         except IntegrityError:
             return False
         return True
@@ -202,11 +237,7 @@ class FactorsWriter(FactorsReader):
 
     def use_step(self, factor_id: str, step: int, at: datetime) -> bool:
         """Spends a TOTP time step; False when it, or a later one, was used before."""
-        done = self._c.execute(
-            update(factors)
-            .where(factors.c.id == factor_id, factors.c.last_step < step)
-            .values(last_step=step, last_used_at=at)
-        )
+        done = self._c.execute(_USE_STEP, {"which": factor_id, "step": step, "at": at})
         return done.rowcount == 1
 
     def remove(self, user_id: str, id: str) -> None:
@@ -220,21 +251,13 @@ class FactorsWriter(FactorsReader):
 
     def set_recovery_codes(self, user_id: str, hashes: list[bytes]) -> None:
         """Replaces the list."""
-        self._c.execute(delete(recovery_codes).where(recovery_codes.c.user_id == user_id))
+        self._c.execute(_FORGET_CODES, {"user": user_id})
         if hashes:
-            self._c.execute(insert(recovery_codes), [{"user_id": user_id, "code_hash": h} for h in hashes])
+            self._c.execute(_ADD_CODE, [{"user_id": user_id, "code_hash": h} for h in hashes])
 
     def use_recovery_code(self, user_id: str, code_hash: bytes, at: datetime) -> bool:
         """Spends a recovery code, once."""
-        done = self._c.execute(
-            update(recovery_codes)
-            .where(
-                recovery_codes.c.user_id == user_id,
-                recovery_codes.c.code_hash == code_hash,
-                recovery_codes.c.used_at.is_(None),
-            )
-            .values(used_at=at)
-        )
+        done = self._c.execute(_USE_CODE, {"user": user_id, "code": code_hash, "at": at})
         return done.rowcount == 1
 
     def forget(self, user_id: str) -> None:
@@ -263,7 +286,7 @@ class FactorsWriter(FactorsReader):
         return done.rowcount == 1
 
     def clear_guesses(self, scope: str) -> None:
-        self._c.execute(delete(guess_budgets).where(guess_budgets.c.scope == scope))
+        self._c.execute(_CLEAR_GUESSES, {"which": scope})
 
     def remember_browser(self, user_id: str, browser: bytes, at: datetime) -> None:
         upsert = upsert_into(known_browsers, self._c)

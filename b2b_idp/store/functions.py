@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import JSON, Connection, String, Table
+from sqlalchemy import JSON, ColumnElement, Dialect, String, Table, TypeDecorator, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
+
+from b2b_idp.store.connection import Connection
 
 
 class fold(FunctionElement[str]):  # noqa: N801 - named as in SQL
@@ -82,6 +87,43 @@ def _elements_postgresql(element: elements, compiler: Any, **more: Any) -> str:
 @compiles(elements)
 def _elements(element: elements, compiler: Any, **more: Any) -> str:
     return f"json_each({compiler.process(element.clauses, **more)})"
+
+
+class Texts(TypeDecorator[Collection[str]]):
+    """A list of texts as one parameter."""
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(postgresql.ARRAY(String()) if dialect.name == "postgresql" else String())
+
+    def process_bind_param(self, value: Collection[str] | None, dialect: Dialect) -> Any:
+        listed = list(value or ())
+        return listed if dialect.name == "postgresql" else json.dumps(listed)
+
+
+class unfolded(FunctionElement[str]):  # noqa: N801
+    """The texts of a list, as IN takes them."""
+
+    name = "unfolded"
+    inherit_cache = True
+
+
+@compiles(unfolded, "postgresql")
+def _unfolded_postgresql(element: unfolded, compiler: Any, **more: Any) -> str:
+    return f"(SELECT unnest({compiler.process(element.clauses, **more)}))"
+
+
+@compiles(unfolded)
+def _unfolded(element: unfolded, compiler: Any, **more: Any) -> str:
+    rows = compiler.process(element.clauses, **more)
+    return f"(SELECT value FROM json_each({rows}))"  # noqa: S608
+
+
+def among(looked_up: ColumnElement[str], name: str) -> ColumnElement[bool]:
+    """Whether a column is one of the texts in the parameter `name`, a list: the same text of SQL for any number."""
+    return looked_up.bool_op("IN")(unfolded(bindparam(name, type_=Texts())))
 
 
 def upsert_into(table: Table, connection: Connection) -> postgresql.Insert | sqlite.Insert:

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from b2b_idp.model.moment import Moment
+from b2b_idp.store.connection import Connection
+from b2b_idp.store.followed import about
 from b2b_idp.store.notices import By, NoticesWriter
+from b2b_idp.store.statements import Prepared, insert_into
 from b2b_idp.store.tables import consents, grants, revoked_tokens, used_assertions
 
 
@@ -36,13 +39,13 @@ class Grant:
     revoked_at: datetime | None = None
 
 
-_GRANT = select(grants).where(grants.c.id == bindparam("id"))
-_USE_CODE = (
+_GRANT = Prepared(select(grants).where(grants.c.id == bindparam("id")))
+_USE_CODE = Prepared(
     update(grants)
     .where(grants.c.id == bindparam("which"), grants.c.code_used_at.is_(None), grants.c.revoked_at.is_(None))
     .values(code_used_at=bindparam("at"))
 )
-_ROTATE = (
+_ROTATE = Prepared(
     update(grants)
     .where(
         grants.c.id == bindparam("which"),
@@ -51,10 +54,33 @@ _ROTATE = (
     )
     .values(generation=bindparam("next"), rotated_at=bindparam("at"))
 )
-_REVOKED = select(revoked_tokens.c.jti).where(revoked_tokens.c.jti == bindparam("jti"))
-_CONSENT = select(consents.c.scopes).where(
-    consents.c.user_id == bindparam("user"), consents.c.app_id == bindparam("app")
+_REVOKED = Prepared(select(revoked_tokens.c.jti).where(revoked_tokens.c.jti == bindparam("jti")))
+_CONSENT = Prepared(
+    select(consents.c.scopes).where(consents.c.user_id == bindparam("user"), consents.c.app_id == bindparam("app")),
+    about("user"),
 )
+_ADD = insert_into(grants, Grant.__slots__)
+_AMEND = Prepared(
+    update(grants)
+    .where(grants.c.id == bindparam("which"))
+    .values(document=bindparam("to_document", type_=grants.c.document.type))
+)
+_REVOKE = Prepared(
+    update(grants)
+    .where(grants.c.id == bindparam("which"), grants.c.revoked_at.is_(None))
+    .values(revoked_at=bindparam("at"))
+)
+_CONSENTS_OF = Prepared(
+    select(consents).where(consents.c.user_id == bindparam("user")).order_by(consents.c.at.desc(), consents.c.app_id)
+)
+_RENEW_CONSENT = Prepared(
+    update(consents)
+    .where(consents.c.user_id == bindparam("user"), consents.c.app_id == bindparam("app"))
+    .values(scopes=bindparam("to_scopes", type_=consents.c.scopes.type), at=bindparam("since"))
+)
+_ADD_CONSENT = insert_into(consents, ("user_id", "app_id", "scopes", "at"))
+_REVOKE_TOKEN = insert_into(revoked_tokens, ("jti", "expires_at"))
+_USE_ASSERTION = insert_into(used_assertions, ("id", "expires_at"))
 
 
 class GrantsReader:
@@ -76,14 +102,12 @@ class GrantsReader:
 
     def consents_of(self, user_id: str) -> list[tuple[str, tuple[str, ...], datetime]]:
         """(app, scopes, since when) of all that this person lets apps have, the newest first."""
-        statement = select(consents).where(consents.c.user_id == user_id)
-        rows = self._c.execute(statement.order_by(consents.c.at.desc(), consents.c.app_id))
-        return [(r.app_id, tuple(r.scopes), r.at) for r in rows]
+        return [(r.app_id, tuple(r.scopes), r.at) for r in self._c.execute(_CONSENTS_OF, {"user": user_id})]
 
 
 class GrantsWriter(GrantsReader):
     def add(self, grant: Grant) -> None:
-        self._c.execute(insert(grants), {name: getattr(grant, name) for name in Grant.__slots__})
+        self._c.execute(_ADD, {name: getattr(grant, name) for name in Grant.__slots__})
 
     def use_code(self, id: str, at: datetime) -> bool:
         """Spends the code, once. False when it was spent, or its grant revoked, before."""
@@ -94,10 +118,10 @@ class GrantsWriter(GrantsReader):
         return self._c.execute(_ROTATE, {"which": id, "seen": seen, "next": seen + 1, "at": at}).rowcount == 1
 
     def amend(self, id: str, document: Mapping[str, Any]) -> None:
-        self._c.execute(update(grants).where(grants.c.id == id).values(document=document))
+        self._c.execute(_AMEND, {"which": id, "to_document": document})
 
     def revoke(self, id: str, at: datetime) -> None:
-        self._c.execute(update(grants).where(grants.c.id == id, grants.c.revoked_at.is_(None)).values(revoked_at=at))
+        self._c.execute(_REVOKE, {"which": id, "at": at})
 
     def revoke_session(self, session_id: str, moment: Moment, by: By) -> None:
         """Ends the grants that a session made, and tells their apps."""
@@ -121,13 +145,13 @@ class GrantsWriter(GrantsReader):
 
     def revoke_token(self, jti: str, expires_at: datetime) -> None:
         if not self.is_revoked(jti):
-            self._c.execute(insert(revoked_tokens), {"jti": jti, "expires_at": expires_at})
+            self._c.execute(_REVOKE_TOKEN, {"jti": jti, "expires_at": expires_at})
 
     def use_assertion(self, id: bytes, expires_at: datetime) -> bool:
         """Remembers a client assertion's digest; False when it was seen before (RFC 7523 §3 `jti`)."""
         try:
             with self._c.begin_nested():
-                self._c.execute(insert(used_assertions), {"id": id, "expires_at": expires_at})
+                self._c.execute(_USE_ASSERTION, {"id": id, "expires_at": expires_at})
         except IntegrityError:
             return False
         return True
@@ -135,13 +159,9 @@ class GrantsWriter(GrantsReader):
     def consent(self, user_id: str, app_id: str, scopes: frozenset[str], at: datetime) -> None:
         """Adds to what this person lets this app have."""
         wanted = sorted(self.consented(user_id, app_id) | scopes)
-        done = self._c.execute(
-            update(consents)
-            .where(consents.c.user_id == user_id, consents.c.app_id == app_id)
-            .values(scopes=wanted, at=at)
-        )
+        done = self._c.execute(_RENEW_CONSENT, {"user": user_id, "app": app_id, "to_scopes": wanted, "since": at})
         if done.rowcount == 0:
-            self._c.execute(insert(consents), {"user_id": user_id, "app_id": app_id, "scopes": wanted, "at": at})
+            self._c.execute(_ADD_CONSENT, {"user_id": user_id, "app_id": app_id, "scopes": wanted, "at": at})
 
     def withdraw_consent(self, user_id: str, app_id: str, moment: Moment) -> bool:
         """Takes back what this person let this app have, ends its grants for them, and tells it. False when it had

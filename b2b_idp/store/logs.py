@@ -9,23 +9,25 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from b2b_idp.model.query import And, Compare, Listing
+from b2b_idp.store.connection import Connection
 from b2b_idp.store.listed import AUDITS, SIGNINS
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.search import Page, listing, where
+from b2b_idp.store.statements import Prepared, insert_into
 from b2b_idp.store.tables import audit_log, signin_log, tenant
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-_NEXT = (
+_NEXT = Prepared(
     update(tenant)
     .values(audit_seq=tenant.c.audit_seq + bindparam("count"))
     .returning(tenant.c.audit_seq, tenant.c.audit_hash)
 )
-_HEAD = update(tenant).values(audit_hash=bindparam("link"))
-_ADD_AUDIT = insert(audit_log)
+_HEAD = Prepared(update(tenant).values(audit_hash=bindparam("link")))
+_ADD_AUDIT = insert_into(audit_log, [c.name for c in audit_log.c])
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ class LogsReader:
     def every_audit(self) -> Iterator[Mapping[str, Any]]:
         """All audit documents, oldest first, without holding them all."""
         statement = select(audit_log.c.document).order_by(audit_log.c.at, audit_log.c.seq, audit_log.c.id)
-        for row in self._c.execution_options(yield_per=500).execute(statement):
+        for row in self._c.stream(statement, 500):
             yield json.loads(row.document)
 
     def verify_chain(self) -> Chain:
@@ -136,7 +138,7 @@ class LogsReader:
         unchained = len(self._c.execute(select(audit_log.c.id).where(audit_log.c.seq.is_(None))).all())
         entries, before = 0, b""
         statement = select(audit_log).where(audit_log.c.seq.is_not(None)).order_by(audit_log.c.seq)
-        for row in self._c.execution_options(yield_per=500).execute(statement):
+        for row in self._c.stream(statement, 500):
             expected = self._link(before, entries + 1, row.id, row.at, row.activity, row.document)
             if row.seq != entries + 1:
                 return Chain(entries, unchained, f"entry {entries + 1} is missing")
@@ -152,6 +154,9 @@ class LogsReader:
         return self._sealer.digest("audit", "\n".join((before.hex(), str(seq), id, str(moment), activity, document)))
 
 
+_ADD_SIGNIN = insert_into(signin_log, [c.name for c in signin_log.c])
+
+
 def _evidence_of(id: str) -> str:
     return "signin_log:" + id
 
@@ -163,7 +168,7 @@ class LogsWriter(LogsReader):
         if facts.evidence is not None:
             kept["evidence"] = self._sealer.seal(facts.evidence, _evidence_of(document["id"]))
         self._c.execute(
-            insert(signin_log),
+            _ADD_SIGNIN,
             {
                 "id": document["id"],
                 "at": at,

@@ -6,12 +6,16 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, or_, select, update
 
 from b2b_idp.groups.person import Person, person_of
 from b2b_idp.model.directory import User
 from b2b_idp.store.changes import record_members
+from b2b_idp.store.connection import Connection
+from b2b_idp.store.followed import about
+from b2b_idp.store.functions import among
 from b2b_idp.store.rules import RuleCache, Rules
+from b2b_idp.store.statements import Prepared, insert_into
 from b2b_idp.store.tables import changes, group_members, membership_rules, relations, tenant, users
 from b2b_idp.store.users import AT_ONCE
 
@@ -63,12 +67,22 @@ class Progress:
         return not self.behind and self.settled_seq == self.change_seq
 
 
-_PROGRESS = select(*(tenant.c[name] for name in Progress.__slots__))
-_STORED = select(group_members.c.member_id, group_members.c.group_id).where(
-    group_members.c.member_id.in_(bindparam("members", expanding=True))
+_PROGRESS = Prepared(select(*(tenant.c[name] for name in Progress.__slots__)))
+_STORED = Prepared(
+    select(group_members.c.member_id, group_members.c.group_id).where(among(group_members.c.member_id, "members")),
+    about("members"),
 )
-_MANAGERS = select(relations.c.object_id, relations.c.target_id).where(
-    relations.c.kind == "manager", relations.c.object_id.in_(bindparam("members", expanding=True))
+_MANAGERS = Prepared(
+    select(relations.c.object_id, relations.c.target_id).where(
+        relations.c.kind == "manager", among(relations.c.object_id, "members")
+    ),
+    about("members"),
+)
+_ENTER = insert_into(group_members, ("group_id", "member_id"))
+_LEAVE = Prepared(
+    delete(group_members).where(
+        group_members.c.group_id == bindparam("group"), group_members.c.member_id == bindparam("member")
+    )
 )
 
 
@@ -205,12 +219,9 @@ class MembershipsWriter(MembershipsReader):
         enter = [(group, d.user_id) for d in found for group in sorted(d.enters)]
         leave = [(group, d.user_id) for d in found for group in sorted(d.leaves)]
         if enter:
-            self._c.execute(insert(group_members), [{"group_id": g, "member_id": m} for g, m in enter])
+            self._c.execute(_ENTER, [{"group_id": g, "member_id": m} for g, m in enter])
         if leave:
-            gone = delete(group_members).where(
-                group_members.c.group_id == bindparam("group"), group_members.c.member_id == bindparam("member")
-            )
-            self._c.execute(gone, [{"group": g, "member": m} for g, m in leave])
+            self._c.execute(_LEAVE, [{"group": g, "member": m} for g, m in leave])
         record_members(self._c, enter, gone=False)
         record_members(self._c, leave, gone=True)
 

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, not_, select, update
 
 from b2b_idp.model.moment import Moment
+from b2b_idp.store.connection import Connection
+from b2b_idp.store.functions import among
+from b2b_idp.store.statements import Prepared, insert_into
 from b2b_idp.store.tables import apps, grants, notices
 
 By = Literal["admin", "user", "policy"]
@@ -37,17 +40,18 @@ _LIVE = (
     .where(grants.c.revoked_at.is_(None), grants.c.expires_at > bindparam("now"))
     .order_by(grants.c.id)
 )
-_DUE = (
+_DUE = Prepared(
     select(notices)
     .where(
         notices.c.status == "waiting",
         notices.c.next_at <= bindparam("now"),
-        notices.c.app_id.not_in(bindparam("busy", expanding=True)),
+        not_(among(notices.c.app_id, "busy")),
     )
     .order_by(notices.c.next_at)
     .limit(50)
 )
-_WAITING = select(func.count()).where(notices.c.status == "waiting")
+_WAITING = Prepared(select(func.count()).where(notices.c.status == "waiting"))
+_ADD = insert_into(notices, ("id", "app_id", "address", "document", "status", "attempts", "next_at", "created_at"))
 
 
 class NoticesReader:
@@ -74,7 +78,8 @@ class NoticesReader:
 
     def waiting(self) -> int:
         """How many are to be delivered."""
-        return self._c.execute(_WAITING).scalar_one()
+        waiting: int = self._c.execute(_WAITING).scalar_one()
+        return waiting
 
 
 class NoticesWriter(NoticesReader):
@@ -100,7 +105,7 @@ class NoticesWriter(NoticesReader):
             }
             for (app_id, session_id), user_id in told.items()
         ]
-        self._c.execute(insert(notices), rows)
+        self._c.execute(_ADD, rows)
 
     def claim(self, id: str, seen: int, until: datetime) -> bool:
         """Takes a notice for one attempt; False when another server has it."""

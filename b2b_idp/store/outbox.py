@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, func, select, update
 
+from b2b_idp.store.connection import Connection
 from b2b_idp.store.sealing import Sealer
+from b2b_idp.store.statements import Prepared, insert_into
 from b2b_idp.store.tables import outbox
 
 AN_HOUR = timedelta(hours=1)
@@ -61,10 +63,11 @@ class Backlog:
     given_up: int
 
 
-_ADD = insert(outbox)
-_WAITING = select(func.count(), func.min(outbox.c.created_at)).where(outbox.c.status.in_(("pending", "sending")))
-_GIVEN_UP = select(func.count()).where(outbox.c.status == "dead")
-_HAD = (
+_ADD = insert_into(outbox, (*Letter.__slots__, "next_at"))
+_UNSENT = outbox.c.status.in_(("pending", "sending"))
+_WAITING = select(func.count(), func.min(outbox.c.created_at)).where(_UNSENT)
+_GIVEN_UP = Prepared(select(func.count()).where(outbox.c.status == "dead"))
+_HAD = Prepared(
     select(func.count())
     .select_from(outbox)
     .where(outbox.c.recipient_key == bindparam("key"), outbox.c.created_at >= bindparam("since"))
@@ -118,7 +121,7 @@ class OutboxReader:
 
     def may_have_another(self, recipient_key: bytes, at: datetime, most: int = MAILS_AN_HOUR) -> bool:
         """Whether the address has not had its share of mails in the hour before `at`, whoever had them sent."""
-        had = self._c.execute(_HAD, {"key": recipient_key, "since": at - AN_HOUR}).scalar_one()
+        had: int = self._c.execute(_HAD, {"key": recipient_key, "since": at - AN_HOUR}).scalar_one()
         return had < most
 
     def _letter(self, row: object) -> Letter:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, or_, select, update
+from sqlalchemy import delete, or_, select, update
 
+from b2b_idp.store.connection import Connection
 from b2b_idp.store.functions import upsert_into
 from b2b_idp.store.tables import access_passes
 

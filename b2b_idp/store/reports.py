@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, select
 
+from b2b_idp.store.connection import Connection
 from b2b_idp.store.tables import signin_log
 
 NEWEST = 500
@@ -55,7 +56,7 @@ class SigninReports:
             .where(*_within(since, until), signin_log.c.user_id.is_not(None), signin_log.c.app_id.is_not(None))
             .order_by(signin_log.c.at)
         )
-        yield from self._c.execution_options(yield_per=2000).execute(statement)
+        yield from self._c.stream(statement, 2000)
 
     def how_many(self, since: datetime, until: datetime) -> int:
         """Entries of a period with a known guest and app."""
@@ -68,7 +69,7 @@ class SigninReports:
         statement = select(c.at, c.user_id, c.home_tenant_id, c.replay).where(
             *_within(since, until), c.home_mfa.is_(True), c.local_mfa.is_(True)
         )
-        yield from self._c.execution_options(yield_per=2000).execute(statement)
+        yield from self._c.stream(statement, 2000)
 
     def ended_with(self, outcomes: Iterable[str], since: datetime, until: datetime) -> Iterator[Any]:
         """at, user_id, app_id, home_tenant_id, outcome, replay, document of known guests' sign-ins at known apps that
@@ -79,7 +80,7 @@ class SigninReports:
             .where(*_within(since, until), c.outcome.in_(list(outcomes)), c.user_id.is_not(None), c.app_id.is_not(None))
             .order_by(c.at)
         )
-        yield from self._c.execution_options(yield_per=2000).execute(statement)
+        yield from self._c.stream(statement, 2000)
 
     def last_allowed(self, since: datetime, until: datetime) -> Mapping[tuple[str, str], datetime]:
         """(user id, app id) → when they were last let in."""

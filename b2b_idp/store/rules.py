@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
 from b2b_idp.groups.index import RuleIndex
 from b2b_idp.groups.person import Person
 from b2b_idp.groups.rule import Rule, parse_rule
 from b2b_idp.logs import log
 from b2b_idp.model.problem import Problem
+from b2b_idp.store.connection import Connection
+from b2b_idp.store.followed import RULED
+from b2b_idp.store.statements import Prepared
 from b2b_idp.store.tables import membership_rules, tenant
 
 _FEW = 100
@@ -74,6 +77,8 @@ class RuleCache:
         kept = self._kept
         if kept is not None and kept.version == version:
             return kept
+        if kept is not None and kept.version > version:
+            connection.is_behind()
         if not keep:
             return _load(connection, version, kept)
         with self._lock:
@@ -86,8 +91,10 @@ class RuleCache:
             return found
 
 
-_VERSION = select(tenant.c.rules_version)
-_TEXTS = select(membership_rules.c.group_id, membership_rules.c.text).where(membership_rules.c.processing.is_(True))
+_VERSION = Prepared(select(tenant.c.rules_version), RULED)
+_TEXTS = Prepared(
+    select(membership_rules.c.group_id, membership_rules.c.text).where(membership_rules.c.processing.is_(True)), RULED
+)
 
 
 def _load(c: Connection, version: int, kept: Rules | None) -> Rules:

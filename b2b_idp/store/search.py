@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, String, and_, false, func, not_, or_, select
+from sqlalchemy import Select, String, and_, false, func, not_, or_, select
 from sqlalchemy import column as column_
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -42,6 +42,7 @@ from b2b_idp.store.columns import (
     key_value,
     of_key,
 )
+from b2b_idp.store.connection import Connection
 from b2b_idp.store.functions import elements
 
 __all__ = ["Columns", "Flag", "Number", "One", "Page", "Text", "Texts", "Time", "Word", "listing", "where"]

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, select, update
 
+from b2b_idp.store.connection import Connection
+from b2b_idp.store.statements import Prepared, insert_into
 from b2b_idp.store.tables import sessions, signins
 
 
@@ -38,8 +40,8 @@ class SessionRow:
     ended_at: datetime | None = None
 
 
-_SIGNIN = select(signins).where(signins.c.id == bindparam("id"))
-_MOVE = (
+_SIGNIN = Prepared(select(signins).where(signins.c.id == bindparam("id")))
+_MOVE = Prepared(
     update(signins)
     .where(signins.c.id == bindparam("which"), signins.c.version == bindparam("seen"))
     .values(
@@ -48,7 +50,24 @@ _MOVE = (
         known=bindparam("to_known", type_=signins.c.known.type),
     )
 )
-_SESSION = select(sessions).where(sessions.c.id == bindparam("id"))
+_SESSION = Prepared(select(sessions).where(sessions.c.id == bindparam("id")))
+_ADD = insert_into(signins, SigninRow.__slots__)
+_ADD_SESSION = insert_into(sessions, SessionRow.__slots__)
+_UPDATE_SESSION = Prepared(
+    update(sessions)
+    .where(sessions.c.id == bindparam("which"))
+    .values(evidence=bindparam("to_evidence", type_=sessions.c.evidence.type), expires_at=bindparam("until"))
+)
+_END_SESSION = Prepared(
+    update(sessions)
+    .where(sessions.c.id == bindparam("which"), sessions.c.ended_at.is_(None))
+    .values(ended_at=bindparam("at"))
+)
+_END_SESSIONS_OF = Prepared(
+    update(sessions)
+    .where(sessions.c.user_id == bindparam("user"), sessions.c.ended_at.is_(None))
+    .values(ended_at=bindparam("at"))
+)
 
 
 class SigninsReader:
@@ -66,7 +85,7 @@ class SigninsReader:
 
 class SigninsWriter(SigninsReader):
     def add(self, row: SigninRow) -> None:
-        self._c.execute(insert(signins), {name: getattr(row, name) for name in SigninRow.__slots__})
+        self._c.execute(_ADD, {name: getattr(row, name) for name in SigninRow.__slots__})
 
     def move(self, id: str, seen: int, waiting: str, known: Mapping[str, Any]) -> bool:
         """Takes one step: one conditional UPDATE. False when somebody else took it (the row is not at `seen`)."""
@@ -76,18 +95,16 @@ class SigninsWriter(SigninsReader):
         return done.rowcount == 1
 
     def add_session(self, row: SessionRow) -> None:
-        self._c.execute(insert(sessions), {name: getattr(row, name) for name in SessionRow.__slots__})
+        self._c.execute(_ADD_SESSION, {name: getattr(row, name) for name in SessionRow.__slots__})
 
     def update_session(self, id: str, evidence: Mapping[str, Any], expires_at: datetime) -> None:
-        self._c.execute(update(sessions).where(sessions.c.id == id).values(evidence=evidence, expires_at=expires_at))
+        self._c.execute(_UPDATE_SESSION, {"which": id, "to_evidence": evidence, "until": expires_at})
 
     def end_session(self, id: str, at: datetime) -> None:
-        self._c.execute(update(sessions).where(sessions.c.id == id, sessions.c.ended_at.is_(None)).values(ended_at=at))
+        self._c.execute(_END_SESSION, {"which": id, "at": at})
 
     def end_sessions_of(self, user_id: str, at: datetime) -> None:
-        self._c.execute(
-            update(sessions).where(sessions.c.user_id == user_id, sessions.c.ended_at.is_(None)).values(ended_at=at)
-        )
+        self._c.execute(_END_SESSIONS_OF, {"user": user_id, "at": at})
 
     def end_other_sessions(self, user_id: str, kept: str, at: datetime) -> None:
         """Ends the user's sessions but the one that is kept."""

@@ -67,3 +67,7 @@ def unavailable(e: DBAPIError) -> str | None:
     if "no such table" in said:
         return "the database has no schema: run `b2b-idp migrate`"
     return f"database: {said}" if any(word in said for word in _NOT_OURS) else None
+
+
+def position(engine: Engine) -> None:
+    """There is one copy, which is always at its newest."""

@@ -7,13 +7,16 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, select, update
 
 from b2b_idp.model.directory import HomeIdentity, Invitation, User
 from b2b_idp.model.query import Listing
 from b2b_idp.store.changes import record
+from b2b_idp.store.connection import Connection
+from b2b_idp.store.followed import about, about_found
 from b2b_idp.store.listed import INVITATIONS, USERS
 from b2b_idp.store.search import Page, listing
+from b2b_idp.store.statements import Prepared, insert_into
 from b2b_idp.store.tables import invitations, users
 
 
@@ -50,24 +53,32 @@ def _invitation(row: Mapping[Any, Any]) -> Invitation:
 AT_ONCE = 500
 """How many ids one statement names."""
 _LIVE = users.c.deleted_at.is_(None)
-_BY_ID = select(users).where(users.c.id == bindparam("id"), _LIVE)
-_DELETED = select(users).where(users.c.id == bindparam("id"), users.c.deleted_at.is_not(None))
-_BY_UPN = select(users).where(users.c.upn_key == bindparam("upn"), _LIVE)
-_BY_IDENTITY = select(users).where(
-    users.c.issuer == bindparam("issuer"), users.c.subject == bindparam("subject"), _LIVE
+_BY_ID = Prepared(select(users).where(users.c.id == bindparam("id"), _LIVE), about("id"))
+_DELETED = Prepared(select(users).where(users.c.id == bindparam("id"), users.c.deleted_at.is_not(None)))
+_BY_UPN = Prepared(select(users).where(users.c.upn_key == bindparam("upn"), _LIVE), about_found())
+_BY_IDENTITY = Prepared(
+    select(users).where(users.c.issuer == bindparam("issuer"), users.c.subject == bindparam("subject"), _LIVE),
+    about_found(),
 )
-_BY_MAIL = select(users).where(users.c.mail_key == bindparam("mail"), _LIVE).order_by(users.c.created_at)
-_PAGE = select(users).where(users.c.id > bindparam("after"), _LIVE).order_by(users.c.id).limit(bindparam("most"))
-_UPN_TAKEN = select(users.c.id).where(users.c.upn_key == bindparam("upn"))
-_ADD = insert(users)
-_ADD_INVITATION = insert(invitations)
-_END_INVITATIONS = (
+_BY_MAIL = Prepared(select(users).where(users.c.mail_key == bindparam("mail"), _LIVE).order_by(users.c.created_at))
+_PAGE = Prepared(
+    select(users).where(users.c.id > bindparam("after"), _LIVE).order_by(users.c.id).limit(bindparam("most"))
+)
+_UPN_TAKEN = Prepared(select(users.c.id).where(users.c.upn_key == bindparam("upn")))
+_ADD = insert_into(users, [c.name for c in users.c])
+_ADD_INVITATION = insert_into(invitations, Invitation.__slots__)
+_SIGNED_IN = Prepared(update(users).where(users.c.id == bindparam("which")).values(last_signin_at=bindparam("at")))
+_COUNT = Prepared(select(func.count()).select_from(users).where(_LIVE))
+_SET_STATUS = Prepared(
+    update(invitations).where(invitations.c.id == bindparam("which")).values(status=bindparam("to_status"))
+)
+_END_INVITATIONS = Prepared(
     update(invitations)
     .where(invitations.c.user_id == bindparam("user"), invitations.c.revoked_at.is_(None))
     .values(revoked_at=bindparam("at"))
 )
-_INVITATION = select(invitations).where(invitations.c.id == bindparam("id"))
-_LATEST_INVITATION = (
+_INVITATION = Prepared(select(invitations).where(invitations.c.id == bindparam("id")))
+_LATEST_INVITATION = Prepared(
     select(invitations)
     .where(invitations.c.user_id == bindparam("user"))
     .order_by(invitations.c.created_at.desc(), invitations.c.id)
@@ -154,7 +165,8 @@ class UsersReader:
         return [_user(row) for row in found.rows], found
 
     def count(self) -> int:
-        return self._c.execute(select(func.count()).select_from(users).where(_LIVE)).scalar_one()
+        count: int = self._c.execute(_COUNT).scalar_one()
+        return count
 
     def invitation(self, id: str) -> Invitation | None:
         row = self._c.execute(_INVITATION, {"id": id}).mappings().first()
@@ -183,7 +195,7 @@ class UsersWriter(UsersReader):
 
     def signed_in(self, id: str, at: datetime) -> None:
         """Notes a sign-in; no change of the user that others want to hear of."""
-        self._c.execute(update(users).where(users.c.id == id).values(last_signin_at=at))
+        self._c.execute(_SIGNED_IN, {"which": id, "at": at})
 
     def bind(self, user: User, identity: HomeIdentity, tenant_id: str, proved_mail: str, at: datetime) -> User | None:
         """Binds a pending guest, or a member who never signed in, to a home identity, once: None when the user was
@@ -250,7 +262,7 @@ class UsersWriter(UsersReader):
         self._c.execute(update(invitations).where(invitations.c.id == invitation.id).values(**values))
 
     def set_invitation_status(self, id: str, status: str) -> None:
-        self._c.execute(update(invitations).where(invitations.c.id == id).values(status=status))
+        self._c.execute(_SET_STATUS, {"which": id, "to_status": status})
 
     def end_invitations(self, user_id: str, at: datetime) -> None:
         """Earlier links of this user open nothing any more."""

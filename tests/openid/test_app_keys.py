@@ -68,7 +68,7 @@ def test_the_private_key_lies_sealed_in_the_database(world):
     with world.store.read() as r:
         key = r.app_keys.of(world.crm.id)[0]
         plain = r.app_keys.private(key)
-        sealed = r._c.exec_driver_sql("select private from app_keys").scalar()
+        sealed = r._c._connection.exec_driver_sql("select private from app_keys").scalar()
     assert plain not in sealed and load_der_private_key(plain, None)
 
 

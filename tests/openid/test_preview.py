@@ -246,11 +246,11 @@ def test_it_is_audited_and_changes_nothing_else(world):
     world.app_only()
 
     def state(r):
-        rows = r._c.exec_driver_sql("select name from sqlite_master where type = 'table'").scalars().all()
+        rows = r._c._connection.exec_driver_sql("select name from sqlite_master where type = 'table'").scalars().all()
         # the tenant's row holds where the chain of the audit log ends
         skipped = {"audit_log", "tenant"}
         return {
-            t: r._c.exec_driver_sql(f'select * from "{t}"').all() for t in rows if t not in skipped
+            t: r._c._connection.exec_driver_sql(f'select * from "{t}"').all() for t in rows if t not in skipped
         }, r.configuration.version
 
     before = world.ask(state)

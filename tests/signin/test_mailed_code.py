@@ -11,7 +11,6 @@ from urllib.parse import urlencode
 
 import pytest
 from freezegun import freeze_time
-from sqlalchemy import Engine, event
 
 from b2b_idp.model.home import MAILED_TENANT_ID
 from b2b_idp.testing.guest import GuestDriver
@@ -233,16 +232,14 @@ def test_n_068_known_and_unknown_addresses_have_the_same_pages_to_the_end(b2b_id
 
 
 @contextmanager
-def statements():
+def statements(b2b_idp):
     """Every SQL statement that the block executes."""
     executed = []
-
-    def note(connection, cursor, statement, parameters, context, executemany):
-        executed.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
+    connection = b2b_idp.idp.store._database.engine.raw_connection()
+    connection.driver_connection.set_trace_callback(executed.append)
     yield executed
-    event.remove(Engine, "before_cursor_execute", note)
+    connection.driver_connection.set_trace_callback(None)
+    connection.close()
 
 
 def test_n_068_known_and_unknown_addresses_cost_the_same_number_of_statements(b2b_idp, crm):
@@ -253,7 +250,7 @@ def test_n_068_known_and_unknown_addresses_cost_the_same_number_of_statements(b2
     for email in (PAT, "new@gmail.example", "nobody@gmail.example"):
         walker = browser(b2b_idp)
         page = walker.get(authorize(b2b_idp, crm))
-        with statements() as executed:
+        with statements(b2b_idp) as executed:
             walker.submit(page, email=email)
         counts.add(len(executed))
     assert len(counts) == 1
@@ -346,8 +343,8 @@ def test_a_browser_that_signed_in_by_mail_is_no_browser_that_passed_a_challenge(
     pat = b2b_idp.invite(PAT)
     b2b_idp.sign_in(pat, crm)
     with b2b_idp.idp.store.read() as r:
-        row = r._c.exec_driver_sql("SELECT browser FROM known_browsers").all()
-        keys = {k for (k,) in r._c.exec_driver_sql("SELECT browser FROM signins").all()}
+        row = r._c._connection.exec_driver_sql("SELECT browser FROM known_browsers").all()
+        keys = {k for (k,) in r._c._connection.exec_driver_sql("SELECT browser FROM signins").all()}
     assert len(row) == 1 and row[0][0] not in keys
 
 

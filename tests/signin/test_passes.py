@@ -40,7 +40,7 @@ class Guest:
     def page(self):
         """The page for the pass of the sign-in that ended just now."""
         with self.kit.idp.store.read() as r:
-            [row] = r.signins._c.exec_driver_sql("SELECT id FROM signins ORDER BY created_at DESC LIMIT 1")
+            [row] = r.signins._c._connection.exec_driver_sql("SELECT id FROM signins ORDER BY created_at DESC LIMIT 1")
         return self.walker.get(f"{self.kit.issuer}/signin/{row[0]}")
 
     def registered(self):

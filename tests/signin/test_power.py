@@ -87,7 +87,7 @@ def test_a_recovery_code_gives_no_power(b2b_idp, ada):
     with later(1):
         b2b_idp.sign_in(ada.guest, ada.portal, amr=MFA, prompt="login")
         with b2b_idp.idp.store.read() as r:
-            [row] = r.signins._c.exec_driver_sql("SELECT id FROM signins ORDER BY created_at DESC LIMIT 1")
+            [row] = r.signins._c._connection.exec_driver_sql("SELECT id FROM signins ORDER BY created_at DESC LIMIT 1")
         walker = ada.guest.driver._walker
         page = walker.get(f"{b2b_idp.issuer}/signin/{row[0]}")
         assert page.name == "challenge-totp"

@@ -31,7 +31,11 @@ class Signed:
     def columns(self):
         """The log's columns of the newest entry."""
         with self.kit.idp.store.read() as r:
-            row = r._c.exec_driver_sql("SELECT * FROM signin_log ORDER BY at DESC, id DESC LIMIT 1").mappings().one()
+            row = (
+                r._c._connection.exec_driver_sql("SELECT * FROM signin_log ORDER BY at DESC, id DESC LIMIT 1")
+                .mappings()
+                .one()
+            )
         return dict(row)
 
 
@@ -207,7 +211,7 @@ def test_what_the_home_signed_is_sealed_wherever_it_is(trusted):
     entry = trusted.sign_in(amr=["pwd", "mfa"])
     with trusted.kit.idp.store.read() as r:
         (kept,) = json.loads(r.logs.evidence(entry["id"]))
-        tables = [t for (t,) in r._c.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        everything = "".join(repr(list(r._c.exec_driver_sql(f"SELECT * FROM {t}"))) for t in tables)
+        tables = [t for (t,) in r._c._connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        everything = "".join(repr(list(r._c._connection.exec_driver_sql(f"SELECT * FROM {t}"))) for t in tables)
     assert kept["idToken"].split(".")[2] not in everything
     assert kept["idToken"].split(".")[2] not in json.dumps(entry)

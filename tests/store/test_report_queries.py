@@ -54,7 +54,7 @@ def test_a_report_reads_an_index_of_time_and_no_more_than_its_period(store, ask)
         plan = " ".join(
             row[3]
             for statement, parameters in [s for s in said if "signin_log" in s[0]]
-            for row in r.reports._c.exec_driver_sql("EXPLAIN QUERY PLAN " + statement, parameters)
+            for row in r.reports._c._connection.exec_driver_sql("EXPLAIN QUERY PLAN " + statement, parameters)
         )
     assert "ix_signin_log_at (at>" in plan or "ix_signin_log_home_tenant_id_at (home_tenant_id=?)" in plan
     assert "SCAN signin_log" not in plan
@@ -89,5 +89,5 @@ def test_evidence_is_sealed_to_its_entry(store):
     with store.read() as r:
         assert r.logs.evidence("1") == b"signed"
         assert r.logs.evidence("2") is None
-        raw = r.reports._c.exec_driver_sql("SELECT evidence FROM signin_log").scalar_one()
+        raw = r.reports._c._connection.exec_driver_sql("SELECT evidence FROM signin_log").scalar_one()
     assert b"signed" not in raw

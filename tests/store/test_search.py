@@ -368,8 +368,8 @@ def test_the_directory_is_asked_as_graph_is(directory, text, found):
 @pytest.mark.parametrize("url", ["memory"], indirect=True)
 def test_an_index_serves(directory, text, index):
     statement = select(users.c.id).where(where(parse_filter(text), USERS))
-    compiled = statement.compile(directory, compile_kwargs={"literal_binds": True})
-    plan = directory.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}").scalars("detail").all()
+    compiled = statement.compile(directory._connection, compile_kwargs={"literal_binds": True})
+    plan = directory._connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}").scalars("detail").all()
     assert any(index in step for step in plan), plan
 
 

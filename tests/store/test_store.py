@@ -167,7 +167,7 @@ def test_a_homes_secret_is_sealed_at_rest_and_open_in_the_configuration(store):
     with store.read() as r:
         home = r.configuration.homes_by_domain["fabrikam.example"]
         assert home.client_secret == "s3cret"
-        raw = r._c.exec_driver_sql("select document, secret from homes").one()
+        raw = r._c._connection.exec_driver_sql("select document, secret from homes").one()
     assert b"s3cret" not in raw.secret and "s3cret" not in raw.document
 
 
@@ -189,10 +189,15 @@ def test_migrations_make_the_schema_of_the_tables_and_take_it_away_again(kind, r
     store.migrate()
     engine = store._database.engine
     with engine.connect() as c:
-        assert compare_metadata(MigrationContext.configure(c), metadata) == []
+        # the marks of replicas are PostgreSQL's own
+        ours = {"include_object": lambda found, name, *_: name != "touched"}
+        assert compare_metadata(MigrationContext.configure(c, opts=ours), metadata) == []
     downgrade(engine, "base")
     with engine.connect() as c:
         assert inspect(c).get_table_names() == ["alembic_version"]
+        if not sqlite:
+            left = c.exec_driver_sql("SELECT proname FROM pg_proc WHERE proname LIKE 'touch%%'").all()
+            assert left == []
 
 
 def test_the_newest_revision_is_the_one_that_the_code_expects():

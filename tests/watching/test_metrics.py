@@ -104,14 +104,6 @@ def test_a_histogram_is_what_was_observed() -> None:
     assert value(metrics, 'b2b_idp_request_seconds_sum{endpoint="/token",status="2xx"}') == 99.012
 
 
-def test_of_several_workers_the_replica_that_is_worst_off_is_told(tmp_path: Path) -> None:
-    a, b = Metrics(tmp_path), Metrics(tmp_path)
-    a.replica("replica-1", up=True, lag=0.5)
-    b.replica("replica-1", up=False, lag=30.0)
-    assert value(a, 'b2b_idp_replica_lag_seconds{replica="replica-1"}') == 30
-    assert value(a, 'b2b_idp_replica_up{replica="replica-1"}') == 0
-
-
 def test_n_156_homes_without_end_are_told_apart_up_to_a_bound() -> None:
     metrics = Metrics()
     for n in range(HOMES + 50):

@@ -49,9 +49,8 @@ def told() -> dict[str, set[str]]:
     metrics.request("/token", 200, 0.01)
     metrics.transaction("read", 0.001)
     metrics.connections(1)
-    metrics.reads("replica")
-    metrics.replica_fallback("behind")
-    metrics.replica("replica-1", up=True, lag=0.1)
+    metrics.reads(primary=1, replica=1)
+    metrics.replica_fallback("stale")
     now = [Gauge(f.name, 1.0, f.labels) for f in FAMILIES if f.kind == "gauge"]
     samples: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(metrics.text(now).decode()):

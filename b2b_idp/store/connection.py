@@ -1,0 +1,97 @@
+"""What readers and writers speak to: prepared statements on the driver's cursor, all others through SQLAlchemy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import cached_property
+from typing import Any, NoReturn, TypeVarTuple, overload
+
+import sqlalchemy
+from sqlalchemy import CursorResult, Dialect, Executable
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.selectable import TypedReturnsRows
+
+from b2b_idp.model.problem import Code, Problem
+from b2b_idp.store.statements import Form, Parameters, Prepared, Rows
+
+_Columns = TypeVarTuple("_Columns")
+_Given = Parameters | Sequence[Parameters] | None
+
+
+class Connection:
+    """One transaction's connection. Raises as SQLAlchemy does, and Problem(BAD_REQUEST) for a text that no database
+    can keep."""
+
+    def __init__(self, connection: sqlalchemy.Connection) -> None:
+        self._connection = connection
+        self.dialect: Dialect = connection.dialect
+        self.asked = 0
+        """How many readings this database was asked for."""
+        self.asked_replica = 0
+        """How many a replica was asked for in its place."""
+
+    @overload
+    def execute(self, statement: Prepared, parameters: _Given = None) -> Rows[Any]: ...
+
+    @overload
+    def execute(self, statement: TypedReturnsRows[*_Columns], parameters: _Given = None) -> CursorResult[*_Columns]: ...
+
+    @overload
+    def execute(self, statement: Executable, parameters: _Given = None) -> CursorResult[*tuple[Any, ...]]: ...
+
+    def execute(self, statement: Any, parameters: _Given = None) -> Any:
+        """Runs one statement; with a list of parameters, once for each."""
+        self.asked += statement.is_select
+        if isinstance(statement, Prepared):
+            return self._run(statement.form(self.dialect), {} if parameters is None else parameters)
+        return self._connection.execute(statement, parameters)
+
+    def stream(self, statement: Executable, at_once: int) -> Iterator[Any]:
+        """The rows of a SELECT without holding them all: `at_once` at a time."""
+        yield from self._connection.execute(statement, execution_options={"yield_per": at_once})
+
+    def is_behind(self) -> None:
+        """Told by a reader that has seen a later state before: worth nothing more where it was to be proved."""
+
+    def begin_nested(self) -> AbstractContextManager[Any]:
+        """A part of the transaction that an exception undoes alone."""
+        return self._connection.begin_nested()
+
+    @cached_property
+    def _cursor(self) -> Any:
+        return self._connection.connection.cursor()
+
+    def _run(self, form: Form, parameters: Parameters | Sequence[Parameters]) -> Rows[Any]:
+        cursor = self._cursor
+        given: Any
+        if isinstance(parameters, Mapping):
+            run, given = cursor.execute, form.parameters(parameters)
+        else:
+            run, given = cursor.executemany, [form.parameters(each) for each in parameters]
+        try:
+            run(form.sql, given)
+            found = cursor.fetchall() if cursor.description else []
+        except Exception as e:
+            self._failed(form, e)
+        return Rows(form.rows(found), cursor.rowcount)
+
+    def _failed(self, form: Form, e: Exception) -> NoReturn:
+        """Raises the driver's error as SQLAlchemy would, without the parameters, which no log may have."""
+        refuse_what_is_no_text(e)
+        errors: Any = self.dialect.loaded_dbapi.Error
+        if not isinstance(e, errors):
+            raise e
+        raw = self._connection.connection.dbapi_connection
+        gone = self.dialect.is_disconnect(e, raw, self._cursor)
+        if gone:
+            self._connection.invalidate(e)
+        raise DBAPIError.instance(
+            form.sql, None, e, errors, hide_parameters=True, connection_invalidated=gone, dialect=self.dialect
+        ) from e
+
+
+def refuse_what_is_no_text(cause: BaseException | None) -> None:
+    """What somebody is looked up by may hold what no database can keep: PostgreSQL no NUL, none a lone surrogate."""
+    if isinstance(cause, UnicodeEncodeError) or "NUL (0x00)" in str(cause):
+        raise Problem(Code.BAD_REQUEST, "A text holds a character that cannot be kept.") from None
