@@ -54,8 +54,10 @@ FAMILIES: Sequence[Family] = (
     ),
     Family("b2b_idp_request_seconds", "histogram", "Requests answered.", ("endpoint", "status"), buckets=_REQUEST),
     Family("b2b_idp_transaction_seconds", "histogram", "Database transactions.", ("kind",), buckets=_TRANSACTION),
-    Family("b2b_idp_transaction_conflicts", "counter", "Transactions that another one undid; they are run again."),
-    Family("b2b_idp_transactions_given_up", "counter", "Transactions that conflicts undid to the last attempt."),
+    Family(
+        "b2b_idp_transactions_undone", "counter", "Transactions undone by another or a lost connection.", ("reason",)
+    ),
+    Family("b2b_idp_transactions_given_up", "counter", "Transactions undone to the last attempt."),
     Family("b2b_idp_database_connections", "gauge", "Connections of the pool in use."),
     Family("b2b_idp_reads", "counter", "Statements answered by the primary or a replica.", ("from",)),
     Family(
@@ -117,9 +119,9 @@ class Metrics:
         """A transaction ended, waiting for its connection counted."""
         self._observe(("b2b_idp_transaction_seconds", kind), _TRANSACTION, seconds)
 
-    def conflict(self, given_up: bool) -> None:
-        """Another transaction undid one; `given_up`: it was the last attempt."""
-        self._cells.add(("b2b_idp_transaction_conflicts",), 1, 0, 1.0)
+    def undone(self, reason: Literal["conflict", "lost"], given_up: bool) -> None:
+        """Another transaction undid one, or its connection was lost; `given_up`: it was the last attempt."""
+        self._cells.add(("b2b_idp_transactions_undone", reason), 1, 0, 1.0)
         if given_up:
             self._cells.add(("b2b_idp_transactions_given_up",), 1, 0, 1.0)
 

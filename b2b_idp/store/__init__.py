@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -25,9 +25,10 @@ from b2b_idp.store.configuration import (
 )
 from b2b_idp.store.connection import Connection
 from b2b_idp.store.directory import DirectoryReader, DirectoryWriter
-from b2b_idp.store.engine import Conflict, Database, ping, unavailable
+from b2b_idp.store.engine import Conflict, Database, Lost, ping, unavailable
 from b2b_idp.store.factors import FactorsReader, FactorsWriter
 from b2b_idp.store.grants import GrantsReader, GrantsWriter
+from b2b_idp.store.leading import Leadership
 from b2b_idp.store.logs import LogsReader, LogsWriter
 from b2b_idp.store.memberships import MembershipsReader, MembershipsWriter
 from b2b_idp.store.migrate import HEAD, create_all, migrate, revision
@@ -240,12 +241,22 @@ class Store:
         self._cache = ConfigurationCache(sealer)
         self._rule_cache = RuleCache()
         self._replicas = Replicas(self._database.engine, replicas, max_staleness) if replicas else None
+        self._leadership = Leadership(self._database.leader_lock())
         if self._database.in_memory:
             create_all(self._database.engine)
 
     @contextmanager
     def read(self) -> Iterator[Reader]:
         """One consistent reading of the primary."""
+        try:
+            with self._reading() as r:
+                yield r
+        except Lost as lost:
+            self._metrics.undone("lost", given_up=True)
+            raise unavailable(_why(lost)) from lost
+
+    @contextmanager
+    def _reading(self) -> Iterator[Reader]:
         with self._database.transaction(write=False) as connection:
             yield self._reader(connection)
         self._metrics.reads(connection.asked, 0)
@@ -259,8 +270,9 @@ class Store:
                 return self._proved(step, replica)
             except Stale:
                 self._metrics.replica_fallback("stale")
-        with self.read() as r:
-            return step(r)
+            except Lost:
+                self._metrics.undone("lost", given_up=False)
+        return self._at_primary(step)
 
     def lately(self, step: Callable[[Reader], T], at_least: Position | None = None) -> T:
         """What `step` gives from one consistent reading, `max_staleness` old at most and not older than `at_least`.
@@ -280,8 +292,17 @@ class Store:
             else:
                 self._metrics.reads(0, connection.asked)
                 return made
-        with self.read() as r:
-            return step(r)
+        return self._at_primary(step)
+
+    def _at_primary(self, step: Callable[[Reader], T]) -> T:
+        """Once more where the connection is lost: on another it may succeed."""
+        try:
+            with self._reading() as r:
+                return step(r)
+        except Lost:
+            self._metrics.undone("lost", given_up=False)
+            with self.read() as r:
+                return step(r)
 
     def _proved(self, step: Callable[[Reader], T], replica: Replica) -> T:
         with self._database.transaction(write=False, replica=replica) as connection:
@@ -301,8 +322,8 @@ class Store:
                 w = Writer(connection, self._sealer, self._cache, self._rule_cache)
                 yield w
         except Conflict as conflict:
-            self._metrics.conflict(given_up=True)
-            raise unavailable("another transaction was in the way") from conflict
+            self._metrics.undone(_kind(conflict), given_up=True)
+            raise unavailable(_why(conflict)) from conflict
         for do in w.afterwards:
             do()
 
@@ -315,15 +336,15 @@ class Store:
                 return self._once(step, replica=replica)
             except Stale:
                 self._metrics.replica_fallback("stale")
-            except Conflict:
-                self._metrics.conflict(given_up=False)
+            except Conflict as conflict:
+                self._metrics.undone(_kind(conflict), given_up=False)
         for attempt in range(ATTEMPTS):
             try:
                 return self._once(step, again=attempt > 0)
             except Conflict as conflict:
-                self._metrics.conflict(given_up=attempt == ATTEMPTS - 1)
+                self._metrics.undone(_kind(conflict), given_up=attempt == ATTEMPTS - 1)
                 if attempt == ATTEMPTS - 1:
-                    raise unavailable("transactions kept being in one another's way") from conflict
+                    raise unavailable(_why(conflict)) from conflict
                 # not a secret: only that two of them do not wait equally long
                 time.sleep(random.uniform(0, _FIRST_PAUSE * 2**attempt))  # noqa: S311
         raise AssertionError("a last attempt returns or raises")
@@ -359,8 +380,7 @@ class Store:
 
     def ping(self) -> None:
         """Raises Problem(UNAVAILABLE) unless the database answers and has the schema."""
-        with self._database.transaction(write=False) as connection:
-            ping(connection)
+        self._at_primary(lambda r: ping(r._c))
 
     def migrate(self) -> str:
         """Brings the schema to the newest revision, whose name it returns."""
@@ -370,7 +390,15 @@ class Store:
     def schema_is_current(self) -> bool:
         return revision(self._database.engine) == HEAD
 
+    # --- one among many ----------------------------------------------------------------------------------------------
+
+    def leads(self) -> bool:
+        """Whether this process is the one that does the work in the background now. It is, once it is asked, until it
+        dies or is `close`d, or the database takes its lock away."""
+        return self._leadership.held()
+
     def close(self) -> None:
+        self._leadership.resign()
         if self._replicas is not None:
             self._replicas.close()
         self._database.close()
@@ -378,3 +406,11 @@ class Store:
 
 _ONE_COPY = Position("one", 0, 0)
 """Where a database without copies always is."""
+
+
+def _kind(conflict: Conflict) -> Literal["lost", "conflict"]:
+    return "lost" if isinstance(conflict, Lost) else "conflict"
+
+
+def _why(conflict: Conflict) -> str:
+    return "the connection was lost" if isinstance(conflict, Lost) else "another transaction was in the way"

@@ -8,7 +8,6 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from b2b_idp.logs import traceback_of
-from b2b_idp.metrics import Metrics
 from b2b_idp.store.engine import Database
 
 TOKEN = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2VjcmV0"
@@ -40,7 +39,7 @@ def test_the_log_of_a_host_that_shows_local_variables_holds_none(b2b_idp):
 
 
 def test_an_error_of_the_database_does_not_say_its_parameters():
-    database = Database("sqlite://", Metrics())
+    database = Database("sqlite://")
     with pytest.raises(DBAPIError) as caught, database.transaction(write=True) as c:
         c.execute(text("INSERT INTO nowhere VALUES (:token, 1, 2"), {"token": TOKEN})
     assert TOKEN not in traceback_of(caught.value)

@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import bindparam, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, MultipleResultsFound, NoResultFound
 
-from b2b_idp.metrics import Metrics
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store.engine import Conflict, Database
 from b2b_idp.store.functions import among
@@ -92,7 +91,7 @@ def test_what_is_no_text_is_refused(database):
 
 
 def test_a_database_without_schema_is_unavailable(tmp_path):
-    database = Database(f"sqlite:///{tmp_path / 'empty.sqlite3'}", Metrics())
+    database = Database(f"sqlite:///{tmp_path / 'empty.sqlite3'}")
     with pytest.raises(Problem) as caught, database.transaction(write=False) as c:
         c.execute(OF_KIND, {"kind": "k"})
     assert caught.value.code is Code.UNAVAILABLE

@@ -124,4 +124,4 @@ def test_a_process_that_holds_all_it_may_counts_on_what_it_knows() -> None:
 def test_how_things_stand_is_told_beside() -> None:
     text = Metrics().text([Gauge("b2b_idp_signing_key_age_seconds", 12.0, ("ES256",))]).decode()
     assert 'b2b_idp_signing_key_age_seconds{alg="ES256"} 12.0' in text
-    assert "b2b_idp_transaction_conflicts_total 0.0" in text
+    assert "b2b_idp_transactions_given_up_total 0.0" in text

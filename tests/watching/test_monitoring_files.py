@@ -49,6 +49,7 @@ def told() -> dict[str, set[str]]:
     metrics.request("/token", 200, 0.01)
     metrics.transaction("read", 0.001)
     metrics.connections(1)
+    metrics.undone("conflict", given_up=True)
     metrics.reads(primary=1, replica=1)
     metrics.replica_fallback("stale")
     now = [Gauge(f.name, 1.0, f.labels) for f in FAMILIES if f.kind == "gauge"]
