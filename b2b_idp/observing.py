@@ -13,6 +13,8 @@ from b2b_idp.logs import carry, correlation, detail, drop
 from b2b_idp.metrics import Metrics
 from b2b_idp.model.moment import Moment
 
+_BEGAN, _SPAN = "b2b_idp.began", "b2b_idp.span"
+
 
 class Observer:
     """Hooks of a blueprint: `begin` before a request and `end` after it."""
@@ -22,31 +24,36 @@ class Observer:
 
     def begin(self, moment: Moment) -> None:
         """The request's lines carry an id of its own from now on, until a sign-in says its, and the caller's id."""
-        g.b2b_idp_began = time.perf_counter()
+        # every attribute of `request` is looked up in this thread's context: asked for once
+        environ = request.environ
+        environ[_BEGAN] = time.perf_counter()
         g.b2b_idp_request_id = id = moment.new_id()
         carry(correlation_id=id)
-        if "client-request-id" in request.headers:
+        if "HTTP_CLIENT_REQUEST_ID" in environ:
             carry(client_request_id=client_request_id())
-        endpoint = self._endpoint()
-        span = tracing.server_span(
-            f"{_known(request.method)} {endpoint}",
-            {"http.request.method": _known(request.method), "http.route": endpoint},
-            request.headers.get("traceparent", ""),
-        )
-        if span is not None:
-            g.b2b_idp_span = span.__enter__()
+        if tracing.on():
+            method, endpoint = _known(environ["REQUEST_METHOD"]), self._endpoint()
+            about = {"http.request.method": method, "http.route": endpoint}
+            span = tracing.server_span(f"{method} {endpoint}", about, environ.get("HTTP_TRACEPARENT", ""))
+            environ[_SPAN] = span.__enter__() if span is not None else None
 
     def end(self, response: Response) -> Response:
         """Counts the request, and says of it what may be said."""
-        began: float | None = g.pop("b2b_idp_began", None)
+        environ = request.environ
+        began: float | None = environ.pop(_BEGAN, None)
         if began is None:
             # the host answered in our stead
             return response
-        seconds = time.perf_counter() - began
-        endpoint, status = self._endpoint(), response.status_code
+        seconds, endpoint, status = time.perf_counter() - began, self._endpoint(), response.status_code
         self._metrics.request(endpoint, status, seconds)
-        detail("request", endpoint=endpoint, method=_known(request.method), status=status, seconds=round(seconds, 6))
-        span: tracing.Span | None = g.pop("b2b_idp_span", None)
+        detail(
+            "request",
+            endpoint=endpoint,
+            method=_known(environ["REQUEST_METHOD"]),
+            status=status,
+            seconds=round(seconds, 6),
+        )
+        span: tracing.Span | None = environ.pop(_SPAN, None)
         if span is not None:
             span.set({"http.response.status_code": status, "b2b_idp.correlation_id": correlation()})
             if status >= 500:

@@ -40,6 +40,11 @@ def stop() -> None:
     _tracer = None
 
 
+def on() -> bool:
+    """Whether spans are made."""
+    return _tracer is not None
+
+
 class Span:
     """One span, the current one from `enter` to `exit`. What goes wrong in it is told by its code alone: the texts of
     exceptions may name people."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import sqlalchemy
 from sqlalchemy import Engine, ExceptionContext, event, text
@@ -22,7 +21,7 @@ from b2b_idp.store.connection import Connection, refuse_what_is_no_text
 from b2b_idp.store.leading import Alone, Lock
 from b2b_idp.store.replicas import Replica
 from b2b_idp.store.routing import Routed, Stale
-from b2b_idp.tracing import span
+from b2b_idp.store.watched import Watched
 
 
 class Conflict(Exception):
@@ -96,7 +95,8 @@ class Database:
         run `again` take turns, so that many of them do not keep losing against one another. With a `replica`, which is
         asked what it may be, it raises Stale unless all that was said there is proved, whatever came of it."""
         mark = None
-        with self._one_at_a_time or nullcontext(), self._watched("write" if write else "read"):
+        watched = Watched(self._metrics, "write" if write else "read", self._scheme)
+        with self._one_at_a_time or nullcontext(), watched:
             try:
                 with (
                     (self._writer if write else self._engine).connect() as connection,
@@ -132,17 +132,6 @@ class Database:
         if kept is None:
             raise unavailable("the connection was lost over a COMMIT, and whether it was kept cannot be found out")
         return kept
-
-    @contextmanager
-    def _watched(self, kind: Literal["read", "write"]) -> Iterator[None]:
-        self._metrics.connections(1)
-        began = time.perf_counter()
-        try:
-            with span("transaction", {"db.operation.name": kind, "db.system.name": self._scheme}):
-                yield
-        finally:
-            self._metrics.transaction(kind, time.perf_counter() - began)
-            self._metrics.connections(-1)
 
     @contextmanager
     def _proved(self, connection: sqlalchemy.Connection, replica: Replica) -> Iterator[Connection]:
