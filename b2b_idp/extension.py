@@ -97,6 +97,7 @@ class B2BIdp:
         path = urlsplit(self.settings.issuer).path
         self.url_prefix = path if url_prefix is None else url_prefix.rstrip("/")
         self._given_keys = keys
+        self._last_name = ""
         self._cookie = Cookies(self.settings, lambda: self.vault, self.request_moment)
         if app is not None:
             self.init_app(app)
@@ -197,8 +198,13 @@ class B2BIdp:
         return OutboxRunner(self.store, self.settings.mail_url, self._mail_from(), self.moment)
 
     def _tenant_name(self) -> str:
-        with self.store.read() as r:
-            return r.configuration.tenant.name
+        """As it is, or was when the database answered last: the page that says that it does not has a name on it."""
+        try:
+            with self.store.read() as r:
+                self._last_name = r.configuration.tenant.name
+        except Problem:
+            log.debug("the tenant's name cannot be read")
+        return self._last_name
 
     def _mail_from(self) -> str:
         if self.settings.mail_from:
@@ -271,6 +277,7 @@ class B2BIdp:
         before = self.moment().at - KEPT_AFTERWARDS
         w.signins.sweep(before)
         w.grants.sweep(before)
+        w.pushed.sweep(before)
         w.directory.sweep_answers(before)
         w.notices.sweep(before)
 

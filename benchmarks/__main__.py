@@ -17,7 +17,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contenders import ALL
+from benchmarks.contenders import ALL, Contender
 from benchmarks.home import node_version
 from benchmarks.manual import write
 from benchmarks.parts import crowd, growth, replica, servers, speed
@@ -32,12 +32,14 @@ PARTS: dict[str, Callable[[World], dict[str, Any]]] = {
     "replica": replica.run,
 }
 WITH_PEERS = ("speed", "crowd")
+QUICKLY = [kind.client_id() for kind in ALL if kind.warm_up <= STANDARD.seconds]
+"""Contenders that are warm soon."""
 
 
-def measured(plan: Plan, parts: Sequence[str], wanted: Sequence[str]) -> dict[str, Any]:
+def measured(plan: Plan, parts: Sequence[str], wanted: Sequence[type[Contender]]) -> dict[str, Any]:
     """The report of these parts."""
     report: dict[str, Any] = {"machine": machine(), "plan": asdict(plan)}
-    with World(plan, [kind for kind in ALL if kind.name in wanted]) as world:
+    with World(plan, wanted) as world:
         for part in parts:
             began = time.perf_counter()
             if part not in WITH_PEERS:
@@ -62,14 +64,16 @@ def machine() -> dict[str, Any]:
 
 
 def main() -> None:
-    names = [kind.name for kind in ALL]
+    names = {kind.client_id(): kind for kind in ALL}
     parser = argparse.ArgumentParser(prog="make bench", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="one short round of each; smaller directories")
+    parser.add_argument(
+        "--quick", action="store_true", help="one short round of each, smaller directories, no Keycloak"
+    )
     parser.add_argument(
         "--only", action="append", choices=PARTS, metavar="PART", help=f"{', '.join(PARTS)}; again for more"
     )
     parser.add_argument(
-        "--with", action="append", choices=names, metavar="NAME", help=f"{'; '.join(names)}; again for more"
+        "--with", action="append", choices=names, metavar="NAME", help=f"{', '.join(names)}; again for more"
     )
     parser.add_argument("--seconds", type=float, help="of each round")
     parser.add_argument("--write", action="store_true", help="write what was measured into docs/performance.*")
@@ -77,7 +81,8 @@ def main() -> None:
     asked = parser.parse_args()
     plan = QUICK if asked.quick else STANDARD
     plan = replace(plan, seconds=asked.seconds or plan.seconds)
-    report = measured(plan, asked.only or list(PARTS), getattr(asked, "with") or names)
+    wanted = [names[name] for name in getattr(asked, "with") or (QUICKLY if asked.quick else names)]
+    report = measured(plan, asked.only or list(PARTS), wanted)
     print("\n\n".join(table.text() for table in tables(report)), *closing(report), sep="\n\n")
     if asked.json:
         asked.json.write_text(json.dumps(report, indent=1) + "\n")

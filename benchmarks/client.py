@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import itertools
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -63,7 +64,7 @@ class Client:
         headers = {"Authorization": self._authorization, "Content-Type": "application/x-www-form-urlencoded"}
         answer = self._send("POST", self.token_url, headers, urlencode(form).encode())
         if answer.status != 200:
-            raise WrongAnswer(f"{form['grant_type']}: {answer.status} {answer.body[:300]!r}")
+            raise WrongAnswer(_told(form["grant_type"], answer))
         tokens: dict[str, Any] = answer.json()
         return tokens
 
@@ -76,7 +77,7 @@ class Client:
             answer = self._browse(url)
             location = answer.header("location")
             if answer.status not in (302, 303) or location is None:
-                raise WrongAnswer(f"{url}: {answer.status} {answer.body[:300]!r}")
+                raise WrongAnswer(_told(url, answer))
             url = urljoin(url, location)
             if url.startswith(self.redirect_uri):
                 return self._finish(url, verifier)
@@ -107,7 +108,7 @@ class Client:
         """The tokens for a callback URL."""
         code = parse_qs(urlsplit(callback).query).get("code")
         if not code:
-            raise WrongAnswer(f"no code in {callback}")
+            raise WrongAnswer(f"no code, but {', '.join(parse_qs(urlsplit(callback).query).get('error', []))}")
         tokens = self.token(
             grant_type="authorization_code", code=code[0], redirect_uri=self.redirect_uri, code_verifier=verifier
         )
@@ -137,7 +138,7 @@ class Client:
     def _json(self, url: str) -> Any:
         answer = self._send("GET", url, {})
         if answer.status != 200:
-            raise WrongAnswer(f"{url}: {answer.status}")
+            raise WrongAnswer(_told(url, answer))
         return answer.json()
 
     def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
@@ -146,3 +147,9 @@ class Client:
             self._next[parts.netloc] = itertools.cycle([Connection(parts.netloc, parts.netloc)])
         connection = next(self._next[parts.netloc])
         return connection.request(method, f"{parts.path}?{parts.query}" if parts.query else parts.path, headers, body)
+
+
+def _told(asked: str, answer: Answer) -> str:
+    """What was asked and what a person would read of the answer, without what differs each time."""
+    text = re.sub(r"(?s)<style.*?</style>|<[^>]+>|\s+", " ", answer.body.decode(errors="replace"))
+    return f"{asked.partition('?')[0]}: {answer.status} {' '.join(text.split())[:120]}"

@@ -77,7 +77,7 @@ def measure(cpu_seconds: Callable[[], float], operations: Sequence[Operation], s
             except NobodyLeft:
                 return
             except Exception as error:
-                errors[f"{type(error).__name__}: {error}"[:500]] += 1
+                errors[f"{type(error).__name__}: {error}"] += 1
             else:
                 taken.append(time.perf_counter() - began)
 

@@ -108,13 +108,13 @@ class Server:
                 continue  # ended just now: its parent has it
         return ticks / TICKS
 
-    def memory_mb(self) -> float:
-        """Proportional set size of the tree: pages shared between its processes count once."""
-        kilobytes = 0
+    def memory_mb(self) -> list[float]:
+        """Proportional set size of each process of the tree: pages that several of them share count once in the sum."""
+        found = []
         for pid in self.tree():
             lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-            kilobytes += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-        return kilobytes / 1024
+            found.append(next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024)
+        return found
 
     def stop(self) -> None:
         """Ends the whole tree."""

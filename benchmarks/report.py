@@ -24,7 +24,8 @@ class Table:
     notes: Sequence[str] = ()
 
     def markdown(self) -> str:
-        lines = [f"| {' | '.join(row)} |" for row in (self.head, ["---"] * len(self.head), *self.rows)]
+        line = ["---", *["---:"] * (len(self.head) - 1)]
+        lines = [f"| {' | '.join(row)} |" for row in (self.head, line, *self.rows)]
         return "\n".join([f"**{self.title}**", "", *lines, *(f"\n{note}" for note in self.notes)])
 
     def text(self) -> str:
@@ -43,7 +44,8 @@ class Table:
 def tables(report: Found) -> list[Table]:
     """All that a report holds."""
     made = {"speed": _speed, "crowd": _crowd, "growth": _growth, "servers": _servers, "replica": _replica}
-    return [table for part, make in made.items() if part in report for table in make(report[part], report)]
+    there = [(make, report[part]) for part, make in made.items() if part in report and "cannot" not in report[part]]
+    return [table for make, found in there for table in make(found)]
 
 
 def closing(report: Found) -> list[str]:
@@ -51,14 +53,15 @@ def closing(report: Found) -> list[str]:
     machine, plan = report["machine"], report["plan"]
     lines = [
         f"{machine['cores']} cores ({machine['processor']}), Python {machine['python']}, node {machine['node']}; "
-        f"medians of {plan['rounds']} rounds of {plan['seconds']} s; load before: {machine['load']:.1f}."
+        f"medians of {plan['rounds']} × {plan['seconds']} s; load before: {machine['load']:.1f}."
     ]
     if machine["load"] > 0.5:
         lines.append("The machine was busy with other things: take the ratios, not the numbers.")
-    return lines + [f"Not measured: {name}: {why}" for name, why in report["missing"].items()]
+    cannot = {part: found["cannot"] for part, found in report.items() if "cannot" in found}
+    return lines + [f"Not measured: {what}: {why}." for what, why in (report["missing"] | cannot).items()]
 
 
-def _speed(speed: Found, report: Found) -> list[Table]:
+def _speed(speed: Found) -> list[Table]:
     here = [kind.name for kind in ALL if any(kind.name in by_name for by_name in speed.values())]
     cost = Table(
         "CPU milliseconds an operation, database counted",
@@ -78,7 +81,7 @@ def _speed(speed: Found, report: Found) -> list[Table]:
     ours = [name for name in OURSELVES if name in here]
     ratio = [
         Table(
-            f"{name}: so many times the operations a second of",
+            f"{name}: so many times the operations a second of (in brackets: of a second of CPU)",
             ["work", "the best peer", *peers],
             [[work, *_ratios(by_name, name, peers)] for work, by_name in speed.items()],
         )
@@ -89,12 +92,12 @@ def _speed(speed: Found, report: Found) -> list[Table]:
 
 
 def _speed_notes(speed: Found) -> list[str]:
-    notes = []
+    wrong: dict[str, list[str]] = {}
     for work, by_name in speed.items():
         for name, found in by_name.items():
             if errors := sum(found.get("errors", {}).values()):
-                notes.append(f"{name} answered {errors} of its operations ({work}) wrongly; they are not counted.")
-    return notes
+                wrong.setdefault(name, []).append(f"{work} {errors}")
+    return [f"Operations that ended wrongly at {name}, not counted: {', '.join(of)}." for name, of in wrong.items()]
 
 
 def _value(found: Found | None, column: str) -> float | None:
@@ -120,13 +123,19 @@ def _commit(by_name: Found) -> str:
 
 
 def _ratios(by_name: Found, name: str, peers: Iterable[str]) -> list[str]:
-    own = _value(by_name.get(name), "per_second")
-    theirs = [_value(by_name.get(peer), "per_second") for peer in peers]
-    best = max((rate for rate in theirs if rate is not None), default=None)
-    return [NOTHING if own is None or rate is None else f"{own / rate:.2f}" for rate in (best, *theirs)]
+    rate, cost = ([_value(by_name.get(n), column) for n in (name, *peers)] for column in ("per_second", "cpu_ms"))
+    rates = _by(rate[0], [max((r for r in rate[1:] if r is not None), default=None), *rate[1:]])
+    costs = _by(cost[0], [min((c for c in cost[1:] if c is not None), default=None), *cost[1:]])
+    pairs = zip(rates, costs, strict=True)
+    return [NOTHING if r is None or c is None else f"{r:.2f} ({1 / c:.2f})" for r, c in pairs]
 
 
-def _crowd(crowd: Found, report: Found) -> list[Table]:
+def _by(own: float | None, others: Iterable[float | None]) -> list[float | None]:
+    """Our number divided by each of theirs."""
+    return [own / other if own and other else None for other in others]
+
+
+def _crowd(crowd: Found) -> list[Table]:
     counts = list(next(iter(crowd.values()))["browsers"])
     few = counts[0]
     rows = []
@@ -137,7 +146,7 @@ def _crowd(crowd: Found, report: Found) -> list[Table]:
                 name,
                 *(_or_nothing(by_count[few][column]) for column in ("p50_ms", "p99_ms")),
                 *(f"{by_count[n]['errors']} of {by_count[n]['errors'] + by_count[n]['sign_ins']}" for n in counts),
-                f"{found['memory_mb']:.0f}",
+                *(f"{of(found['memory_mb']):.0f}" for of in (sum, max)),
                 f"{found['ready_seconds']:.1f}",
             ]
         )
@@ -146,6 +155,7 @@ def _crowd(crowd: Found, report: Found) -> list[Table]:
         "p99, ms",
         *(f"errors, {n} browsers" for n in counts),
         "MB, loaded",
+        "the largest process",
         "s to start",
     ]
     return [Table("Many browsers: sign-ins of returning guests on one core", ["", *head], rows)]
@@ -155,7 +165,7 @@ def _or_nothing(value: float | None) -> str:
     return NOTHING if value is None else number(value)
 
 
-def _growth(growth: Found, report: Found) -> list[Table]:
+def _growth(growth: Found) -> list[Table]:
     rows = [
         [
             name,
@@ -171,16 +181,12 @@ def _growth(growth: Found, report: Found) -> list[Table]:
     return [Table("Growth: a returning guest's sign-in", head, rows, ["`groups`: of each guest."])]
 
 
-def _servers(servers: Found, report: Found) -> list[Table]:
-    if "cannot" in servers:
-        return [Table("Two servers over one PostgreSQL", ["not measured"], [[servers["cannot"]]])]
+def _servers(servers: Found) -> list[Table]:
     row = [*(number(servers[name]) for name in ("one", "two")), f"{servers['ratio']:.2f}", str(servers["errors"])]
     head = ["one server, one core", "two servers, two cores", "ratio", "errors"]
     return [Table("Sign-ins a second over one PostgreSQL, database counted", head, [row])]
 
 
-def _replica(replica: Found, report: Found) -> list[Table]:
-    if "cannot" in replica:
-        return [Table("Reads that a replica served", ["not measured"], [[replica["cannot"]]])]
+def _replica(replica: Found) -> list[Table]:
     row = [f"{replica['share']:.0%}", f"{replica['reads']:,}", str(replica["sign_ins"])]
     return [Table("Reads that a replica served", ["share", "reads", "sign-ins"], [row])]

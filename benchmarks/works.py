@@ -15,7 +15,7 @@ A_SECOND = 400
 
 @dataclass(frozen=True)
 class Work:
-    """`begin` makes the operations for these guests at a contender, one for each, to go on for `seconds` in all."""
+    """`begin` makes the operations of a round of so many seconds at a contender, one for each of the guests."""
 
     name: str
     begin: Callable[[Contender, Sequence[str], float], list[Operation]]

@@ -35,6 +35,7 @@ from b2b_idp.store.migrate import HEAD, create_all, migrate, revision
 from b2b_idp.store.notices import NoticesReader, NoticesWriter
 from b2b_idp.store.outbox import OutboxReader, OutboxWriter
 from b2b_idp.store.passes import PassesReader, PassesWriter
+from b2b_idp.store.pushed import PushedReader, PushedWriter
 from b2b_idp.store.replicas import Replica, Replicas, Standing
 from b2b_idp.store.reports import SigninReports
 from b2b_idp.store.routing import Stale
@@ -103,6 +104,10 @@ class Reader:
     @cached_property
     def grants(self) -> GrantsReader:
         return GrantsReader(self._c)
+
+    @cached_property
+    def pushed(self) -> PushedReader:
+        return PushedReader(self._c)
 
     @cached_property
     def factors(self) -> FactorsReader:
@@ -197,6 +202,10 @@ class Writer(Reader):
         return GrantsWriter(self._c)
 
     @cached_property
+    def pushed(self) -> PushedWriter:
+        return PushedWriter(self._c)
+
+    @cached_property
     def factors(self) -> FactorsWriter:
         return FactorsWriter(self._c, self._sealer)
 
@@ -236,7 +245,7 @@ class Store:
         """`replicas`: addresses of streaming replicas; `max_staleness`: how late `lately` may be; `metrics` counts
         what is read and written."""
         self._metrics = metrics or Metrics()
-        self._database = Database(url, self._metrics)
+        self._database = Database(url, self._forget, self._metrics)
         self._sealer = sealer
         self._cache = ConfigurationCache(sealer)
         self._rule_cache = RuleCache()
@@ -244,6 +253,10 @@ class Store:
         self._leadership = Leadership(self._database.leader_lock())
         if self._database.in_memory:
             create_all(self._database.engine)
+
+    def _forget(self) -> None:
+        self._cache.forget()
+        self._rule_cache.forget()
 
     @contextmanager
     def read(self) -> Iterator[Reader]:

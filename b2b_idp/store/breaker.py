@@ -1,4 +1,4 @@
-"""A circuit breaker: while something cannot be reached, one attempt a second finds out, and nobody else waits."""
+"""A circuit breaker: while something cannot be reached, one attempt at a time finds out, and nobody else waits."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-PAUSE = 1.0
-"""Seconds after a failure in which nobody tries."""
+SHORTEST, LONGEST = 0.1, 1.0
+"""Seconds after a failure in which nobody tries: as long as the failure took, within these. A refusal costs little."""
 
 
 class Open(Exception):
@@ -20,21 +20,22 @@ class Breaker:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._failed_at: float | None = None
+        self._next_at: float | None = None
+        """When the next attempt is due; None: at any time."""
         self._probing = False
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
         """One attempt, which an exception says has failed. Raises Open instead of an attempt that is not due."""
-        probe = self._admit()
+        probe, began = self._admit(), time.monotonic()
         try:
             yield
         except BaseException:
-            with self._lock:
-                self._failed_at = time.monotonic()
+            now = time.monotonic()
+            self._next_at = now + min(LONGEST, max(SHORTEST, now - began))
             raise
         else:
-            self._failed_at = None
+            self._next_at = None
         finally:
             if probe:
                 self._probing = False
@@ -42,9 +43,9 @@ class Breaker:
     def _admit(self) -> bool:
         """Whether this attempt is the only one."""
         with self._lock:
-            if self._failed_at is None:
+            if self._next_at is None:
                 return False
-            if self._probing or time.monotonic() - self._failed_at < PAUSE:
+            if self._probing or time.monotonic() < self._next_at:
                 raise Open
             self._probing = True
             return True

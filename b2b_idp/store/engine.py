@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any, Protocol
@@ -69,7 +69,9 @@ _KINDS: dict[str, Kind] = {"sqlite": sqlite, "postgresql": postgres}
 class Database:
     """One database: `sqlite:///file`, `sqlite://` in memory, or `postgresql://…`. Raises Problem(BAD_SETTING)."""
 
-    def __init__(self, url: str, metrics: Metrics | None = None) -> None:
+    def __init__(self, url: str, lost: Callable[[], None] = lambda: None, metrics: Metrics | None = None) -> None:
+        """`lost` is called when a connection was: what answers next may be another database, on which this one's
+        newest changes are not. `metrics` counts transactions."""
         self._metrics = metrics or Metrics()
         scheme = url.partition(":")[0]
         if scheme not in _KINDS:
@@ -78,9 +80,11 @@ class Database:
         self._one_at_a_time = threading.RLock() if self.in_memory else None
         self.url = url
         self._scheme, self._kind = scheme, _KINDS[scheme]
+        self._lost = lost
         # parameters are sealed letters, evidence, addresses: an error's text is logged
         self._engine = self._kind.open(url, hide_parameters=True, json_serializer=json_text)
         event.listen(self._engine, "handle_error", _refuse_what_is_no_text)
+        event.listen(self._engine, "invalidate", lambda *_: lost())
         self._writer = self._engine.execution_options(b2b_write=True)
 
     @property
@@ -117,6 +121,7 @@ class Database:
                 if self._kind.lost(e):
                     if not e.connection_invalidated:
                         self._engine.dispose()
+                        self._lost()
                     if mark is not None and self._was_kept(mark):
                         return
                     raise Lost from e

@@ -1,8 +1,8 @@
 """Which of many servers does the work in the background: exactly one, and another within seconds when it dies.
 
-The lock is one that the operating system or the database takes away from whoever is gone: nobody has to time a lease,
-and no clock is asked. Two could still believe it for a moment, where a network parts a leader from its database: so all the
-work is claimed piece by piece as well.
+The lock is one that the operating system or the database takes away from whoever is gone: nobody has to time a
+lease, and no clock is asked. Two could still believe it for a moment, where a network parts a leader from its
+database: so all the work is claimed piece by piece as well.
 """
 
 from __future__ import annotations
@@ -116,5 +116,7 @@ class OfSession:
     def release(self) -> None:
         held, self._held = self._held, None
         if held is not None:
+            with suppress(SQLAlchemyError):
+                held.exec_driver_sql(f"SELECT pg_advisory_unlock({_LEADS})")
             with suppress(SQLAlchemyError):
                 held.close()

@@ -63,7 +63,7 @@ class Contender(ABC):
 
     @classmethod
     def client_id(cls) -> str:
-        """What it is called at the home."""
+        """What it is called at the home, and by who asks for it."""
         return cls.name.lower().replace(", ", "-")
 
     def cpu_seconds(self) -> float:

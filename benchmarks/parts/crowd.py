@@ -13,8 +13,8 @@ from benchmarks.world import BROWSERS, GUESTS, World
 
 
 def run(world: World) -> dict[str, Any]:
-    """By contender: by number of browsers latencies (ms), sign-ins a second and errors; memory (MB), without that of
-    the database; seconds from start to ready."""
+    """By contender: by number of browsers latencies (ms), sign-ins a second and errors; memory (MB) of each process,
+    without the database's; seconds from start to ready."""
     plan = world.plan
     crowds: list[tuple[Contender, list[Operation]]] = [
         (contender, RETURNING.begin(contender, GUESTS, plan.seconds)) for contender in world.contenders()

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.client import WrongAnswer
 from benchmarks.contenders import OURS, Contender
-from benchmarks.measure import Operation, Round, measure
+from benchmarks.measure import Round, measure
 from benchmarks.works import WORKS, Work
 from benchmarks.world import GUESTS, World
 
@@ -22,12 +22,10 @@ def run(world: World) -> dict[str, Any]:
 
 def _at_all(world: World, work: Work) -> dict[str, Any]:
     plan, found = world.plan, {}
-    ready: list[tuple[Contender, list[Operation]]] = []
+    taken: dict[Contender, list[Round]] = {}
     for contender in world.contenders():
-        warm_up = max(contender.warm_up * plan.warm_up, 0.1)
         try:
-            operations = work.begin(contender, GUESTS[:CONNECTIONS], warm_up + plan.rounds * plan.seconds)
-            warmed = measure(contender.cpu_seconds, operations, warm_up, world.disk)
+            warmed = _round(world, work, contender, max(contender.warm_up * plan.warm_up, 0.1))
             if not warmed.latencies:
                 raise WrongAnswer(str(dict(warmed.errors)))
         except (WrongAnswer, KeyError) as why:
@@ -35,20 +33,27 @@ def _at_all(world: World, work: Work) -> dict[str, Any]:
                 raise
             found[contender.name] = {"cannot": f"{type(why).__name__}: {why}"[:500]}
         else:
-            ready.append((contender, operations))
-    taken: dict[str, list[Round]] = {contender.name: [] for contender, _ in ready}
+            taken[contender] = []
     for number in range(plan.rounds):
-        for contender, operations in ready if number % 2 == 0 else reversed(ready):
-            taken[contender.name].append(measure(contender.cpu_seconds, operations, plan.seconds, world.disk))
-    return found | {name: summary(rounds) for name, rounds in taken.items()}
+        for contender in taken if number % 2 == 0 else reversed(taken):
+            taken[contender].append(_round(world, work, contender, plan.seconds))
+    return found | {contender.name: summary(rounds) for contender, rounds in taken.items()}
+
+
+def _round(world: World, work: Work, contender: Contender, seconds: float) -> Round:
+    operations = work.begin(contender, GUESTS[:CONNECTIONS], seconds)
+    return measure(contender.cpu_seconds, operations, seconds, world.disk)
 
 
 def summary(rounds: list[Round]) -> dict[str, Any]:
-    """What rounds have in common."""
-    columns = {name: [getattr(r, name) for r in rounds] for name in ("per_second", "cpu_ms", "commit_ms")}
+    """What rounds have in common, of those in which anything was right."""
+    errors: Counter[str] = sum((r.errors for r in rounds), Counter())
+    right = [r for r in rounds if r.latencies]
+    if not right:
+        return {"cannot": str(dict(errors))[:500]}
+    columns = {name: [getattr(r, name) for r in right] for name in ("per_second", "cpu_ms", "commit_ms")}
     spread: dict[str, Any] = {
         name: {"median": statistics.median(values), "lowest": min(values), "highest": max(values)}
         for name, values in columns.items()
     }
-    errors: Counter[str] = sum((r.errors for r in rounds), Counter())
     return spread | {"errors": dict(errors)}

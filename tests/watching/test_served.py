@@ -169,7 +169,7 @@ def test_a_sign_in_is_seen_in_metrics_lines_and_spans_and_its_secrets_in_none(
     def requests() -> list[Any]:
         return [s for s in seen.spans if any(a.value.string_value == correlation_id for a in s.attributes)]
 
-    until(lambda: {s.name for s in requests()} >= {"GET /redeem", "GET /resume/<uuid:id>"})
+    until(lambda: {s.name for s in requests()} >= {"GET /redeem", "POST /signin/<uuid:id>"})
     assert seen.services == {"b2b-idp"}
     until(lambda: any(s.name == "POST home" for s in seen.spans))
 
