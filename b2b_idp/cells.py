@@ -11,11 +11,13 @@ from collections.abc import Collection, Iterator
 from itertools import count
 from pathlib import Path
 
+from b2b_idp.logs import log
+
 CELLS = 1 << 16
 """Numbers of one process at most."""
 _NAMES_AT = CELLS * 8
-_SIZE = _NAMES_AT + (8 << 20)
-"""Bytes of a file; only what is used takes room."""
+_SIZE = _NAMES_AT + (1 << 20)
+"""Bytes of a file."""
 
 Key = tuple[str, ...]
 """The family's name, then the values of its labels."""
@@ -123,28 +125,45 @@ class Cells:
             return start
 
     def _open(self) -> None:
-        """Takes the first file that is nobody's."""
+        """Takes the first file that is nobody's. Where there is no room for one, this process counts for itself."""
         if self._folder is None or self._names is not None:
             return
-        # not at the top: Windows has none, and no servers of several processes
-        import fcntl
-
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for number in count():
-            file = os.open(self._folder / f"{self._name}-{number}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError:
-                os.close(file)
-        os.ftruncate(file, _SIZE)
-        self._file, self._names = file, mmap.mmap(file, _SIZE)
+        try:
+            self._file = _taken(self._folder, self._name)
+        except OSError as e:
+            log.warning("metrics are of one process alone", folder=str(self._folder), why=e.strerror)
+            self._folder = None
+            return
+        self._names = mmap.mmap(self._file, _SIZE)
         self._values = memoryview(self._names)[:_NAMES_AT].cast("d")
         for key, at, width in _blocks_of(self._names):
             self._blocks[key] = at
             self._used = at + width
             if key[0] in self._fleeting:
                 self._values[at] = 0.0
+
+
+def _taken(folder: Path, name: str) -> int:
+    """A file of ours, locked, with all its room: a page that finds none when it is written to would kill the process.
+    Raises OSError."""
+    # not at the top: Windows has none, and no servers of several processes
+    import fcntl
+
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for number in count():
+        file = os.open(folder / f"{name}-{number}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            continue
+        try:
+            os.posix_fallocate(file, 0, _SIZE)
+        except OSError:
+            os.close(file)
+            raise
+        return file
+    raise AssertionError("numbers do not end")
 
 
 def _blocks_of(content: mmap.mmap) -> list[tuple[Key, int, int]]:

@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from b2b_idp.cells import Cells
+from b2b_idp.version import __version__
 
 HOMES = 1000
 """Home tenants that are told apart at most; further ones are counted as `other`."""
@@ -86,7 +87,8 @@ class Metrics:
 
     def __init__(self, folder: Path | None = None, name: str = "cells") -> None:
         """`name`: of the instance, where several share a folder."""
-        self._cells = Cells(folder, name, {f.name for f in FAMILIES if f.kind == "gauge"})
+        # of one version: the next may count in other buckets
+        self._cells = Cells(folder, f"{name}-{__version__}", {f.name for f in FAMILIES if f.kind == "gauge"})
         self._homes: set[str] = set()
 
     # --- what happens ------------------------------------------------------------------------------------------------

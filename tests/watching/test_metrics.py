@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -85,6 +86,17 @@ def test_a_line_that_was_half_written_is_not_there(tmp_path: Path) -> None:
         f.seek(len(content.rstrip(b"\0")))
         f.write(b'[["half", "wri')
     assert [key for key, _, _ in Cells(tmp_path).read()] == [("counted",)]
+
+
+def test_without_room_for_its_file_a_process_counts_for_itself(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    metrics = Metrics(tmp_path)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        metrics.signin("fabrikam", "allowed", False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert value(metrics, ALLOWED) == 1
 
 
 def test_instances_that_share_a_folder_do_not_mix(tmp_path: Path) -> None:
