@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cryptography.x509 import load_pem_x509_certificates
-from flask import Blueprint, Flask, Response, g, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestURITooLarge
 
 from b2b_idp.cookies import Cookies
@@ -26,17 +26,19 @@ from b2b_idp.graph import GraphParts, beta_blueprint, graph_blueprint
 from b2b_idp.graph.errors import error_response
 from b2b_idp.guests import membership
 from b2b_idp.guests.apps import create_admin_app, graph_service_principal
+from b2b_idp.health import HealthParts, health_blueprint
 from b2b_idp.homes.oidc import OidcHomes
 from b2b_idp.keys.files import load_or_create_master
 from b2b_idp.keys.ring import KeyRing
 from b2b_idp.keys.vault import Vault
-from b2b_idp.logs import log, traceback_of
+from b2b_idp.logs import correlation, log, traceback_of
 from b2b_idp.metrics import Metrics
 from b2b_idp.model.directory import Tenant
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.net.addresses import Allowed
 from b2b_idp.net.http import Http
+from b2b_idp.observing import Observer
 from b2b_idp.openid import FOR_MACHINES, OpenIdParts, ReadyDocuments, openid_blueprint, ready_document
 from b2b_idp.openid.responses import cors, token_error
 from b2b_idp.pages.render import Pages
@@ -109,6 +111,11 @@ class B2BIdp:
         return self.settings.database_url in ("sqlite://", "")
 
     @cached_property
+    def _name(self) -> str:
+        """This instance's among those of a process."""
+        return "b2b_idp_" + sha256(self.settings.issuer.encode()).hexdigest()[:8]
+
+    @cached_property
     def vault(self) -> Vault:
         if self.in_memory:
             return Vault(secrets.token_bytes(32))
@@ -131,6 +138,7 @@ class B2BIdp:
             self.vault,
             self.settings.replica_urls,
             timedelta(seconds=self.settings.max_staleness),
+            self.metrics,
         )
         if self.in_memory:
             moment = self.moment()
@@ -156,7 +164,7 @@ class B2BIdp:
 
     @cached_property
     def homes(self) -> OidcHomes:
-        return OidcHomes(self.http, self._sign_assertion)
+        return OidcHomes(self.http, self._sign_assertion, self.metrics)
 
     def _sign_assertion(self, claims: Any, alg: str) -> str:
         return self.keys.signer(alg, self.moment().at).sign(claims, "JWT")
@@ -168,7 +176,7 @@ class B2BIdp:
             self.vault,
             self.homes,
             SignInSettings(self.settings.issuer, timedelta(seconds=self.settings.home_recheck)),
-            self.metrics.observe,
+            self.metrics,
         )
 
     @cached_property
@@ -191,7 +199,12 @@ class B2BIdp:
 
     @cached_property
     def metrics(self) -> Metrics:
-        return Metrics()
+        folder = self.settings.metrics_folder
+        return Metrics(Path(folder) if folder else None, self._name)
+
+    @cached_property
+    def _observer(self) -> Observer:
+        return Observer(self.metrics, self.url_prefix)
 
     @cached_property
     def outbox(self) -> OutboxRunner:
@@ -241,6 +254,7 @@ class B2BIdp:
         """Starts what runs beside requests, in one of the processes over a database and in another when that one dies:
         mail from the outbox, notices to apps, the stored members of dynamic groups, and the removal of what is long
         over."""
+        self.metrics.working()
         if self.settings.mail_url:
             self.outbox.start(self.store.leads)
         for name, pause, work in (
@@ -291,7 +305,7 @@ class B2BIdp:
 
         `alone`: the application is nothing but this provider, which then answers for every address.
         """
-        name = "b2b_idp_" + sha256(self.settings.issuer.encode()).hexdigest()[:8]
+        name = self._name
         parts = PagesParts(
             issuer=self.settings.issuer,
             store=self.store,
@@ -330,17 +344,27 @@ class B2BIdp:
             requests=self.settings.graph_requests,
             mutual_tls=self.mutual_tls,
         )
-        health = self._health(name)
+        health = health_blueprint(
+            HealthParts(
+                store=self.store,
+                keys=self.keys,
+                metrics=self.metrics,
+                metrics_token=self.settings.metrics_token,
+                in_memory=self.in_memory,
+                moment=self.request_moment,
+            ),
+            name,
+        )
         for blueprint in (pages, openid, health):
             blueprint.register_error_handler(Exception, self._page_error(renderer))
-            blueprint.before_request(_check_url)
+            blueprint.before_request(self._before)
             blueprint.after_request(self._after)
             app.register_blueprint(blueprint, url_prefix=self.url_prefix or None)
         for version, graph in (
             ("v1.0", graph_blueprint(graph_parts, name)),
             ("beta", beta_blueprint(graph_parts, name)),
         ):
-            graph.before_request(_check_url)
+            graph.before_request(self._before)
             graph.after_request(self._after)
             app.register_blueprint(graph, url_prefix=f"{self.url_prefix}/{version}")
         if alone or self.url_prefix:
@@ -366,6 +390,7 @@ class B2BIdp:
             e = request.routing_exception
             if not isinstance(e, NotFound | MethodNotAllowed) or not request.path.startswith(below):
                 return None
+            self._observer.begin(self.request_moment())
             path, wrong_method = request.path.removeprefix(self.url_prefix), isinstance(e, MethodNotAllowed)
             problem = Problem(Code.METHOD_NOT_ALLOWED, "This address does not take this method.")
             if wrong_method and path.startswith(("/v1.0/", "/beta/")):
@@ -384,7 +409,7 @@ class B2BIdp:
 
     def _page_error(self, renderer: Renderer) -> Callable[[Exception], Response | HTTPException]:
         def handle(e: Exception) -> Response | HTTPException:
-            correlation_id = self.request_moment().new_id()
+            correlation_id = correlation()
             if isinstance(e, Problem):
                 _log_problem(e, correlation_id)
                 return renderer.error(e, correlation_id)
@@ -408,8 +433,12 @@ class B2BIdp:
 
         return handle
 
+    def _before(self) -> None:
+        self._observer.begin(self.request_moment())
+        _check_url()
+
     def _after(self, response: Response) -> Response:
-        return self._cookie.remember(self._secured(response))
+        return self._observer.end(self._cookie.remember(self._secured(response)))
 
     def _secured(self, response: Response) -> Response:
         headers = response.headers
@@ -419,29 +448,6 @@ class B2BIdp:
         if self.settings.issuer.startswith("https:"):
             headers.setdefault("Strict-Transport-Security", "max-age=31536000")
         return response
-
-    def _health(self, name: str) -> Blueprint:
-        blueprint = Blueprint(f"{name}_health", __name__)
-
-        @blueprint.get("/healthz")
-        def healthz() -> dict[str, str]:
-            return {"status": "ok"}
-
-        @blueprint.get("/readyz")
-        def readyz() -> tuple[dict[str, str], int]:
-            try:
-                self.store.ping()
-                if not self.in_memory and not self.store.schema_is_current():
-                    return {"status": "database schema is not current: run b2b-idp migrate"}, 503
-            except Problem as p:
-                return {"status": "database unavailable", "detail": p.why}, 503
-            return {"status": "ok"}, 200
-
-        @blueprint.get("/metrics")
-        def metrics() -> Response:
-            return Response(self.metrics.text(), content_type="text/plain; version=0.0.4; charset=utf-8")
-
-        return blueprint
 
 
 def _check_url() -> None:

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from b2b_idp.model.problem import Code, Problem
 
 PREFIX = "B2B_IDP_"
+MIN_TOKEN = 20
+"""Characters of a token that a person chooses: random ones cannot be guessed."""
 
 
 def _bad(name: str, say: str) -> Problem:
@@ -98,6 +100,13 @@ def _level(name: str, value: object) -> str:
     return level
 
 
+def _token(name: str, value: object) -> str:
+    token = _text(name, value)
+    if token and not (len(token) >= MIN_TOKEN and all("!" <= c <= "~" for c in token)):
+        raise _bad(name, f"has {MIN_TOKEN} or more letters, digits and signs, without blanks.")
+    return token
+
+
 def setting(help: str, parse: Callable[[str, object], Any], default: Any = MISSING, *, secret: bool = False) -> Any:
     return field(default=default, repr=not secret, metadata={"help": help, "parse": parse, "secret": secret})
 
@@ -150,6 +159,18 @@ class Settings:
     home_recheck: int = setting("Seconds that a session lives after home's last word.", _positive, 24 * 3600)
     graph_requests: int = setting(
         "How many Graph requests one application may make in ten seconds, in each worker.", _positive, 3500
+    )
+    metrics_token: str = setting(
+        "Who sends it as `Authorization: Bearer` may read /metrics; empty: whoever connects from loopback and not "
+        "through a proxy.",
+        _token,
+        "",
+        secret=True,
+    )
+    metrics_folder: str = setting(
+        "Where worker processes keep what /metrics adds up; `serve` makes one for its own, in memory if empty.",
+        _text,
+        "",
     )
 
     @classmethod

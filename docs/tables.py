@@ -10,6 +10,7 @@ from pathlib import Path
 
 import matrix
 
+from b2b_idp.metrics import FAMILIES
 from b2b_idp.model.access import Because, Reason
 from b2b_idp.policy.reasons import sentence
 from b2b_idp.settings import PREFIX, Settings
@@ -58,12 +59,23 @@ def reasons_table() -> str:
     return "\n".join([*rows, *(f"| `{r.value}` | {sentence(Because(r))} |" for r in Reason)])
 
 
+def metrics_table() -> str:
+    """Each metric by the name that Prometheus has for it."""
+    rows = ["| metric | labels | what it is |", "|---|---|---|"]
+    for f in FAMILIES:
+        name = f.name + ("_total" if f.kind == "counter" else "")
+        kind = " Histogram." if f.kind == "histogram" else ""
+        rows.append(f"| `{name}` | {', '.join(f'`{x}`' for x in f.labels)} | {f.help}{kind} |")
+    return "\n".join(rows)
+
+
 def pages() -> dict[Path, str]:
     """Each page with its tables as they are now."""
     made = {
         "settings.md": settings_table(),
         "decision.md": f"{decision_tables()}\n\n{reasons_table()}",
         "mfa.md": matrix.table(),
+        "how-to/watch.md": metrics_table(),
     }
     found = {}
     for name, table in made.items():

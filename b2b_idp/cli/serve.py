@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import click
@@ -22,10 +24,6 @@ from b2b_idp.model.problem import Code, Problem
 @click.option("--threads", type=click.IntRange(1, 256), default=32, show_default=True, help="Requests at once, each.")
 def serve(data: Path, host: str, port: int | None, workers: int, threads: int) -> None:
     """Serve the instance. Ready when /readyz answers 200; SIGTERM lets running requests finish."""
-    from granian import Granian
-    from granian.constants import Interfaces
-    from granian.log import LogLevels
-
     settings = settings_of(data)
     # a bad key file or a missing database stops the server here, with a sentence
     load_or_create_master(Path(settings.keys_dir))
@@ -41,10 +39,27 @@ def serve(data: Path, host: str, port: int | None, workers: int, threads: int) -
     finally:
         store.close()
     os.environ["B2B_IDP_DATA"] = str(data.resolve())
+    with ExitStack() as ended:
+        if not settings.metrics_folder:
+            folder = ended.enter_context(TemporaryDirectory(prefix="b2b-idp-metrics-", dir=_memory()))
+            os.environ["B2B_IDP_METRICS_FOLDER"] = folder
+        _serve(host, port or urlsplit(settings.issuer).port or 8000, workers, threads)
+
+
+def _memory() -> str | None:
+    """Where files are in memory only, if there is such a place: a page that a disk is just writing is waited for."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+
+
+def _serve(host: str, port: int, workers: int, threads: int) -> None:
+    from granian import Granian
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+
     Granian(
         "b2b_idp.cli.wsgi:application",
         address=host,
-        port=port or urlsplit(settings.issuer).port or 8000,
+        port=port,
         interface=Interfaces.WSGI,
         workers=workers,
         blocking_threads=threads,

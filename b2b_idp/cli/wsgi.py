@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flask import Flask
 
+from b2b_idp.cli import telemetry
 from b2b_idp.cli.instance import open_instance
 from b2b_idp.logs import configure, log
 
@@ -18,6 +19,7 @@ def make() -> Flask:
     """The Flask application of the instance that B2B_IDP_DATA names, with its outbox running."""
     idp = open_instance(Path(os.environ["B2B_IDP_DATA"]))
     configure(idp.settings.log_level)
+    telemetry.start()
     if not idp.store.schema_is_current():
         log.error("the database's schema is not current: run b2b-idp migrate")
     app = Flask("b2b_idp_server", static_folder=None)

@@ -45,7 +45,9 @@ def client_request_id() -> str:
 
 def request_id() -> str:
     """This request's id; the same in headers, errors and logs."""
-    id: str = g.setdefault("b2b_idp_request_id", str(uuid.uuid4()))
+    id: str | None = g.get("b2b_idp_request_id")
+    if id is None:
+        id = g.b2b_idp_request_id = str(uuid.uuid4())
     return id
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import threading
 import time
 from base64 import urlsafe_b64encode
@@ -26,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from b2b_idp.keys import files
+from b2b_idp.logs import log
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 
@@ -43,7 +43,6 @@ LONGEST_TOKEN = timedelta(hours=1)
 
 _AGAIN = 1.0
 """Seconds after which a folder that was changed just now, or could not be read, is read again."""
-_log = logging.getLogger(__name__)
 _PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
@@ -127,15 +126,23 @@ class KeyRing:
 
     def signer(self, alg: str, at: datetime) -> Signer:
         """The key of `alg` that signs now: the youngest whose time has come."""
+        key = self._signing(alg, at)
+        if key is None:
+            raise Problem(Code.BAD_SETTING, f"There is no {alg} key. Run: b2b-idp keys rotate")
+        return Signer(key.kid, key.alg, key.private)
+
+    def signing_since(self, alg: str, at: datetime) -> datetime | None:
+        """Since when the key of `alg` that signs now does; None when there is none."""
+        key = self._signing(alg, at)
+        return None if key is None else key.signs_from
+
+    def _signing(self, alg: str, at: datetime) -> SigningKey | None:
         self._look()
         ready = [k for k in self._keys if k.alg == alg and k.retired_at is None and k.signs_from <= at]
         if not ready:
             # a clock that jumped back must not stop sign-ins: the oldest key was trusted longest
             ready = sorted((k for k in self._keys if k.alg == alg and k.retired_at is None), key=_age)[:1]
-        if not ready:
-            raise Problem(Code.BAD_SETTING, f"There is no {alg} key. Run: b2b-idp keys rotate")
-        key = max(ready, key=_age)
-        return Signer(key.kid, key.alg, key.private)
+        return max(ready, key=_age, default=None)
 
     def jwks(self) -> bytes:
         """The published key set, as ready bytes (RFC 7517 §5)."""
@@ -235,7 +242,8 @@ class KeyRing:
                     self._read()
         except (OSError, Problem) as e:
             self._next_look = time.monotonic() + _AGAIN
-            _log.error("the key folder cannot be read, going on with the keys in memory: %s", e)
+            why = e.say if isinstance(e, Problem) else str(e)
+            log.error("the key folder cannot be read, going on with the keys in memory", why=why)
 
     def _read(self) -> None:
         assert self._folder is not None

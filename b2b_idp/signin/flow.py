@@ -6,14 +6,16 @@ from them again.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from b2b_idp.factors.passkeys import RelyingParty
 from b2b_idp.homes.oidc import OidcHomes, Pending
 from b2b_idp.keys.vault import Vault
+from b2b_idp.logs import carry, detail, note
+from b2b_idp.metrics import Metrics
 from b2b_idp.model.directory import User
 from b2b_idp.model.home import Home
 from b2b_idp.model.moment import Moment
@@ -39,6 +41,7 @@ from b2b_idp.signin.values import AtStep, Browser, Conclude, GoTo, Granted, Land
 from b2b_idp.signin.view import View, load_view
 from b2b_idp.store import Reader, Store, Writer
 from b2b_idp.store.signins import SigninRow
+from b2b_idp.tracing import span, traced
 
 SIGNIN_LIFETIME = timedelta(hours=1)
 """A sign-in outlives two slow pages and the Back button."""
@@ -48,8 +51,6 @@ SHOWN_AGAIN = timedelta(seconds=60)
 
 _RETRY = frozenset({Code.HOME_UNAVAILABLE, Code.HOME_ANSWER_REFUSED, Code.NO_HOME, Code.REGISTRATION_NEEDS_PROOF})
 """Refusals after which the guest may try again in the same sign-in."""
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,26 +70,26 @@ class SignIn:
         vault: Vault,
         homes: OidcHomes,
         settings: SignInSettings,
-        observe: Callable[[str, str, bool], None],
+        metrics: Metrics,
     ) -> None:
-        """`observe` is told of each sign-in that ended: home tenantId or `none`, outcome, MFA done twice or not."""
         self._store = store
         self._vault = vault
         self._homes = homes
         self._settings = settings
         self._party = RelyingParty.of(settings.issuer)
-        self._observe = observe
+        self._metrics = metrics
 
     # --- beginnings --------------------------------------------------------------------------------------------------
 
+    @traced("sign-in: begin")
     def begin(self, request: AuthorizeRequest, browser: Browser, moment: Moment) -> Show | Granted | Landed:
         """A sign-in for an app's checked request. With a live session it may be granted at once."""
-        id, correlation_id = moment.new_id(), moment.new_id()
+        id, correlation_id = moment.new_id(), _correlation_id(moment)
 
         def look(r: Reader) -> Granted | Landed | tuple[Known, View, Step]:
             known = facts_of_request(r, request, browser, moment)
             view = load_view(r, known, moment.at, browser.ip_address)
-            step = next_step(known, view, moment.at)
+            step = self._next(known, view, moment)
             if isinstance(step, Issue):
                 return self._issue(r.writing(), id, correlation_id, known, view, step, browser, moment)
             return known, view, step
@@ -97,6 +98,7 @@ class SignIn:
         found = self._store.transact(look) if browser.session_id else self._store.look(look)
         return self._start(id, correlation_id, *found, browser, moment) if isinstance(found, tuple) else found
 
+    @traced("sign-in: begin redemption")
     def begin_redemption(self, ticket: str, browser: Browser, moment: Moment) -> Show:
         """A sign-in from an invitation's link. Raises Problem(INVITATION_INVALID), the same for every bad link."""
 
@@ -105,23 +107,24 @@ class SignIn:
             return known, load_view(r, known, moment.at, browser.ip_address)
 
         known, view = self._store.look(look)
-        step = next_step(known, view, moment.at)
-        return self._start(moment.new_id(), moment.new_id(), known, view, step, browser, moment)
+        step = self._next(known, view, moment)
+        return self._start(moment.new_id(), _correlation_id(moment), known, view, step, browser, moment)
 
+    @traced("sign-in: begin task")
     def begin_task(self, task: Task, browser: Browser, moment: Moment) -> Show | Landed:
         """A sign-in of its own for a change that the person of this session asked for on their security page: at once
         where the session holds young MFA, else after a step-up at home or a challenge here.
 
         Raises Problem as `account.signed_in`, and Problem(NOT_FOUND | CONFLICT | INVALID_REQUEST).
         """
-        id, correlation_id = moment.new_id(), moment.new_id()
+        id, correlation_id = moment.new_id(), _correlation_id(moment)
 
         def begin(w: Writer) -> Landed | tuple[Known, View, Step]:
             session, user = account.signed_in(w, browser, moment.at)
             security.check(w, user, task)
             known = facts_of_task(session, user, task, moment)
             view = load_view(w, known, moment.at, browser.ip_address)
-            step = next_step(known, view, moment.at)
+            step = self._next(known, view, moment)
             if isinstance(step, Issue):
                 done = self._issue(w, id, correlation_id, known, view, step, browser, moment)
                 assert isinstance(done, Landed)
@@ -175,6 +178,7 @@ class SignIn:
 
     # --- steps -------------------------------------------------------------------------------------------------------
 
+    @traced("sign-in: look")
     def look(self, id: str, browser: Browser, moment: Moment, error: Problem | None = None) -> Show | Landed:
         """The present step of a sign-in, computed again: a page, or the way home."""
 
@@ -184,7 +188,7 @@ class SignIn:
             return row, known, load_view(r, known, moment.at, browser.ip_address)
 
         row, known, view = self._store.look(look)
-        step = next_step(known, view, moment.at)
+        step = self._next(known, view, moment)
         if isinstance(step, Depart):
             try:
                 known, url = self._departure(id, known, step, moment)
@@ -204,6 +208,7 @@ class SignIn:
         assert isinstance(step, Ask)
         return self._page(row, row.version, known, view, step, error)
 
+    @traced("sign-in: answer")
     def answer(self, id: str, version: int, form: Mapping[str, str], browser: Browser, moment: Moment) -> Show | Landed:
         """A form post of the present page; `version` is what the page carried, so each step is taken once."""
 
@@ -235,17 +240,18 @@ class SignIn:
                 return self._refuse(w, row, row.correlation_id, known, view, Stop(problem, tell_app), browser, moment)
             if learned.error is not None:
                 if learned.error.why:
-                    _log.info("answer refused: %s (%s)", learned.error.code, learned.error.why)
+                    note("answer refused", code=learned.error.code.value, why=learned.error.why)
                 if learned.known != known:
                     self._move(w, row, Waiting(row.waiting), learned.known)
                     row = replace(row, version=row.version + 1)
-                step = next_step(learned.known, view, moment.at)
+                step = self._next(learned.known, view, moment)
                 if isinstance(step, Ask) and step.waiting == row.waiting:
                     return self._page(row, row.version, learned.known, view, step, learned.error)
             return self._proceed(w, row, learned.known, browser, moment)
 
         return self._store.transact(take)
 
+    @traced("sign-in: home answered")
     def home_answered(
         self, tenant_id: str, query: Mapping[str, str], browser: Browser, moment: Moment
     ) -> Show | Landed:
@@ -311,11 +317,11 @@ class SignIn:
     def _proceed(self, w: Writer, row: SigninRow, known: Known, browser: Browser, moment: Moment) -> Show | Landed:
         """Computes the next step from the facts inside the writing transaction, and takes it."""
         view = load_view(w, known, moment.at, browser.ip_address)
-        step = next_step(known, view, moment.at)
+        step = self._next(known, view, moment)
         if isinstance(step, Bind):
             known = bind(w, self._vault, known, view, step, moment)
             view = load_view(w, known, moment.at, browser.ip_address)
-            step = next_step(known, view, moment.at)
+            step = self._next(known, view, moment)
         if isinstance(step, Stop):
             return self._refuse(w, row, row.correlation_id, known, view, step, browser, moment)
         if isinstance(step, Depart):
@@ -338,6 +344,7 @@ class SignIn:
         self._move(w, row, Waiting.DONE, known)
         return ended
 
+    @traced("sign-in: conclude")
     def conclude(self, id: str, browser: Browser, moment: Moment) -> Show | Granted | Landed:
         """What the sign-in came to, for the OpenID side; what was not granted with the last step is judged again."""
         with self._store.read() as r:
@@ -354,7 +361,7 @@ class SignIn:
                 problem = Problem(Code(code), say, details={"error": error} if error else {})
                 return Refused(problem, row.correlation_id, known.request)
             view = load_view(w, known, moment.at, browser.ip_address)
-            step = next_step(known, view, moment.at)
+            step = self._next(known, view, moment)
             if not isinstance(step, Issue):
                 return self._proceed(w, row, known, browser, moment)
             return self._end(w, row, known, view, step, browser, moment)
@@ -367,6 +374,7 @@ class SignIn:
         row = r.signins.by_id(id)
         if row is None or row.browser != browser.key or row.waiting != Waiting.DONE:
             return None
+        carry(correlation_id=row.correlation_id)
         known = Known.from_json(row.known)
         grant = r.grants.by_id(known.granted[0]) if known.granted else None
         if known.granted is None or known.request is None or grant is None:
@@ -383,11 +391,21 @@ class SignIn:
         row = r.signins.by_id(id)
         if row is None or row.browser != browser.key:
             raise stranger("no such sign-in in this browser")
+        carry(correlation_id=row.correlation_id)
         if row.waiting == Waiting.DONE:
             raise used("the sign-in is over")
         if moment.at >= row.expires_at:
             raise Problem(Code.SIGNIN_EXPIRED, "This sign-in took too long. Please start again at the app.")
         return row
+
+    def _next(self, known: Known, view: View, moment: Moment) -> Step:
+        began = time.perf_counter()
+        with span("decision") as traced:
+            step = next_step(known, view, moment.at)
+            if traced is not None:
+                traced.set({"b2b_idp.step": type(step).__name__})
+        self._metrics.decision(time.perf_counter() - began)
+        return step
 
     def _move(self, w: Writer, row: SigninRow, waiting: Waiting, known: Known) -> None:
         if not w.signins.move(row.id, row.version, waiting.value, known.to_json()):
@@ -493,7 +511,6 @@ class SignIn:
             evaluation=stop.evaluation,
             problem=problem,
         )
-        w.after_commit(lambda: _log.info("sign-in refused: %s (%s)", problem.code, problem.why))
         if row is not None and tell_app:
             return Conclude(row.id)
         return Refused(
@@ -533,13 +550,27 @@ class SignIn:
         w.logs.add_signin(document, moment.at, facts)
         twice = problem is None and bool(facts.home_mfa and facts.local_mfa)
         home, outcome = facts.home_tenant_id or "none", facts.outcome or ""
-        w.after_commit(lambda: self._observe(home, outcome, twice))
+        w.after_commit(lambda: self._ended(correlation_id, home, outcome, twice, problem))
+
+    def _ended(self, correlation_id: str, home: str, outcome: str, twice: bool, problem: Problem | None) -> None:
+        self._metrics.signin(home, outcome, twice)
+        if problem is None:
+            detail("sign-in ended", home=home, outcome=outcome, correlation_id=correlation_id)
+        else:
+            note("sign-in refused", home=home, code=outcome, why=problem.why, correlation_id=correlation_id)
 
     def _page(
         self, row: SigninRow, version: int, known: Known, view: View, step: Ask, error: Problem | None
     ) -> ShowPage:
         name, context = page_of(step, known, view, self._vault, self._party, row.id, error)
         return ShowPage(row.id, version, row.correlation_id, name, context)
+
+
+def _correlation_id(moment: Moment) -> str:
+    """A new sign-in's: its lines in the log carry it from here on."""
+    id = moment.new_id()
+    carry(correlation_id=id)
+    return id
 
 
 def redirect_uri(issuer: str, tenant_id: str) -> str:

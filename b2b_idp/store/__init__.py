@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
-from typing import Protocol, TypeVar
+from typing import Literal, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from b2b_idp.metrics import Metrics
 from b2b_idp.model.position import Position
 from b2b_idp.store.agreements import AgreementsReader, AgreementsWriter
 from b2b_idp.store.app_cache import AppCache, KnownApps
@@ -249,12 +250,6 @@ class Writer(Reader):
         return LogsWriter(self._c, self._sealer)
 
 
-class Reads(Protocol):
-    """Is told how many statements of a transaction the primary answered, and how many a replica."""
-
-    def __call__(self, primary: int, replica: int, /) -> None: ...
-
-
 class Store:
     """Opens transactions on one database. `sealer` keeps the secrets that must be used again. Who reads says how fresh
     it has to be: `read` asks the primary, `look` gets what the primary would say, `lately` what it said of late."""
@@ -265,13 +260,14 @@ class Store:
         sealer: Sealer,
         replicas: Sequence[str] = (),
         max_staleness: timedelta = timedelta(seconds=2),
-        reads: Reads = lambda primary, replica: None,
+        metrics: Metrics | None = None,
     ) -> None:
-        """`replicas`: addresses of streaming replicas; `max_staleness`: how late `lately` may be."""
-        self._database = Database(url, self._forget)
+        """`replicas`: addresses of streaming replicas; `max_staleness`: how late `lately` may be; `metrics` counts
+        what is read and written."""
+        self._metrics = metrics or Metrics()
+        self._database = Database(url, self._forget, self._metrics)
         self._sealer = sealer
         self._caches = _Caches(sealer)
-        self._reads = reads
         self._replicas = Replicas(self._database.engine, replicas, max_staleness) if replicas else None
         self._leadership = Leadership(self._database.leader_lock())
         if self._database.in_memory:
@@ -288,13 +284,14 @@ class Store:
             with self._reading() as r:
                 yield r
         except Lost as lost:
+            self._metrics.undone("lost", given_up=True)
             raise unavailable(_why(lost)) from lost
 
     @contextmanager
     def _reading(self) -> Iterator[Reader]:
         with self._database.transaction(write=False) as connection:
             yield self._reader(connection)
-        self._reads(connection.asked, 0)
+        self._metrics.reads(connection.asked, 0)
 
     def look(self, step: Callable[[Reader], T]) -> T:
         """What `step` gives from one consistent reading of what the primary holds. A replica may say most of it: what
@@ -303,8 +300,10 @@ class Store:
         if replica is not None:
             try:
                 return self._proved(step, replica)
-            except (Stale, Lost):
-                pass
+            except Stale:
+                self._metrics.replica_fallback("stale")
+            except Lost:
+                self._metrics.undone("lost", given_up=False)
         return self._at_primary(step)
 
     def lately(self, step: Callable[[Reader], T], at_least: Position | None = None) -> T:
@@ -317,11 +316,13 @@ class Store:
                 with self._database.beside(replica) as connection:
                     made = step(self._reader(connection))
             except SQLAlchemyError as e:
+                self._metrics.replica_fallback("failed")
                 replica.lost(e)
-            except Exception:  # noqa: S110 - the primary says the same, or it was not so
-                pass
+            except Exception:
+                # the primary says the same, or it was not so
+                self._metrics.replica_fallback("refused")
             else:
-                self._reads(0, connection.asked)
+                self._metrics.reads(0, connection.asked)
                 return made
         return self._at_primary(step)
 
@@ -331,13 +332,14 @@ class Store:
             with self._reading() as r:
                 return step(r)
         except Lost:
+            self._metrics.undone("lost", given_up=False)
             with self.read() as r:
                 return step(r)
 
     def _proved(self, step: Callable[[Reader], T], replica: Replica) -> T:
         with self._database.transaction(write=False, replica=replica) as connection:
             made = step(self._reader(connection))
-        self._reads(connection.asked, connection.asked_replica)
+        self._metrics.reads(connection.asked, connection.asked_replica)
         return made
 
     def _reader(self, connection: Connection) -> Reader:
@@ -352,6 +354,7 @@ class Store:
                 w = Writer(connection, self._sealer, self._caches)
                 yield w
         except Conflict as conflict:
+            self._metrics.undone(_kind(conflict), given_up=True)
             raise unavailable(_why(conflict)) from conflict
         for do in w.afterwards:
             do()
@@ -363,12 +366,15 @@ class Store:
         if self._replicas is not None and (replica := self._replicas.any()) is not None:
             try:
                 return self._once(step, replica=replica)
-            except (Stale, Conflict):
-                pass
+            except Stale:
+                self._metrics.replica_fallback("stale")
+            except Conflict as conflict:
+                self._metrics.undone(_kind(conflict), given_up=False)
         for attempt in range(ATTEMPTS):
             try:
                 return self._once(step, again=attempt > 0)
             except Conflict as conflict:
+                self._metrics.undone(_kind(conflict), given_up=attempt == ATTEMPTS - 1)
                 if attempt == ATTEMPTS - 1:
                     raise unavailable(_why(conflict)) from conflict
                 # not a secret: only that two of them do not wait equally long
@@ -381,7 +387,7 @@ class Store:
             made = step(w)
         for do in w.afterwards:
             do()
-        self._reads(connection.asked, connection.asked_replica)
+        self._metrics.reads(connection.asked, connection.asked_replica)
         return made
 
     # --- positions ---------------------------------------------------------------------------------------------------
@@ -432,6 +438,10 @@ class Store:
 
 _ONE_COPY = Position("one", 0, 0)
 """Where a database without copies always is."""
+
+
+def _kind(conflict: Conflict) -> Literal["lost", "conflict"]:
+    return "lost" if isinstance(conflict, Lost) else "conflict"
 
 
 def _why(conflict: Conflict) -> str:

@@ -13,6 +13,7 @@ import sqlalchemy
 from sqlalchemy import Engine, ExceptionContext, event, text
 from sqlalchemy.exc import DBAPIError, TimeoutError
 
+from b2b_idp.metrics import Metrics
 from b2b_idp.model.position import Position
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import postgres, sqlite
@@ -21,6 +22,7 @@ from b2b_idp.store.leading import Alone, Lock
 from b2b_idp.store.migrate import migrate
 from b2b_idp.store.replicas import Replica
 from b2b_idp.store.routing import Routed, Stale
+from b2b_idp.store.watched import Watched
 
 
 class Conflict(Exception):
@@ -68,16 +70,17 @@ _KINDS: dict[str, Kind] = {"sqlite": sqlite, "postgresql": postgres}
 class Database:
     """One database: `sqlite:///file`, `sqlite://` in memory, or `postgresql://…`. Raises Problem(BAD_SETTING)."""
 
-    def __init__(self, url: str, lost: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, url: str, lost: Callable[[], None] = lambda: None, metrics: Metrics | None = None) -> None:
         """`lost` is called when a connection was: what answers next may be another database, on which this one's
-        newest changes are not."""
+        newest changes are not. `metrics` counts transactions."""
+        self._metrics = metrics or Metrics()
         scheme = url.partition(":")[0]
         if scheme not in _KINDS:
             raise Problem(Code.BAD_SETTING, "DATABASE_URL is a sqlite:/// or a postgresql:// address.")
         self.in_memory = url in ("sqlite://", "sqlite:///:memory:")
         self._one_at_a_time = threading.RLock() if self.in_memory else None
         self.url = url
-        self._kind = _KINDS[scheme]
+        self._scheme, self._kind = scheme, _KINDS[scheme]
         self._lost = lost
         # parameters are sealed letters, evidence, addresses: an error's text is logged
         self._engine = self._kind.open(url, hide_parameters=True, json_serializer=json_text)
@@ -97,7 +100,8 @@ class Database:
         run `again` take turns, so that many of them do not keep losing against one another. With a `replica`, which is
         asked what it may be, it raises Stale unless all that was said there is proved, whatever came of it."""
         mark = None
-        with self._one_at_a_time or nullcontext():
+        watched = Watched(self._metrics, "write" if write else "read", self._scheme)
+        with self._one_at_a_time or nullcontext(), watched:
             try:
                 with (
                     (self._writer if write else self._engine).connect() as connection,

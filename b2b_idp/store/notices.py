@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, bindparam, delete, not_, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, not_, select, update
 
 from b2b_idp.model.moment import Moment
 from b2b_idp.store.connection import Connection
@@ -50,6 +50,7 @@ _DUE = Prepared(
     .order_by(notices.c.next_at)
     .limit(50)
 )
+_WAITING = Prepared(select(func.count()).where(notices.c.status == "waiting"))
 _ADD = insert_into(notices, ("id", "app_id", "address", "document", "status", "attempts", "next_at", "created_at"))
 
 
@@ -74,6 +75,11 @@ class NoticesReader:
     def due(self, at: datetime, busy: Collection[str] = ()) -> list[Notice]:
         """The oldest that are due, but those of the apps that are `busy`."""
         return [Notice(**row) for row in self._c.execute(_DUE, {"now": at, "busy": list(busy)}).mappings()]
+
+    def waiting(self) -> int:
+        """How many are to be delivered."""
+        waiting: int = self._c.execute(_WAITING).scalar_one()
+        return waiting
 
 
 class NoticesWriter(NoticesReader):

@@ -54,7 +54,19 @@ class Letter:
     """The invitation or user that it is about."""
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """`oldest`: when the oldest letter that waits was written."""
+
+    waiting: int
+    oldest: datetime | None
+    given_up: int
+
+
 _ADD = insert_into(outbox, (*Letter.__slots__, "next_at"))
+_UNSENT = outbox.c.status.in_(("pending", "sending"))
+_WAITING = select(func.count(), func.min(outbox.c.created_at)).where(_UNSENT)
+_GIVEN_UP = Prepared(select(func.count()).where(outbox.c.status == "dead"))
 _HAD = Prepared(
     select(func.count())
     .select_from(outbox)
@@ -96,6 +108,11 @@ class OutboxReader:
     def dead(self) -> list[Fate]:
         """Letters that were given up, oldest first."""
         return self._fates(outbox.c.status == "dead")
+
+    def backlog(self) -> Backlog:
+        """How many letters wait, and how long."""
+        waiting, oldest = self._c.execute(_WAITING).one()
+        return Backlog(waiting, oldest, self._c.execute(_GIVEN_UP).scalar_one())
 
     def _fates(self, which: ColumnElement[bool]) -> list[Fate]:
         columns = [outbox.c[name] for name in Fate.__slots__]

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import urllib3
 
 from b2b_idp.homes.oidc import OidcHomes
+from b2b_idp.metrics import Metrics
 from b2b_idp.model.evidence import Vocabulary
 from b2b_idp.model.home import Home
 from b2b_idp.model.moment import Moment, tenant_id_of
@@ -34,7 +35,7 @@ class World:
     def __init__(self, sign_assertion=None, **provider):
         self.provider = ScriptedHome("fabrikam.example", **provider).start()
         self.provider.script(ADA, amr=["pwd", "otp"])
-        self.homes = OidcHomes(HTTP, sign_assertion)
+        self.homes = OidcHomes(HTTP, sign_assertion, Metrics())
         self.home = self.configured()
 
     def configured(self, **different):

@@ -10,6 +10,8 @@ import pytest
 from flask import Response
 from homes_world import World, moment
 
+from b2b_idp.homes.oidc import OidcHomes
+from b2b_idp.metrics import Metrics
 from b2b_idp.model.evidence import StepUp, Vocabulary
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.net.addresses import Allowed
@@ -70,7 +72,7 @@ def test_n_039_metadata_with_an_address_that_may_not_be_spoken_to(world, name, u
 
 
 def test_n_039_a_home_on_loopback_needs_the_setting(world):
-    world.homes = type(world.homes)(Http(Allowed.parse(False)), None)
+    world.homes = OidcHomes(Http(Allowed.parse(False)), None, Metrics())
     assert refusal_of(world.begin).code is Code.HOME_MISCONFIGURED
     assert world.provider.hits[METADATA] == 0
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import urllib3
@@ -49,15 +49,16 @@ class Instance:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def start(self) -> None:
+    def start(self, *options: str, log: IO[bytes] | int = subprocess.DEVNULL, **variables: str) -> None:
+        """`log`: where its lines go; `variables`: of its environment."""
         self._process = subprocess.Popen(
-            [*B2B_IDP, "serve", "--data", str(self.data), "--port", str(self.port)],
-            env=self._env,
-            stderr=subprocess.DEVNULL,
+            [*B2B_IDP, "serve", "--data", str(self.data), "--port", str(self.port), *options],
+            env=self._env | variables,
+            stderr=log,
             start_new_session=True,
         )
         ready = f"http://127.0.0.1:{self.port}{urlsplit(self.issuer).path}/readyz"
-        for _ in range(200):
+        for _ in range(600):
             try:
                 if self._http.request("GET", ready, retries=False).status == 200:
                     return
@@ -71,6 +72,12 @@ class Instance:
         second = copy(self)
         second.port, second._process = port, None
         return second
+
+    @property
+    def pid(self) -> int:
+        """Of the process that the workers belong to."""
+        assert self._process is not None
+        return self._process.pid
 
     def kill(self) -> None:
         """SIGKILL to the server and its workers: no handler runs, nothing is flushed."""

@@ -11,6 +11,8 @@ from typing import Generic, TypeVar
 from b2b_idp.homes.oidc.keys import HomeKey, parse_jwks
 from b2b_idp.homes.oidc.metadata import Metadata, parse_metadata
 from b2b_idp.homes.oidc.strict import misconfigured, unavailable
+from b2b_idp.homes.oidc.upstream import Upstream
+from b2b_idp.metrics import Metrics
 from b2b_idp.model.home import Home
 from b2b_idp.model.problem import Problem
 from b2b_idp.net.gate import Full, Gate
@@ -112,11 +114,11 @@ def _within(then: datetime | None, age: timedelta, at: datetime) -> bool:
 
 
 class HomeClient:
-    """What is kept of one home."""
+    """What is kept of one home, and the way to it."""
 
-    def __init__(self, http: Http, issuer: str, well_known: str) -> None:
-        self._http = http
-        self._metadata = Kept(lambda: parse_metadata(self._document(well_known), issuer, http.check_url))
+    def __init__(self, upstream: Upstream, issuer: str, well_known: str) -> None:
+        self.upstream = upstream
+        self._metadata = Kept(lambda: parse_metadata(self._document(well_known), issuer, upstream.check_url))
         self._keys: tuple[str, Kept[tuple[HomeKey, ...]]] | None = None
 
     def metadata(self, at: datetime) -> Metadata:
@@ -132,7 +134,7 @@ class HomeClient:
         return held[1]
 
     def _document(self, url: str) -> bytes:
-        answer = self._http.get(url)
+        answer = self.upstream.get(url)
         if answer.status == 200:
             return answer.body
         if answer.status >= 500 or answer.status == 429:
@@ -143,8 +145,8 @@ class HomeClient:
 class HomeClients:
     """One HomeClient a home."""
 
-    def __init__(self, http: Http) -> None:
-        self._http = http
+    def __init__(self, http: Http, metrics: Metrics) -> None:
+        self._http, self._metrics = http, metrics
         self._lock = threading.Lock()
         self._by_home: dict[tuple[str, str, str], HomeClient] = {}
 
@@ -153,5 +155,9 @@ class HomeClients:
         key = (home.tenant_id, home.issuer, home.well_known)
         with self._lock:
             if key not in self._by_home:
-                self._by_home[key] = HomeClient(self._http, home.issuer, home.well_known)
+                self._by_home[key] = self.fresh(home)
             return self._by_home[key]
+
+    def fresh(self, home: Home) -> HomeClient:
+        """A client that nothing is kept of yet."""
+        return HomeClient(Upstream(self._http, home.tenant_id, self._metrics), home.issuer, home.well_known)

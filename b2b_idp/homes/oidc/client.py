@@ -9,13 +9,15 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
 
-from b2b_idp.homes.oidc.cache import HomeClient, HomeClients
+from b2b_idp.homes.oidc.cache import HomeClients
 from b2b_idp.homes.oidc.id_token import VerifiedClaims, verify
 from b2b_idp.homes.oidc.metadata import Metadata
 from b2b_idp.homes.oidc.profile import lacks, profile_of, with_userinfo
 from b2b_idp.homes.oidc.request import SignAssertion, client_authentication, step_up_parameters
 from b2b_idp.homes.oidc.strict import misconfigured, refused, strict_json, unavailable
+from b2b_idp.homes.oidc.upstream import Upstream
 from b2b_idp.homes.oidc.values import Departure, HomeAnswer, HomeReport, Pending
+from b2b_idp.metrics import Metrics
 from b2b_idp.model.evidence import HomeStatement
 from b2b_idp.model.home import Home
 from b2b_idp.model.moment import Moment
@@ -30,10 +32,9 @@ _APP_HEARS = ("access_denied", "server_error", "temporarily_unavailable")
 class OidcHomes:
     """Speaks OpenID Connect to home tenants; keeps their metadata and keys. Thread-safe."""
 
-    def __init__(self, http: Http, sign_assertion: SignAssertion | None) -> None:
-        self._http = http
+    def __init__(self, http: Http, sign_assertion: SignAssertion | None, metrics: Metrics) -> None:
         self._sign = sign_assertion
-        self._clients = HomeClients(http)
+        self._clients = HomeClients(http, metrics)
 
     def begin(
         self,
@@ -111,7 +112,9 @@ class OidcHomes:
         )
         claims = verified.claims
         if lacks(home, claims) and metadata.userinfo_endpoint:
-            claims = with_userinfo(home, claims, self._userinfo(metadata.userinfo_endpoint, access_token, verified))
+            claims = with_userinfo(
+                home, claims, _userinfo(client.upstream, metadata.userinfo_endpoint, access_token, verified)
+            )
         statement = HomeStatement(
             tenant_id=home.tenant_id,
             issuer=home.issuer,
@@ -126,7 +129,7 @@ class OidcHomes:
 
     def check(self, home: Home, moment: Moment) -> HomeReport:
         """Fetches metadata and keys anew and says in plain words what is wrong and what step-up can do."""
-        client = HomeClient(self._http, home.issuer, home.well_known)
+        client = self._clients.fresh(home)
         try:
             metadata = client.metadata(moment.at)
             keys = client.keys(metadata).get(moment.at)
@@ -165,7 +168,7 @@ class OidcHomes:
             "code_verifier": pending.code_verifier,
         }
         fields, headers = client_authentication(home, metadata, self._sign, moment)
-        answer = self._http.post_form(metadata.token_endpoint, form | fields, headers)
+        answer = self._clients.of(home).upstream.post_form(metadata.token_endpoint, form | fields, headers)
         if answer.status != 200:
             raise _not_taken("token endpoint", answer)
         return strict_json(answer.body, lambda why: refused(f"token answer: {why}"))
@@ -175,7 +178,7 @@ class OidcHomes:
     ) -> dict[str, str]:
         """RFC 9126: the request goes by the back channel, so no guest can edit the step-up away."""
         fields, headers = client_authentication(home, metadata, self._sign, moment)
-        answer = self._http.post_form(endpoint, query | fields, headers)
+        answer = self._clients.of(home).upstream.post_form(endpoint, query | fields, headers)
         if answer.status not in (200, 201):
             raise _not_taken("PAR endpoint", answer, misconfigured)
         document = strict_json(answer.body, lambda why: misconfigured(f"PAR answer: {why}"))
@@ -184,21 +187,22 @@ class OidcHomes:
             raise misconfigured("its PAR answer has no request_uri")
         return {"client_id": home.client_id, "request_uri": uri}
 
-    def _userinfo(self, endpoint: str, access_token: str | None, verified: VerifiedClaims) -> dict[str, Any]:
-        """Userinfo's claims; its failure alone is no failure of the sign-in, another `sub` is (OpenID
-        Connect Core §5.3.2)."""
-        if access_token is None:
-            return {}
-        try:
-            answer = self._http.get(endpoint, {"Authorization": f"Bearer {access_token}"})
-            document = strict_json(answer.body, refused) if answer.status == 200 else {}
-        except Problem:
-            return {}
-        if "sub" not in document:
-            return {}
-        if document["sub"] != verified.subject:
-            raise refused("userinfo is about another sub than the id_token")
-        return document
+
+def _userinfo(upstream: Upstream, endpoint: str, access_token: str | None, verified: VerifiedClaims) -> dict[str, Any]:
+    """Userinfo's claims; its failure alone is no failure of the sign-in, another `sub` is (OpenID
+    Connect Core §5.3.2)."""
+    if access_token is None:
+        return {}
+    try:
+        answer = upstream.get(endpoint, {"Authorization": f"Bearer {access_token}"})
+        document = strict_json(answer.body, refused) if answer.status == 200 else {}
+    except Problem:
+        return {}
+    if "sub" not in document:
+        return {}
+    if document["sub"] != verified.subject:
+        raise refused("userinfo is about another sub than the id_token")
+    return document
 
 
 def _told_step_up(home: Home, metadata: Metadata) -> str:

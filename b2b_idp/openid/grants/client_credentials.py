@@ -17,8 +17,10 @@ from b2b_idp.tokens import claims
 from b2b_idp.tokens.bearer import ACCESS_TOKEN_TYPE
 from b2b_idp.tokens.gather import app_roles
 from b2b_idp.tokens.signing import audience_for, issuer_for, signer_for
+from b2b_idp.tracing import traced
 
 
+@traced("issue tokens")
 def for_itself(
     parts: OpenIdParts, w: Reader, client: Client, form: Mapping[str, str], moment: Moment
 ) -> dict[str, Any]:

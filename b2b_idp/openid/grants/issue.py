@@ -22,6 +22,7 @@ from b2b_idp.tokens.made import Made
 from b2b_idp.tokens.occasion import Occasion, capabilities_of
 from b2b_idp.tokens.preview import problems
 from b2b_idp.tokens.signing import signer_for
+from b2b_idp.tracing import traced
 
 
 def invalid_grant(why: str) -> Problem:
@@ -35,6 +36,7 @@ def remember_confirmation(w: Writer, grant: Grant, client: Client, **more: Any) 
         w.grants.amend(grant.id, dict(grant.document) | more | {"cnf": claim})
 
 
+@traced("issue tokens")
 def issue(
     parts: OpenIdParts,
     w: Writer,
