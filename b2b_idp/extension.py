@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from cryptography.x509 import load_pem_x509_certificates
 from flask import Blueprint, Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestURITooLarge
 
@@ -45,6 +46,7 @@ from b2b_idp.signin import SignIn, SignInSettings
 from b2b_idp.signin.continuity import Continuity
 from b2b_idp.signin.whatif import WhatIf
 from b2b_idp.store import Store, Writer
+from b2b_idp.tokens.certificates import MutualTls
 from b2b_idp.tokens.notices import Notifier
 
 MAX_URL = 16 * 1024
@@ -139,6 +141,18 @@ class B2BIdp:
     @cached_property
     def http(self) -> Http:
         return Http(Allowed.parse(self.settings.allow_private_upstreams))
+
+    @cached_property
+    def mutual_tls(self) -> MutualTls | None:
+        """How client certificates arrive; None where the settings name no header. Raises Problem(BAD_SETTING)."""
+        header, file = self.settings.client_certificate_header, self.settings.client_certificate_authorities
+        if not header:
+            return None
+        try:
+            authorities = load_pem_x509_certificates(Path(file).read_bytes()) if file else []
+        except (OSError, ValueError) as e:
+            raise Problem(Code.BAD_SETTING, f"CLIENT_CERTIFICATE_AUTHORITIES: {file} cannot be read: {e}") from None
+        return MutualTls(header=header, url=self.settings.mtls_url, authorities=authorities)
 
     @cached_property
     def homes(self) -> OidcHomes:
@@ -263,6 +277,9 @@ class B2BIdp:
         before = self.moment().at - KEPT_AFTERWARDS
         w.signins.sweep(before)
         w.grants.sweep(before)
+        w.devices.sweep(before)
+        # one for each call by DPoP: they are many
+        w.grants.forget_used(before + KEPT_AFTERWARDS)
         w.pushed.sweep(before)
         w.directory.sweep_answers(before)
         w.notices.sweep(before)
@@ -298,6 +315,7 @@ class B2BIdp:
                 pages=renderer,
                 browser=self._cookie.browser,
                 set_session=self._cookie.set_session,
+                mutual_tls=self.mutual_tls,
             ),
             name,
         )
@@ -310,6 +328,7 @@ class B2BIdp:
             evaluate=self.what_if.evaluate,
             check_issuer=self.http.check_url,
             requests=self.settings.graph_requests,
+            mutual_tls=self.mutual_tls,
         )
         health = self._health(name)
         for blueprint in (pages, openid, health):

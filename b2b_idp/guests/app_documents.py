@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.x509 import Name
 from jwt import PyJWK, PyJWTError
 from pydantic import Field, StringConstraints
 
@@ -75,6 +77,17 @@ class _AppRole(Document):
     origin: str | None = None
 
 
+class _TlsClientAuth(Document):
+    """One of them (RFC 8705 §2.1.2); selfSigned: the certificate is one of jwks."""
+
+    subjectDn: _Text | None = None
+    sanDns: _Text | None = None
+    sanUri: _Text | None = None
+    sanIp: _Text | None = None
+    sanEmail: _Text | None = None
+    selfSigned: bool | None = None
+
+
 class _Extension(Document):
     requirePkce: bool = True
     postLogoutRedirectUris: list[_Uri] = Field(default_factory=list, max_length=50)
@@ -86,6 +99,10 @@ class _Extension(Document):
     requirePushedAuthorizationRequests: bool = False
     profile: Literal["fapi2"] | None = None
     jwks: dict[str, Any] | None = None
+    tlsClientAuth: _TlsClientAuth | None = None
+    tlsClientCertificateBoundAccessTokens: bool = False
+    dpopBoundAccessTokens: bool = False
+    dpopNonceRequired: bool = False
     backchannelLogoutUri: _Uri | None = None
     adminConsent: list[str] = Field(default_factory=list, max_length=200)
 
@@ -211,6 +228,7 @@ def checked_application(document: dict[str, Any]) -> dict[str, Any]:
         raise _bad(f"groupMembershipClaims is of {', '.join(sorted(_MEMBERSHIP))}.")
     if app.b2bIdp:
         _check_profile(app.b2bIdp)
+        _check_tls_client_auth(app.b2bIdp.tlsClientAuth)
         _check_jwks(app.b2bIdp.jwks)
     return {k: v for k, v in document.items() if k not in _READ_ONLY and "@odata." not in k}
 
@@ -253,6 +271,21 @@ def _check_profile(ours: _Extension) -> None:
             raise _bad(f"b2bIdp.{name}: the profile fapi2 takes PS256 or ES256 (FAPI 2.0 §5.4).")
     if not ours.requirePkce:
         raise _bad("b2bIdp.requirePkce: the profile fapi2 is with PKCE.")
+
+
+def _check_tls_client_auth(given: _TlsClientAuth | None) -> None:
+    if given is None:
+        return
+    named = {name: value for name, value in given.model_dump().items() if value}
+    if len(named) != 1:
+        raise _bad("b2bIdp.tlsClientAuth names one of subjectDn, sanDns, sanUri, sanIp, sanEmail and selfSigned.")
+    try:
+        if given.subjectDn:
+            Name.from_rfc4514_string(given.subjectDn)
+        if given.sanIp:
+            ip_address(given.sanIp)
+    except ValueError:
+        raise _bad("b2bIdp.tlsClientAuth: subjectDn is as RFC 4514 writes it, sanIp is an address.") from None
 
 
 def _check_jwks(jwks: dict[str, Any] | None) -> None:

@@ -290,8 +290,8 @@ def _new_key(alg: Alg, published_at: datetime, signs_from: datetime) -> SigningK
 
 
 def thumbprint(jwk: Mapping[str, Any]) -> str:
-    """RFC 7638."""
-    names = ("e", "kty", "n") if jwk["kty"] == "RSA" else ("crv", "kty", "x", "y")
+    """RFC 7638; for OKP as RFC 8037 §2 has it."""
+    names = {"RSA": ("e", "kty", "n"), "OKP": ("crv", "kty", "x")}.get(jwk["kty"], ("crv", "kty", "x", "y"))
     text = json.dumps({n: jwk[n] for n in names}, separators=(",", ":"), sort_keys=True)
     return urlsafe_b64encode(sha256(text.encode()).digest()).decode().rstrip("=")
 

@@ -36,6 +36,12 @@ class AuthorizeRequest:
     login_hint: str | None = None
     domain_hint: str | None = None
     ui_locales: str | None = None
+    resource: str | None = None
+    """Identifier URI of the API that the tokens are for (RFC 8707), where one was named; the issuer for ourselves."""
+    device: str | None = None
+    """Id of the device authorization that the guest signs in for (RFC 8628); nobody is redirected then."""
+    dpop_jkt: str | None = None
+    """Thumbprint of the DPoP key that the code is bound to (RFC 9449 §10)."""
     hinted_user_id: str | None = None
     """The user that a valid `id_token_hint` names; no other may come out of this request."""
     pushed_id: str | None = None

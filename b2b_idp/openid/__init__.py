@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint
 
 from b2b_idp.openid.authorize import authorize_routes
+from b2b_idp.openid.device import device_routes
 from b2b_idp.openid.logout import logout_routes
 from b2b_idp.openid.metadata import metadata_routes
 from b2b_idp.openid.parts import OpenIdParts
@@ -21,6 +22,7 @@ FOR_MACHINES = frozenset(
         "/userinfo",
         "/introspect",
         "/revoke",
+        "/device_authorization",
         "/jwks",
         "/.well-known/openid-configuration",
         "/.well-known/oauth-authorization-server",
@@ -31,6 +33,14 @@ FOR_MACHINES = frozenset(
 
 def openid_blueprint(parts: OpenIdParts, name: str) -> Blueprint:
     blueprint = Blueprint(f"{name}_openid", __name__)
-    for routes in (metadata_routes, authorize_routes, pushed_routes, token_routes, resource_routes, logout_routes):
+    for routes in (
+        metadata_routes,
+        authorize_routes,
+        pushed_routes,
+        token_routes,
+        device_routes,
+        resource_routes,
+        logout_routes,
+    ):
         routes(blueprint, parts)
     return blueprint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, redirect, request
 
 from b2b_idp.model.directory import App
 from b2b_idp.model.problem import Code, Problem
@@ -32,16 +32,19 @@ def authorize_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
             found = _request(parts, r, pairs)
         if isinstance(found, Bad):
             return tell_error(parts, found.to, found.problem)
-        return _respond(parts, parts.signin.begin(found, parts.browser(), parts.moment()))
+        return respond(parts, parts.signin.begin(found, parts.browser(), parts.moment()))
 
     @blueprint.get("/resume/<uuid:id>")
     def resume(id: object) -> Response:
-        return _respond(parts, parts.signin.conclude(str(id), parts.browser(), parts.moment()))
+        return respond(parts, parts.signin.conclude(str(id), parts.browser(), parts.moment()))
 
 
 def _from_another_site() -> bool:
-    """Whether another site's form came here, with which a browser sends no Lax cookies: a session would not be seen."""
-    return request.method == "POST" and request.headers.get("Sec-Fetch-Site") == "cross-site"
+    """Whether another site's form came here, with which a browser sends no Lax cookies: a session would not be seen.
+    Within another site's frame no page of ours is shown, and no cookie ever comes."""
+    said = request.headers
+    in_a_frame = said.get("Sec-Fetch-Dest", "document") != "document"
+    return request.method == "POST" and said.get("Sec-Fetch-Site") == "cross-site" and not in_a_frame
 
 
 def _request(parts: OpenIdParts, r: Reader, pairs: Pairs) -> AuthorizeRequest | Bad:
@@ -81,14 +84,29 @@ def _hinted(parts: OpenIdParts, r: Reader, app: App, hint: str) -> str | None:
     return user.id if pairwise(parts.vault, app, user.id) == claims["sub"] else NOBODY
 
 
-def _respond(parts: OpenIdParts, answer: Show | Granted | Landed) -> Response:
+def respond(parts: OpenIdParts, answer: Show | Granted | Landed) -> Response:
+    """The response for what the sign-in answered: the next page, or what the app is told."""
     match answer:
+        case Granted(request=AuthorizeRequest(device=str(device))):
+            return _ask_about(parts, device, answer)
         case Granted():
             code = parts.vault.handle("code", answer.grant_id)
             response = tell(parts, answer.request, {"code": code})
             parts.set_session(response, answer.session_id, answer.persistent)
             return response
+        case Refused(request=AuthorizeRequest(device=str(device))):
+            if answer.problem.code is Code.ACCESS_DENIED:
+                parts.store.transact(lambda w: w.devices.settle(device, "denied", None, parts.moment().at))
+            return parts.pages.error(answer.problem, answer.correlation_id)
         case Refused(request=AuthorizeRequest() as asked):
             return tell_error(parts, asked, answer.problem)
         case _:
             return parts.pages.show(answer)
+
+
+def _ask_about(parts: OpenIdParts, device: str, granted: Granted) -> Response:
+    """A device's guest signed in: nothing is given before they have said yes on a page of its own."""
+    response = redirect(f"{parts.issuer}/device/{device}/{granted.grant_id}", 303, Response)
+    assert isinstance(response, Response)
+    parts.set_session(response, granted.session_id, granted.persistent)
+    return response

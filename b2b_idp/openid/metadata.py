@@ -21,6 +21,7 @@ from b2b_idp.openid.responses import cors, json_response, token_error
 from b2b_idp.openid.scopes import GRAPH_SCOPES, OIDC_SCOPES
 from b2b_idp.policy.decide import ACR_VALUES
 from b2b_idp.store import Reader
+from b2b_idp.tokens.dpop import DPOP_ALGORITHMS
 from b2b_idp.tokens.signing import issuer_for, own_key
 
 _AUTH_METHODS = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
@@ -36,10 +37,17 @@ def document(issuer: str) -> dict[str, Any]:
         "jwks_uri": f"{issuer}/jwks",
         "introspection_endpoint": f"{issuer}/introspect",
         "revocation_endpoint": f"{issuer}/revoke",
+        "device_authorization_endpoint": f"{issuer}/device_authorization",
         "end_session_endpoint": f"{issuer}/logout",
         "scopes_supported": [*OIDC_SCOPES, *GRAPH_SCOPES],
         "response_types_supported": ["code"],
-        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "grant_types_supported": [
+            "authorization_code",
+            "refresh_token",
+            "client_credentials",
+            "urn:ietf:params:oauth:grant-type:device_code",
+            "urn:ietf:params:oauth:grant-type:token-exchange",
+        ],
         "acr_values_supported": list(ACR_VALUES),
         "subject_types_supported": ["pairwise", "public"],
         "id_token_signing_alg_values_supported": list(ALGORITHMS),
@@ -49,6 +57,7 @@ def document(issuer: str) -> dict[str, Any]:
         "introspection_endpoint_auth_signing_alg_values_supported": list(CLIENT_ALGORITHMS),
         "revocation_endpoint_auth_methods_supported": _AUTH_METHODS,
         "revocation_endpoint_auth_signing_alg_values_supported": list(CLIENT_ALGORITHMS),
+        "dpop_signing_alg_values_supported": list(DPOP_ALGORITHMS),
         "code_challenge_methods_supported": ["S256"],
         "claim_types_supported": ["normal"],
         "claims_supported": (
@@ -81,18 +90,37 @@ def _requests(issuer: str) -> dict[str, Any]:
     }
 
 
+def mutual_tls_members(parts: OpenIdParts) -> dict[str, Any]:
+    """What is true where client certificates arrive, and nowhere else (RFC 8705 §2.1.1, §3.3, §5)."""
+    mutual_tls = parts.mutual_tls
+    if mutual_tls is None:
+        return {}
+    authenticates = (["tls_client_auth"] if mutual_tls.authorities else []) + ["self_signed_tls_client_auth"]
+    names = ("token", "introspection", "revocation")
+    found: dict[str, Any] = {"tls_client_certificate_bound_access_tokens": True}
+    found |= {f"{name}_endpoint_auth_methods_supported": [*_AUTH_METHODS, *authenticates] for name in names}
+    found["introspection_endpoint_auth_methods_supported"] = [*_AUTH_METHODS[:-1], *authenticates]
+    if mutual_tls.url:
+        paths = {"token": "token", "introspection": "introspect", "revocation": "revoke", "userinfo": "userinfo"}
+        found["mtls_endpoint_aliases"] = {f"{n}_endpoint": f"{mutual_tls.url}/{path}" for n, path in paths.items()}
+    return found
+
+
 def document_of(r: Reader, app: App, issuer: str, at: datetime) -> dict[str, Any]:
-    """The metadata for one app, which may have signing keys and an issuer of its own."""
+    """The metadata for one app, which may have signing keys and an issuer of its own, and be held to more."""
     signs = [ALG] if own_key(r, app, at) is not None else list(ALGORITHMS)
     return document(issuer) | {
         "issuer": issuer_for(r, app, issuer, at),
         "jwks_uri": f"{issuer}/jwks?appid={app.app_id}",
         "id_token_signing_alg_values_supported": signs,
+        "require_pushed_authorization_requests": app.require_pushed,
+        "require_signed_request_object": app.require_signed_request,
     }
 
 
 def metadata_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
-    ready = json.dumps(document(parts.issuer), separators=(",", ":")).encode()
+    whole = document(parts.issuer) | mutual_tls_members(parts)
+    ready = json.dumps(whole, separators=(",", ":")).encode()
     max_age = int(JWKS_MAX_AGE.total_seconds())
 
     @blueprint.route("/.well-known/openid-configuration", methods=["GET", "OPTIONS"])
@@ -113,6 +141,7 @@ def metadata_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
             if app is None:
                 return cors(token_error(_UNKNOWN))
             found, own = document_of(r, app, parts.issuer, parts.moment().at), r.app_keys.of(app.id)
+            found |= mutual_tls_members(parts)
         return cors(json_response(found, max_age=max_age if own else 0))
 
     @blueprint.route("/jwks", methods=["GET", "OPTIONS"])

@@ -8,13 +8,15 @@ from flask import Blueprint, Response, request
 
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.openid.asked import REQUEST_URI, asked_directly
-from b2b_idp.openid.client import authenticate, form_of
+from b2b_idp.openid.client import Client, authenticate, form_of
 from b2b_idp.openid.errors import PUSHED
 from b2b_idp.openid.parts import OpenIdParts
+from b2b_idp.openid.possession import proof_at, pushed_key
 from b2b_idp.openid.request import Bad, parse, redirect_uri_of
 from b2b_idp.openid.responses import cors, json_response, token_error
 from b2b_idp.store import Writer
 from b2b_idp.store.pushed import PushedRequest
+from b2b_idp.tokens.dpop import Proof
 
 LIFETIME = timedelta(seconds=90)
 """From here to the browser's arrival; the sign-in that begins there lasts as any other."""
@@ -37,10 +39,12 @@ def pushed_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
 
 def _pushed(parts: OpenIdParts, w: Writer, form: dict[str, str]) -> Response:
     moment, issuer = parts.moment(), parts.issuer
+    proof = proof_at(parts, "/par", moment)
     # RFC 9126 §2: clients may name any of the three
-    client = authenticate(w, parts.vault, request, form, (issuer, f"{issuer}/token", f"{issuer}/par"), moment)
+    audiences = (issuer, f"{issuer}/token", f"{issuer}/par")
+    client = authenticate(w, parts.vault, request, form, audiences, moment, parts.mutual_tls)
     try:
-        kept = _checked(parts, w, client.app.app_id, form)
+        kept = _checked(parts, w, client, form, proof)
     except Problem as refused:
         # the client's assertion stays used
         if refused.code in _OUR_FAULT:
@@ -51,10 +55,9 @@ def _pushed(parts: OpenIdParts, w: Writer, form: dict[str, str]) -> Response:
     return json_response({"request_uri": uri, "expires_in": int(LIFETIME.total_seconds())}, 201)
 
 
-def _checked(parts: OpenIdParts, w: Writer, client_id: str, form: dict[str, str]) -> PushedRequest:
+def _checked(parts: OpenIdParts, w: Writer, client: Client, form: dict[str, str], proof: Proof | None) -> PushedRequest:
     """The request, checked as it will be when the browser brings it; whom an id_token_hint names is asked then."""
-    moment, app = parts.moment(), w.apps.by_client_id(client_id)
-    assert app is not None
+    moment, app, client_id = parts.moment(), client.app, client.app.app_id
     if "request_uri" in form:
         raise Problem(Code.INVALID_REQUEST, "A pushed request holds no request_uri.")
     pairs = [("client_id", client_id), *((k, v) for k, v in form.items() if k not in _PROOF | {"client_id"})]
@@ -62,10 +65,12 @@ def _checked(parts: OpenIdParts, w: Writer, client_id: str, form: dict[str, str]
     found = parse(w, app, redirect_uri_of(app, asked.pairs), asked, parts.issuer, lambda _: None)
     if isinstance(found, Bad):
         raise found.problem
+    key = pushed_key(parts, w, client, proof, found.dpop_jkt, moment)
+    bound_to = [] if key is None else [("dpop_jkt", key)]
     return PushedRequest(
         id=moment.new_id(),
         app_id=client_id,
-        parameters=[(name, value) for name, value in asked.pairs],
+        parameters=[*((name, value) for name, value in asked.pairs if name != "dpop_jkt"), *bound_to],
         signed=asked.signed,
         expires_at=moment.at + LIFETIME,
     )

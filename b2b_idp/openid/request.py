@@ -13,10 +13,11 @@ from b2b_idp.model.request import AuthorizeRequest, ResponseMode
 from b2b_idp.openid.asked import Asked
 from b2b_idp.openid.claims_request import acr_in, claims_in, contexts_in, scopes_for
 from b2b_idp.openid.parts import Pairs, once, repeated
+from b2b_idp.openid.resource_indicators import target_of
 from b2b_idp.openid.scopes import scopes_of
 from b2b_idp.store import Reader
 
-_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
+_CHALLENGE = _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]|localhost))(?::[0-9]{1,5})?((?:[/?].*)?)")
 _PROMPTS = frozenset({"none", "login", "consent", "select_account"})
@@ -109,7 +110,7 @@ def _bad(say: str) -> Problem:
 def _checked(
     r: Reader, app: App, to: AuthorizeRequest, pairs: Pairs, issuer: str, hinted: Callable[[str], str | None]
 ) -> AuthorizeRequest:
-    given, twice = once(pairs), repeated(pairs)
+    given, twice = once(pairs), repeated(pairs) - {"resource"}
     if twice:
         raise _bad(f"Each parameter stands once; {sorted(twice)[0][:40]} is repeated.")
     if "response_type" not in given:
@@ -131,7 +132,9 @@ def _checked(
     claims = claims_in(given.get("claims"))
     acr_values, essential = acr_in(given, claims)
     contexts, contexts_essential = contexts_in(acr_values, claims)
-    scope = dict.fromkeys(scopes_of(r, app, given.get("scope", ""), issuer)) | dict.fromkeys(scopes_for(claims))
+    resource = target_of(r, [value for name, value in pairs if name == "resource" and value], issuer)
+    scopes = scopes_of(r, app, given.get("scope", ""), issuer, resource)
+    scope = dict.fromkeys(scopes) | dict.fromkeys(scopes_for(claims))
     hint = given.get("id_token_hint")
     return replace(
         to,
@@ -148,6 +151,8 @@ def _checked(
         login_hint=given.get("login_hint"),
         domain_hint=given.get("domain_hint"),
         ui_locales=given.get("ui_locales"),
+        resource=resource,
+        dpop_jkt=_dpop_jkt(given.get("dpop_jkt")),
         hinted_user_id=None if hint is None else hinted(hint),
     )
 
@@ -165,6 +170,12 @@ def _pkce(app: App, given: Mapping[str, str]) -> str | None:
     if not _CHALLENGE.fullmatch(challenge):
         raise _bad("code_challenge is 43 characters of base64url.")
     return challenge
+
+
+def _dpop_jkt(text: str | None) -> str | None:
+    if text is not None and not _THUMBPRINT.fullmatch(text):
+        raise _bad("dpop_jkt is 43 characters of base64url, the key's SHA-256 thumbprint.")
+    return text
 
 
 def _max_age(text: str | None) -> int | None:

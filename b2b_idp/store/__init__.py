@@ -23,6 +23,7 @@ from b2b_idp.store.configuration import (
     ConfigurationWriter,
 )
 from b2b_idp.store.connection import Connection
+from b2b_idp.store.devices import DevicesReader, DevicesWriter
 from b2b_idp.store.directory import DirectoryReader, DirectoryWriter
 from b2b_idp.store.engine import Conflict, Database, Lost, ping, unavailable
 from b2b_idp.store.factors import FactorsReader, FactorsWriter
@@ -111,6 +112,10 @@ class Reader:
     @cached_property
     def factors(self) -> FactorsReader:
         return FactorsReader(self._c, self._sealer)
+
+    @cached_property
+    def devices(self) -> DevicesReader:
+        return DevicesReader(self._c)
 
     @cached_property
     def agreements(self) -> AgreementsReader:
@@ -207,6 +212,10 @@ class Writer(Reader):
     @cached_property
     def factors(self) -> FactorsWriter:
         return FactorsWriter(self._c, self._sealer)
+
+    @cached_property
+    def devices(self) -> DevicesWriter:
+        return DevicesWriter(self._c)
 
     @cached_property
     def agreements(self) -> AgreementsWriter:

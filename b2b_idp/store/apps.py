@@ -48,7 +48,8 @@ def app_of(row: AppRow) -> App:
     for part in ("web", "spa", "publicClient"):
         uris |= dict.fromkeys((application.get(part) or {}).get("redirectUris") or ())
     api = application.get("api") or {}
-    by_key = bool(ours.get("jwks"))
+    tls = {kind: value for kind, value in (ours.get("tlsClientAuth") or {}).items() if value}
+    by_key = bool(ours.get("jwks") or tls)
     fapi = ours.get("profile") == "fapi2"
     # FAPI 2.0 has no RS256
     signs_by: SigningAlg = "PS256" if fapi else "RS256"
@@ -93,6 +94,11 @@ def app_of(row: AppRow) -> App:
         require_pushed=fapi or ours.get("requirePushedAuthorizationRequests") is True,
         profile="fapi2" if fapi else None,
         jwks=tuple((ours.get("jwks") or {}).get("keys", ())),
+        device_flow=application.get("isFallbackPublicClient") is True,
+        tls_client_auth=next(((kind, str(value)) for kind, value in tls.items()), None),
+        certificate_bound=bool(ours.get("tlsClientCertificateBoundAccessTokens")),
+        dpop_bound=bool(ours.get("dpopBoundAccessTokens")),
+        dpop_nonce=bool(ours.get("dpopNonceRequired")),
         consent_granted=tuple(s.removeprefix("https://graph.microsoft.com/") for s in ours.get("adminConsent", ())),
         claims_policy_id=row.claims_policy_id,
         sp_explicit=row.sp_explicit,

@@ -397,6 +397,22 @@ used_assertions = Table(
     Column("expires_at", Instant, nullable=False, index=True),
 )
 
+device_codes = Table(
+    "device_codes",
+    metadata,
+    _id(),
+    Column("user_code", LargeBinary, nullable=False, unique=True),
+    Column("app_id", String(36), nullable=False),
+    Column("document", JSON, nullable=False),
+    Column("address", String, nullable=False, index=True),
+    Column("status", String, nullable=False),
+    Column("grant_id", String(36)),
+    Column("pause", Integer, nullable=False),
+    Column("polled_at", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+
 factors = Table(
     "factors",
     metadata,

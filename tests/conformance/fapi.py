@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.openid.dpop_key import DpopKey, userinfo_with
 from tests.openid.openid_world import (
     CALLBACK,
     CHALLENGE,
@@ -36,7 +37,7 @@ class Fapi:
     """What such a client does at the provider `world`."""
 
     def __init__(self, world, *, keys=(CLIENT_KEY,), **b2b):
-        self.world = world
+        self.world, self.key = world, DpopKey()
         ours = {"profile": "fapi2", "jwks": jwks(*keys)} | b2b
         self.row, _ = world.app("Bank", web={"redirectUris": [CALLBACK]}, b2b=ours)
         scopes = frozenset({*SCOPE.split(), "User.Read"})
@@ -85,7 +86,12 @@ class Fapi:
         return answered(self.go(self.pushed(**given)))["code"]
 
     def exchange(self, code, **form):
-        return self.world.exchange(code, **self.world.assertion(self.row), **form)
+        """The token endpoint's answer; FAPI 2.0 has tokens bound to a key."""
+        proof = self.key.proof("/token", at=self.world.at)
+        return self.world.exchange(code, headers={"DPoP": proof}, **self.world.assertion(self.row), **form)
+
+    def userinfo(self, token):
+        return userinfo_with(self.world, token, self.key.proof("/userinfo", token, method="GET", at=self.world.at))
 
     def id_token(self, **given):
         answer = self.exchange(self.code(**given))
