@@ -27,7 +27,7 @@ class Wire:
         """PostgreSQL's error code of a transaction that is undone."""
         self.sent = 0
         """Chunks since the wire was last told to `cut`, each connection's greeting not counted; where they are undone,
-        only those within a writing transaction."""
+        only those of one statement within a writing transaction."""
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self, at: int, when: When = "before", every: int = 0) -> None:
@@ -76,13 +76,13 @@ class Wire:
         greeted = writing = False
         while chunk := _heard(client):
             when = self._when
-            cut = greeted and (writing or when != "undone") and self._counted()
+            cut = greeted and (when != "undone" or (writing and _is_one_statement(chunk))) and self._counted()
             greeted = True
             writing = _BEGINS in chunk or (writing and not chunk.startswith(_ENDS))
             if cut and when == "before":
                 break
             if cut and when == "undone":
-                chunk = _failing(self.state, 1 if chunk.startswith(b"Q") else chunk.count(_SYNC))
+                chunk = _failing(self.state)
             elif cut:
                 last_words.set()
             try:
@@ -111,16 +111,23 @@ class Wire:
 
 
 _BEGINS = b"BEGIN ISOLATION LEVEL SERIALIZABLE"
-_SYNC = b"S\x00\x00\x00\x04"
 _ENDS = tuple(b"Q" + (len(word) + 5).to_bytes(4, "big") + word for word in (b"COMMIT", b"ROLLBACK"))
 
 
-def _failing(state: str, syncs: int) -> bytes:
-    """A statement that fails, in the place of a chunk that would have been answered so many times."""
+def _is_one_statement(chunk: bytes) -> bool:
+    """Whether it is one question with one answer; several may be on their way at once."""
+    kinds, at = [], 0
+    while at + 5 <= len(chunk):
+        kinds.append(chunk[at : at + 1])
+        at += 1 + int.from_bytes(chunk[at + 1 : at + 5], "big")
+    return kinds == [b"Q"] or (kinds.count(b"E") == 1 and kinds.count(b"S") == 1 and kinds[-1] == b"S")
+
+
+def _failing(state: str) -> bytes:
+    """A statement that fails, in the place of another."""
     sql = f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{state}'; END $$".encode()
-    messages = ((b"P", b"\0" + sql + b"\0" + bytes(2)), (b"B", bytes(8)), (b"E", bytes(5)))
-    said = b"".join(kind + (len(body) + 4).to_bytes(4, "big") + body for kind, body in messages)
-    return said + _SYNC * syncs
+    messages = ((b"P", b"\0" + sql + b"\0" + bytes(2)), (b"B", bytes(8)), (b"E", bytes(5)), (b"S", b""))
+    return b"".join(kind + (len(body) + 4).to_bytes(4, "big") + body for kind, body in messages)
 
 
 def _heard(s: socket.socket) -> bytes:

@@ -102,24 +102,27 @@ class ConfigurationCache:
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
         self._lock = threading.Lock()
-        self._kept: Configuration | None = None
-        self._forgotten = 0
+        self._kept: tuple[object, Configuration] | None = None
+        self._history = object()
+        """What is kept is of this history of the database, or is not good any more."""
 
     def forget(self) -> None:
         """Called when another database may have taken the place of the one that was read: one that lost the newest
-        versions gives their numbers again."""
-        with self._lock:
-            self._kept = None
-            self._forgotten += 1
+        versions gives their numbers again. Takes no lock: whoever holds it may be the one that lost its connection."""
+        self._history = object()
+
+    def _good(self) -> Configuration | None:
+        kept = self._kept
+        return kept[1] if kept is not None and kept[0] is self._history else None
 
     def get(self, connection: Connection, *, keep: bool = True) -> Configuration:
         """What holds in this transaction. One that writes does not `keep` it: its changes may never be committed, and
         the next to be committed would have the same version."""
-        forgotten = self._forgotten
+        history = self._history
         version = connection.execute(_VERSION).scalar()
         if version is None:
             raise Problem(Code.UNAVAILABLE, "The service is not set up yet.", "no tenant: run `b2b-idp init`")
-        kept = self._kept
+        kept = self._good()
         if kept is not None and kept.version == version:
             return kept
         if kept is not None and kept.version > version:
@@ -128,8 +131,7 @@ class ConfigurationCache:
             return _load(connection, self._sealer)
         with self._lock:
             loaded = _load(connection, self._sealer)
-            if self._forgotten == forgotten:
-                self._kept = loaded
+            self._kept = history, loaded
         for id, why in loaded.problems.items():
             log.error("policy cannot be enforced, what it concerns is closed", policy_id=id, problem=why)
         for id, mapping in loaded.claims_mappings.items():

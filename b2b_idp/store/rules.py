@@ -68,22 +68,25 @@ class RuleCache:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: Rules | None = None
-        self._forgotten = 0
+        self._kept: tuple[object, Rules] | None = None
+        self._history = object()
+        """What is kept is of this history of the database, or is not good any more."""
 
     def forget(self) -> None:
         """Called when another database may have taken the place of the one that was read: one that lost the newest
-        versions gives their numbers again."""
-        with self._lock:
-            self._kept = None
-            self._forgotten += 1
+        versions gives their numbers again. Takes no lock: whoever holds it may be the one that lost its connection."""
+        self._history = object()
+
+    def _good(self) -> Rules | None:
+        kept = self._kept
+        return kept[1] if kept is not None and kept[0] is self._history else None
 
     def get(self, connection: Connection, *, keep: bool = True) -> Rules:
         """What holds in this transaction. One that changed a rule does not `keep` it: it may never be committed, and
         the next change would have the same version."""
-        forgotten = self._forgotten
+        history = self._history
         version = connection.execute(_VERSION).scalar() or 0
-        kept = self._kept
+        kept = self._good()
         if kept is not None and kept.version == version:
             return kept
         if kept is not None and kept.version > version:
@@ -91,12 +94,12 @@ class RuleCache:
         if not keep:
             return _load(connection, version, kept)
         with self._lock:
-            kept = self._kept
+            kept = self._good()
             if kept is not None and kept.version == version:
                 return kept
             found = _load(connection, version, kept)
-            if self._forgotten == forgotten and (kept is None or kept.version < version):
-                self._kept = found
+            if kept is None or kept.version < version:
+                self._kept = history, found
             return found
 
 
