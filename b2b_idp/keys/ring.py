@@ -41,7 +41,8 @@ folder late or a clock that is ahead."""
 LONGEST_TOKEN = timedelta(hours=1)
 """How long a token can outlive the moment it was signed; a key that signs no more stays published as long."""
 
-_LOOK_EVERY = 1.0
+_AGAIN = 1.0
+"""Seconds after which a folder that was changed just now, or could not be read, is read again."""
 _log = logging.getLogger(__name__)
 _PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
@@ -99,13 +100,13 @@ class Signer:
 
 
 class KeyRing:
-    """All keys of an instance. A ring with a folder sees what another process changes there within a second."""
+    """All keys of an instance. A ring with a folder sees what another process changes there at its next use."""
 
     def __init__(self, keys: Sequence[SigningKey], folder: Path | None) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._looked_at = 0.0
-        self._stamp = 0
+        self._next_look = self._read_at = 0.0
+        self._stamp, self._settled = 0, False
         self._set(keys)
 
     @classmethod
@@ -221,25 +222,29 @@ class KeyRing:
         files.write(self._folder / f"{key.alg}-{key.kid}.json", json.dumps(document, indent=1).encode())
 
     def _look(self) -> None:
-        """Reads the folder again when it changed; looks at most once a second. What cannot be read then stops nobody:
-        the keys in memory go on."""
-        if self._folder is None or time.monotonic() - self._looked_at < _LOOK_EVERY:
+        """Reads the folder again when it changed, which another process's rotation does: a look costs microseconds, so
+        every use takes one. What cannot be read stops nobody: the keys in memory go on."""
+        if self._folder is None or time.monotonic() < self._next_look:
             return
-        with self._lock:
-            self._looked_at = time.monotonic()
-            try:
-                if self._folder.stat().st_mtime_ns != self._stamp:
+        try:
+            stamp = self._folder.stat().st_mtime_ns
+            if stamp == self._stamp and (self._settled or time.monotonic() - self._read_at < _AGAIN):
+                return
+            with self._lock:
+                if stamp != self._stamp or not self._settled:
                     self._read()
-            except (OSError, Problem) as e:
-                _log.error("the key folder cannot be read, going on with the keys in memory: %s", e)
+        except (OSError, Problem) as e:
+            self._next_look = time.monotonic() + _AGAIN
+            _log.error("the key folder cannot be read, going on with the keys in memory: %s", e)
 
     def _read(self) -> None:
         assert self._folder is not None
         stamp = self._folder.stat().st_mtime_ns
-        # a second change within the same tick of the file system's clock would not show: look again while it is young
-        settled = time.time_ns() - stamp > 1_000_000_000
+        self._read_at = time.monotonic()
+        # a second change within the same tick of the file system's clock would not show: it is read again while young
+        self._settled = time.time_ns() - stamp > 1_000_000_000
         self._set([_key_of(path) for path in sorted(self._folder.glob("?S256-*.json"))])
-        self._stamp = stamp if settled else 0
+        self._stamp = stamp
 
 
 def claims_of(

@@ -40,8 +40,11 @@ def authorize_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
 
 
 def _from_another_site() -> bool:
-    """Whether another site's form came here, with which a browser sends no Lax cookies: a session would not be seen."""
-    return request.method == "POST" and request.headers.get("Sec-Fetch-Site") == "cross-site"
+    """Whether another site's form came here, with which a browser sends no Lax cookies: a session would not be seen.
+    Within another site's frame no page of ours is shown, and no cookie ever comes."""
+    said = request.headers
+    in_a_frame = said.get("Sec-Fetch-Dest", "document") != "document"
+    return request.method == "POST" and said.get("Sec-Fetch-Site") == "cross-site" and not in_a_frame
 
 
 def _request(parts: OpenIdParts, r: Reader, pairs: Pairs) -> AuthorizeRequest | Bad:

@@ -107,12 +107,14 @@ def mutual_tls_members(parts: OpenIdParts) -> dict[str, Any]:
 
 
 def document_of(r: Reader, app: App, issuer: str, at: datetime) -> dict[str, Any]:
-    """The metadata for one app, which may have signing keys and an issuer of its own."""
+    """The metadata for one app, which may have signing keys and an issuer of its own, and be held to more."""
     signs = [ALG] if own_key(r, app, at) is not None else list(ALGORITHMS)
     return document(issuer) | {
         "issuer": issuer_for(r, app, issuer, at),
         "jwks_uri": f"{issuer}/jwks?appid={app.app_id}",
         "id_token_signing_alg_values_supported": signs,
+        "require_pushed_authorization_requests": app.require_pushed,
+        "require_signed_request_object": app.require_signed_request,
     }
 
 

@@ -31,7 +31,7 @@ from b2b_idp.store.grants import GrantsReader, GrantsWriter
 from b2b_idp.store.leading import Leadership
 from b2b_idp.store.logs import LogsReader, LogsWriter
 from b2b_idp.store.memberships import MembershipsReader, MembershipsWriter
-from b2b_idp.store.migrate import HEAD, create_all, migrate, revision
+from b2b_idp.store.migrate import HEAD, create_all, revision
 from b2b_idp.store.notices import NoticesReader, NoticesWriter
 from b2b_idp.store.outbox import OutboxReader, OutboxWriter
 from b2b_idp.store.passes import PassesReader, PassesWriter
@@ -400,7 +400,7 @@ class Store:
 
     def migrate(self) -> str:
         """Brings the schema to the newest revision, whose name it returns."""
-        migrate(self._database.engine)
+        self._database.migrate()
         return HEAD
 
     def schema_is_current(self) -> bool:

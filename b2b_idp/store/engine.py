@@ -18,6 +18,7 @@ from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import postgres, sqlite
 from b2b_idp.store.connection import Connection, refuse_what_is_no_text
 from b2b_idp.store.leading import Alone, Lock
+from b2b_idp.store.migrate import migrate
 from b2b_idp.store.replicas import Replica
 from b2b_idp.store.routing import Routed, Stale
 
@@ -164,6 +165,16 @@ class Database:
         """How far the database is: everything committed until now is before it. None for a kind that has one copy
         only, which is always at its newest. Raises as the driver does."""
         return self._kind.position(self._engine)
+
+    def migrate(self) -> None:
+        """Brings the schema to the newest revision. Raises Problem(UNAVAILABLE)."""
+        try:
+            migrate(self._engine)
+        except DBAPIError as e:
+            why = self._kind.unavailable(e)
+            if why is None:
+                raise
+            raise unavailable(why) from e
 
     def leader_lock(self) -> Lock:
         """The lock of the one process that does the work in the background."""

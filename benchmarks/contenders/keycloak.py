@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
 from typing import Any
 
@@ -41,8 +40,8 @@ class Keycloak(Contender):
             "--db-url=jdbc:" + database.replace("postgres@", "", 1),
         ]
         ready = answers(f"{self.issuer}/.well-known/openid-configuration")
-        env = {"JAVA_OPTS_KC_HEAP": os.environ.get("JAVA_OPTS_KC_HEAP", HEAP)}
-        self.server = Server(argv, ready, self.cores, self.folder / "server.log", env=env)
+        heap = {"JAVA_OPTS_KC_HEAP": HEAP}
+        self.server = Server(argv, ready, self.cores, self.folder / "server.log", env=heap)
 
     def furnish(self, guests: Collection[str]) -> None:
         first_sign_ins(self, guests)

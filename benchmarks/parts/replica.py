@@ -65,4 +65,6 @@ def run(world: World) -> dict[str, Any]:
     if found.errors:
         raise RuntimeError(f"with a replica: {found.errors}")
     total = reads.total()
-    return {"share": reads["replica"] / total if total else 0.0, "reads": total, "sign_ins": len(found.latencies)}
+    if not total:
+        return {"cannot": "/metrics tells of no reads"}
+    return {"share": reads["replica"] / total, "reads": total, "sign_ins": len(found.latencies)}

@@ -25,6 +25,8 @@ def run(world: World) -> dict[str, Any]:
     """Sign-ins a second of one server and of two, their ratio, and errors; or why not."""
     if len(world.cores) < 2:
         return {"cannot": "this machine has one core"}
+    if B2bIdpPostgres not in world.ours():
+        return {"cannot": "PostgreSQL is not installed, or not wanted"}
     with ExitStack() as stack:
         one = _started(world, world.served, stack)
         two = _started(world, world.cores[:2], stack)

@@ -175,3 +175,10 @@ def test_migrate_makes_the_schema(data):
     run("migrate", "--data", data)
     said = run("doctor", "--data", data, code=1)
     assert "not current" not in said and "run `b2b-idp init`" in said
+
+
+@pytest.mark.parametrize("command", ["serve", "migrate"])
+def test_a_database_that_cannot_be_reached_is_a_sentence_and_an_exit_code(data, command):
+    nowhere = "postgresql://postgres@127.0.0.1:1/nowhere"
+    said = run(command, "--data", data, code=1, B2B_IDP_DATABASE_URL=nowhere)
+    assert "Connection refused" in said and "Traceback" not in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import jwt
 import pytest
 from openid_world import CALLBACK, CHALLENGE, ISSUER, World, answered, claims_of, page_error
 
@@ -41,6 +42,8 @@ def test_a_form_of_another_site_is_sent_once_more_from_here_so_that_cookies_come
     assert "Set-Cookie" not in answer.headers
     # the answer to that form leads on to a home or an app
     assert "form-action 'self' https:" in answer.headers["Content-Security-Policy"]
+    framed = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "iframe"}
+    assert answered(world.http.post("/idp/authorize", data=asked, headers=framed))["state"] == "s<t"
     again = world.http.post("/idp/authorize", data=asked, headers={"Sec-Fetch-Site": "same-origin"})
     assert answered(again)["state"] == "s<t"
 
@@ -394,7 +397,9 @@ def test_n_124_a_hint_without_oid_of_another_user_is_login_required(world):
     assert error(world.authorize(prompt="none", id_token_hint=hint)) == "login_required"
 
 
-@pytest.mark.parametrize("spoil", ["modified", "another app's", "another issuer's", "access token", "garbage"])
+@pytest.mark.parametrize(
+    "spoil", ["modified", "another app's", "another issuer's", "access token", "garbage", "unsigned"]
+)
 def test_n_124_a_hint_that_is_not_ours_signs_nobody_in(world, hint, spoil):
     claims = claims_of(hint)
     signer = world.idp.keys.signer("RS256", world.at)
@@ -404,6 +409,7 @@ def test_n_124_a_hint_that_is_not_ours_signs_nobody_in(world, hint, spoil):
         "another issuer's": signer.sign(claims | {"iss": "https://other.example"}, "JWT"),
         "access token": world.tokens()["access_token"],
         "garbage": "x",
+        "unsigned": jwt.encode(dict(claims), None, "none", headers={"kid": signer.kid}),
     }[spoil]
     assert error(world.authorize(prompt="none", id_token_hint=bad)) == "login_required"
 

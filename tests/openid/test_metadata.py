@@ -83,6 +83,13 @@ def test_requests_are_pushed_or_sent_by_value_and_never_fetched(found):
     assert found["require_signed_request_object"] is False
 
 
+def test_an_apps_own_metadata_says_what_it_is_held_to(unchanged):
+    app, _ = unchanged.app("Bank", b2b={"profile": "fapi2", "requireSignedRequestObject": True})
+    said = unchanged.http.get(f"/idp/.well-known/openid-configuration?appid={app.app_id}").json
+    assert said["require_pushed_authorization_requests"] is True
+    assert said["require_signed_request_object"] is True
+
+
 def test_every_response_names_its_issuer(found):
     assert found["authorization_response_iss_parameter_supported"] is True
 

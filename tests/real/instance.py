@@ -36,7 +36,7 @@ class Instance:
         if database:
             self._env["B2B_IDP_DATABASE_URL"] = database
         if replicas:
-            self._env["B2B_IDP_REPLICA_URLS"] = " ".join(replicas)
+            self._env["B2B_IDP_REPLICA_URLS"] = ",".join(replicas)
         self.issuer = issuer or f"http://127.0.0.1:{port}"
         made = self.run("init", "--data", str(data), "--issuer", self.issuer, "--json")
         self.init: dict[str, Any] = json.loads(made)
