@@ -159,7 +159,10 @@ FILE = {
             "claimsMappingPolicy": "mapping:CRM claims",
         },
         {
-            "application": {"displayName": "Inviter", "b2bIdp": {"requirePushedAuthorizationRequests": True}},
+            "application": {
+                "displayName": "Inviter",
+                "b2bIdp": {"requirePushedAuthorizationRequests": True, "dpopBoundAccessTokens": True},
+            },
             "appRoleAssignments": [{"app": "app:Microsoft Graph", "role": "User.Invite.All"}],
         },
     ],
@@ -553,6 +556,13 @@ RAISING = {
     "apps: application.b2bIdp.requirePushedAuthorizationRequests": _set(
         "apps", "Inviter", "application", "b2bIdp", "requirePushedAuthorizationRequests", False
     ),
+    "apps: application.b2bIdp.dpopBoundAccessTokens": _set(
+        "apps", "Inviter", "application", "b2bIdp", "dpopBoundAccessTokens", False
+    ),
+    "apps: application.b2bIdp.tlsClientAuth": _set(
+        *CRM, "application", "b2bIdp", "tlsClientAuth", {"sanDns": "crm.example"}
+    ),
+    "apps: application.isFallbackPublicClient": _set(*CRM, "application", "isFallbackPublicClient", True),
     "apps: application.api.acceptMappedClaims": _set(*CRM, "application", "api", "acceptMappedClaims", True),
     "apps: servicePrincipal.appRoleAssignmentRequired": _set(
         *CRM, "servicePrincipal", "appRoleAssignmentRequired", False

@@ -265,6 +265,17 @@ def _group(id: str, before: State, after: State) -> Iterator[Path]:
         yield ("members",)
 
 
+_DEMANDS = (
+    "profile",
+    "requirePushedAuthorizationRequests",
+    "requireSignedRequestObject",
+    "dpopBoundAccessTokens",
+    "dpopNonceRequired",
+    "tlsClientCertificateBoundAccessTokens",
+)
+"""What an app may be held to, below b2bIdp."""
+
+
 def _app(id: str, before: State, after: State) -> Iterator[Path]:
     known, new = before[APPS].get(id), after[APPS].get(id)
     if new is None:
@@ -277,7 +288,7 @@ def _app(id: str, before: State, after: State) -> Iterator[Path]:
         yield ("application", "api", "acceptMappedClaims")
     if old.get("requirePkce", True) and not ours.get("requirePkce", True):
         yield ("application", "b2bIdp", "requirePkce")
-    for name in ("profile", "requirePushedAuthorizationRequests", "requireSignedRequestObject"):
+    for name in _DEMANDS:
         if old.get(name) and not ours.get(name):
             yield ("application", "b2bIdp", name)
     if ours.get("requestObjectSigningAlg") == "none" != old.get("requestObjectSigningAlg"):
@@ -295,6 +306,10 @@ def _app(id: str, before: State, after: State) -> Iterator[Path]:
         yield ("servicePrincipal", "appRoleAssignmentRequired")
     if not sp.get("accountEnabled", True) and sp_now.get("accountEnabled", True):
         yield ("servicePrincipal", "accountEnabled")
+    if ours.get("tlsClientAuth") and ours["tlsClientAuth"] != old.get("tlsClientAuth"):
+        yield ("application", "b2bIdp", "tlsClientAuth")
+    if now.get("isFallbackPublicClient") and not was.get("isFallbackPublicClient"):
+        yield ("application", "isFallbackPublicClient")
     keys = (old.get("jwks") or {}).get("keys", ())
     if any(key not in keys for key in (ours.get("jwks") or {}).get("keys", ())):
         yield ("application", "b2bIdp", "jwks")
