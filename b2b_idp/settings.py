@@ -64,6 +64,17 @@ def _private(name: str, value: object) -> bool | tuple[str, ...]:
     return _list(name, value)
 
 
+def _header(name: str, value: object) -> str:
+    text = _text(name, value)
+    if text and not text.replace("-", "").isalnum():
+        raise _bad(name, "is the name of a header.")
+    return text
+
+
+def _optional_url(name: str, value: object) -> str:
+    return _issuer(name, value) if value else ""
+
+
 def _positive(name: str, value: object) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value)
@@ -122,6 +133,20 @@ class Settings:
         _private,
         False,
     )
+    client_certificate_header: str = setting(
+        "The header in which the TLS front hands on client certificates (X-SSL-Client-Cert with nginx's "
+        "$ssl_client_escaped_cert, or Client-Cert); needs trusted_proxies. Empty: none are looked for.",
+        _header,
+        "",
+    )
+    client_certificate_authorities: str = setting(
+        "PEM file of the authorities whose certificates authenticate apps (tls_client_auth).", _text, ""
+    )
+    mtls_url: str = setting(
+        "Where apps with a client certificate call, if not at the issuer: the same paths below another https address.",
+        _optional_url,
+        "",
+    )
     home_recheck: int = setting("Seconds that a session lives after home's last word.", _positive, 24 * 3600)
     graph_requests: int = setting(
         "How many Graph requests one application may make in ten seconds, in each worker.", _positive, 3500
@@ -163,6 +188,8 @@ class Settings:
                     wrong.append(p.say)
             elif f.default is MISSING:
                 wrong.append(f"{name.upper()}: is needed")
+        if values.get("client_certificate_header") and not values.get("trusted_proxies"):
+            wrong.append("CLIENT_CERTIFICATE_HEADER: anybody could send it; say how many TRUSTED_PROXIES are in front.")
         if wrong:
             raise Problem(Code.BAD_SETTING, "; ".join(wrong))
         return cls(**values)

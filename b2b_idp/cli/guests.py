@@ -13,6 +13,7 @@ from b2b_idp.extension import system_moment
 from b2b_idp.guests.upkeep import Due, carry_out, due
 from b2b_idp.model.audited import directory_audit, target_user
 from b2b_idp.model.moment import Moment, iso
+from b2b_idp.store import Writer
 
 _DAYS = click.IntRange(1, 36_500)
 
@@ -33,12 +34,16 @@ def guests(data: Path, as_json: bool, unredeemed: int | None, inactive: int | No
     Members and holders of directory roles are never touched. What is deleted can be restored for 30 days.
     """
     idp, moment = open_instance(data), system_moment()
-    with idp.store.write() as w:
+
+    def look_and_do(w: Writer) -> list[Due]:
         found = due(w, moment.at, unredeemed=_time(unredeemed), inactive=_time(inactive))
         if apply:
             carry_out(w, found, moment)
             for one in found:
                 w.logs.add_audit(_audit(one, moment), moment.at)
+        return found
+
+    found = idp.store.transact(look_and_do)
     rows = [
         {"id": d.user.id, "mail": d.user.mail, "action": d.action, "reason": d.reason, "since": iso(d.since)}
         for d in found

@@ -77,8 +77,9 @@ def add(
     """Connect a home tenant."""
     idp = open_instance(data)
     idp.http.check_url(issuer)
-    with idp.store.write() as w:
-        tenant_id = connect(
+    moment = system_moment()
+    tenant_id = idp.store.transact(
+        lambda w: connect(
             w,
             issuer=issuer,
             name=name,
@@ -87,9 +88,10 @@ def add(
             domains=domains,
             profile=profile,
             trust_mfa=trust_mfa,
-            moment=system_moment(),
+            moment=moment,
             own=own,
         )
+    )
     back = redirect_uri(idp.settings.issuer, tenant_id)
     show(
         {"tenantId": tenant_id, "redirectUri": back},

@@ -11,6 +11,7 @@ from b2b_idp.version import __version__
 
 COMMANDS = {
     "audit": "audit",
+    "copy": "copy",
     "demo": "demo",
     "doctor": "doctor",
     "groups": "groups",

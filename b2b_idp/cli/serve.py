@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from b2b_idp.cli.instance import data_option, settings_of
+from b2b_idp.cli.instance import data_option, open_instance, settings_of
 from b2b_idp.keys.files import load_or_create_master
 from b2b_idp.keys.ring import KeyRing
 from b2b_idp.model.problem import Code, Problem
@@ -35,6 +35,11 @@ def serve(data: Path, host: str, port: int | None, workers: int, threads: int) -
         raise Problem(
             Code.BAD_SETTING, f"DATABASE_URL: there is no database {file}. Run: b2b-idp migrate --data {data}"
         )
+    store = open_instance(data).store
+    try:
+        store.ping()
+    finally:
+        store.close()
     os.environ["B2B_IDP_DATA"] = str(data.resolve())
     Granian(
         "b2b_idp.cli.wsgi:application",

@@ -25,6 +25,7 @@ from b2b_idp.model.query import KeyValue
 from b2b_idp.policy.documents import Document
 from b2b_idp.store import Store, Writer
 from b2b_idp.tokens.bearer import Caller
+from b2b_idp.tokens.certificates import MutualTls
 
 Evaluate = Callable[..., dict[str, Any]]
 More = Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -53,6 +54,7 @@ class GraphParts:
     evaluate: Evaluate
     check_issuer: Callable[[str], None]
     """Raises Problem for an address that our HTTP client would not connect to."""
+    mutual_tls: MutualTls | None = None
     requests: int = 3500
     """How many requests one client may make in ten seconds."""
 

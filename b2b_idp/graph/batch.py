@@ -15,6 +15,7 @@ from b2b_idp.graph.body import bad, json_body
 from b2b_idp.graph.errors import error_response
 from b2b_idp.graph.frame import called
 from b2b_idp.graph.position import GIVEN
+from b2b_idp.graph.possession import PRESENTED, presented
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 
@@ -39,6 +40,7 @@ def mount_batch(blueprint: Blueprint, parts: GraphParts) -> None:
     """Adds POST /$batch."""
 
     def batch() -> Response:
+        presented(parts)
         with parts.store.read() as r:
             called(parts, r, parts.moment())
         asked = _parsed(json_body(request), f"{parts.issuer}/v1.0")
@@ -134,7 +136,7 @@ def _sent(part: _Part, prefix: str, authorization: str) -> dict[str, Any]:
     """The part's answer, from the very routes that a request of its own would reach."""
     headers = {k: v for k, v in part.headers.items() if k != "authorization"} | {"authorization": authorization}
     data = None if part.body is None else json.dumps(part.body).encode()
-    outer = {k: v for k, v in request.environ.items() if k in ("REMOTE_ADDR", "wsgi.url_scheme")}
+    outer = {k: v for k, v in request.environ.items() if k in ("REMOTE_ADDR", "wsgi.url_scheme", PRESENTED)}
     with current_app.test_request_context(
         prefix + part.path, method=part.method, headers=headers, data=data, environ_overrides=outer
     ):

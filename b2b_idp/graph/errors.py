@@ -10,10 +10,12 @@ from flask import Response, g, jsonify, request
 
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
+from b2b_idp.tokens.dpop import DPOP_ALGORITHMS
 
 GRAPH: Mapping[Code, tuple[int, str]] = dict.fromkeys(Code, (400, "Request_BadRequest")) | {
     Code.UNSUPPORTED_QUERY: (400, "Request_UnsupportedQuery"),
     Code.UNAUTHENTICATED: (401, "InvalidAuthenticationToken"),
+    Code.INVALID_DPOP_PROOF: (401, "InvalidAuthenticationToken"),
     Code.INVALID_TOKEN: (401, "InvalidAuthenticationToken"),
     Code.FORBIDDEN: (403, "Authorization_RequestDenied"),
     Code.INSUFFICIENT_SCOPE: (403, "Authorization_RequestDenied"),
@@ -64,7 +66,9 @@ def error_response(problem: Problem, moment: Moment) -> Response:
     response = jsonify(body)
     response.status_code = status
     if status == 401:
-        response.headers["WWW-Authenticate"] = 'Bearer realm="", error="invalid_token"'
+        error = "invalid_dpop_proof" if problem.code is Code.INVALID_DPOP_PROOF else "invalid_token"
+        response.headers.add("WWW-Authenticate", f'Bearer realm="", error="{error}"')
+        response.headers.add("WWW-Authenticate", f'DPoP realm="", error="{error}", algs="{" ".join(DPOP_ALGORITHMS)}"')
     if "allow" in problem.details:
         response.headers["Allow"] = problem.details["allow"]
     if problem.retry_after is not None:

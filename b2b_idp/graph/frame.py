@@ -19,6 +19,7 @@ from b2b_idp.graph.api import Answer, Call, GraphParts, Handler, Route
 from b2b_idp.graph.audit import entry
 from b2b_idp.graph.errors import client_request_id, error_response, request_id
 from b2b_idp.graph.objects import CASTS
+from b2b_idp.graph.possession import presented
 from b2b_idp.graph.throttle import Throttle
 from b2b_idp.guests.membership import settle
 from b2b_idp.guests.roles import implied, permissions_of
@@ -37,7 +38,13 @@ _ENTITY_TAGS = re.compile(r'\*|(W/)?"[!#-~]*"(\s*,\s*(W/)?"[!#-~]*")*')
 """RFC 9110 §8.8.3."""
 REPEATED_WITHIN = timedelta(minutes=10)
 """How long a repeated client-request-id gets the first answer again."""
-_NOT_AUDITED = (Code.UNAUTHENTICATED, Code.INVALID_TOKEN, Code.UNAVAILABLE, Code.TOO_MANY_REQUESTS)
+_NOT_AUDITED = (
+    Code.UNAUTHENTICATED,
+    Code.INVALID_TOKEN,
+    Code.INVALID_DPOP_PROOF,
+    Code.UNAVAILABLE,
+    Code.TOO_MANY_REQUESTS,
+)
 
 
 def mount(blueprint: Blueprint, parts: GraphParts, routes: list[Route]) -> None:
@@ -149,6 +156,7 @@ def _by_app_id(view: View) -> View:
 def _view(parts: GraphParts, throttle: Throttle, route: Route, getter: Route | None) -> View:
     def view(**ids: str) -> Response:
         moment, wanted, counted = parts.moment(), _wanted(parts), False
+        presented(parts)
         if route.activity is None:
 
             def look(r: Reader) -> Response:
@@ -231,10 +239,7 @@ def _authorise(
 
 def called(parts: GraphParts, r: Reader, moment: Moment) -> Call:
     """Who calls, and what they may do. Raises Problem(UNAUTHENTICATED | INVALID_TOKEN | FORBIDDEN)."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise Problem(Code.UNAUTHENTICATED, "Access token is empty. Send Authorization: Bearer …")
-    caller = read_bearer(r, parts.keys, token.strip(), parts.issuer, moment)
+    caller = read_bearer(r, parts.keys, presented(parts), parts.issuer, moment)
     if caller.user_id is None:
         return Call(parts=parts, caller=caller, moment=moment, w=r, permissions=implied(caller.roles))
     return _for_person(parts, r, caller, moment)

@@ -29,8 +29,9 @@ from b2b_idp.keys import files
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 
-Alg = Literal["RS256", "ES256"]
-ALGORITHMS: tuple[Alg, ...] = ("RS256", "ES256")
+Alg = Literal["RS256", "ES256", "PS256"]
+ALGORITHMS: tuple[Alg, ...] = ("RS256", "ES256", "PS256")
+"""What we sign by; a key for each, since a key is for one algorithm (RFC 8725 §3.1)."""
 
 JWKS_MAX_AGE = timedelta(minutes=10)
 """How long clients may cache the key set."""
@@ -40,7 +41,8 @@ folder late or a clock that is ahead."""
 LONGEST_TOKEN = timedelta(hours=1)
 """How long a token can outlive the moment it was signed; a key that signs no more stays published as long."""
 
-_LOOK_EVERY = 1.0
+_AGAIN = 1.0
+"""Seconds after which a folder that was changed just now, or could not be read, is read again."""
 _log = logging.getLogger(__name__)
 _PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
@@ -98,13 +100,13 @@ class Signer:
 
 
 class KeyRing:
-    """All keys of an instance. A ring with a folder sees what another process changes there within a second."""
+    """All keys of an instance. A ring with a folder sees what another process changes there at its next use."""
 
     def __init__(self, keys: Sequence[SigningKey], folder: Path | None) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._looked_at = 0.0
-        self._stamp = 0
+        self._next_look = self._read_at = 0.0
+        self._stamp, self._settled = 0, False
         self._set(keys)
 
     @classmethod
@@ -220,25 +222,29 @@ class KeyRing:
         files.write(self._folder / f"{key.alg}-{key.kid}.json", json.dumps(document, indent=1).encode())
 
     def _look(self) -> None:
-        """Reads the folder again when it changed; looks at most once a second. What cannot be read then stops nobody:
-        the keys in memory go on."""
-        if self._folder is None or time.monotonic() - self._looked_at < _LOOK_EVERY:
+        """Reads the folder again when it changed, which another process's rotation does: a look costs microseconds, so
+        every use takes one. What cannot be read stops nobody: the keys in memory go on."""
+        if self._folder is None or time.monotonic() < self._next_look:
             return
-        with self._lock:
-            self._looked_at = time.monotonic()
-            try:
-                if self._folder.stat().st_mtime_ns != self._stamp:
+        try:
+            stamp = self._folder.stat().st_mtime_ns
+            if stamp == self._stamp and (self._settled or time.monotonic() - self._read_at < _AGAIN):
+                return
+            with self._lock:
+                if stamp != self._stamp or not self._settled:
                     self._read()
-            except (OSError, Problem) as e:
-                _log.error("the key folder cannot be read, going on with the keys in memory: %s", e)
+        except (OSError, Problem) as e:
+            self._next_look = time.monotonic() + _AGAIN
+            _log.error("the key folder cannot be read, going on with the keys in memory: %s", e)
 
     def _read(self) -> None:
         assert self._folder is not None
         stamp = self._folder.stat().st_mtime_ns
-        # a second change within the same tick of the file system's clock would not show: look again while it is young
-        settled = time.time_ns() - stamp > 1_000_000_000
+        self._read_at = time.monotonic()
+        # a second change within the same tick of the file system's clock would not show: it is read again while young
+        self._settled = time.time_ns() - stamp > 1_000_000_000
         self._set([_key_of(path) for path in sorted(self._folder.glob("?S256-*.json"))])
-        self._stamp = stamp if settled else 0
+        self._stamp = stamp
 
 
 def claims_of(
@@ -277,15 +283,15 @@ def _age(key: SigningKey) -> tuple[datetime, str]:
 
 def _new_key(alg: Alg, published_at: datetime, signs_from: datetime) -> SigningKey:
     private: _PrivateKey = (
-        rsa.generate_private_key(65537, 2048) if alg == "RS256" else ec.generate_private_key(ec.SECP256R1())
+        ec.generate_private_key(ec.SECP256R1()) if alg == "ES256" else rsa.generate_private_key(65537, 2048)
     )
     key = SigningKey("", alg, private, published_at, signs_from)
     return replace(key, kid=thumbprint(key.public_jwk()))
 
 
 def thumbprint(jwk: Mapping[str, Any]) -> str:
-    """RFC 7638."""
-    names = ("e", "kty", "n") if jwk["kty"] == "RSA" else ("crv", "kty", "x", "y")
+    """RFC 7638; for OKP as RFC 8037 §2 has it."""
+    names = {"RSA": ("e", "kty", "n"), "OKP": ("crv", "kty", "x")}.get(jwk["kty"], ("crv", "kty", "x", "y"))
     text = json.dumps({n: jwk[n] for n in names}, separators=(",", ":"), sort_keys=True)
     return urlsafe_b64encode(sha256(text.encode()).digest()).decode().rstrip("=")
 
@@ -296,7 +302,7 @@ def _key_of(path: Path) -> SigningKey:
         d = json.loads(content)
         private = load_pem_private_key(d["pem"].encode(), None)
         if isinstance(private, rsa.RSAPrivateKey):
-            fits = d["alg"] == "RS256" and private.key_size >= 2048
+            fits = d["alg"] in ("RS256", "PS256") and private.key_size >= 2048
         elif isinstance(private, ec.EllipticCurvePrivateKey):
             fits = d["alg"] == "ES256" and private.curve.name == "secp256r1"
         else:

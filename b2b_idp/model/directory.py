@@ -102,7 +102,9 @@ class AppRole:
     member_types: tuple[str, ...] = ("User",)
 
 
-ClientAuth = Literal["client_secret", "private_key_jwt", "none"]
+ClientAuth = Literal["client_secret", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth", "none"]
+SigningAlg = Literal["RS256", "ES256", "PS256"]
+"""What we sign by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,9 +135,29 @@ class App:
     """Thumbprint of the signing key that the application prefers among its own."""
     require_pkce: bool = True
     subject_type: Literal["pairwise", "public"] = "pairwise"
-    id_token_alg: Literal["RS256", "ES256"] = "RS256"
+    id_token_alg: SigningAlg = "RS256"
+    response_alg: SigningAlg = "RS256"
+    """What signs authorization responses, where the app asks for signed ones (JARM)."""
+    request_object_alg: str | None = None
+    """What signs its request objects, where it named one; "none" lets it send them unsigned (RFC 9101)."""
+    require_signed_request: bool = False
+    require_pushed: bool = False
+    """Whether its authorization requests are pushed, always (RFC 9126 §6)."""
+    profile: Literal["fapi2"] | None = None
+    """The FAPI 2.0 Security Profile, which the app keeps and is held to."""
     jwks: tuple[Mapping[str, Any], ...] = ()
     """Public keys of a client that authenticates by private_key_jwt (RFC 7523)."""
+    tls_client_auth: tuple[str, str] | None = None
+    """What a client certificate must name (RFC 8705 §2): subjectDn, sanDns, sanUri, sanIp or sanEmail, and the name; or
+    selfSigned, and the certificate is one of `jwks`."""
+    certificate_bound: bool = False
+    """Its access tokens are bound to its client certificate (RFC 8705 §3), or there are none."""
+    device_flow: bool = False
+    """Whether devices without a browser may sign guests in by it (RFC 8628); Graph's isFallbackPublicClient."""
+    dpop_bound: bool = False
+    """Its access tokens are bound to a DPoP key (RFC 9449 §5.2), or there are none."""
+    dpop_nonce: bool = False
+    """Its DPoP proofs carry a nonce of ours (RFC 9449 §8)."""
     consent_granted: tuple[str, ...] = ()
     """Scopes that an administrator consented to for everybody."""
     claims_policy_id: str | None = None

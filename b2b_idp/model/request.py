@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+ResponseMode = Literal["query", "form_post", "query.jwt", "form_post.jwt"]
+"""How the app is answered; with `.jwt` the answer is signed (JARM §2.3)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizeRequest:
@@ -22,7 +25,7 @@ class AuthorizeRequest:
     state: str | None = None
     nonce: str | None = None
     code_challenge: str | None = None
-    response_mode: Literal["query", "form_post"] = "query"
+    response_mode: ResponseMode = "query"
     prompt: frozenset[str] = frozenset()
     max_age: int | None = None
     acr_values: tuple[str, ...] = ()
@@ -33,8 +36,16 @@ class AuthorizeRequest:
     login_hint: str | None = None
     domain_hint: str | None = None
     ui_locales: str | None = None
+    resource: str | None = None
+    """Identifier URI of the API that the tokens are for (RFC 8707), where one was named; the issuer for ourselves."""
+    device: str | None = None
+    """Id of the device authorization that the guest signs in for (RFC 8628); nobody is redirected then."""
+    dpop_jkt: str | None = None
+    """Thumbprint of the DPoP key that the code is bound to (RFC 9449 §10)."""
     hinted_user_id: str | None = None
     """The user that a valid `id_token_hint` names; no other may come out of this request."""
+    pushed_id: str | None = None
+    """The pushed request that it is; answered once (RFC 9126 §4)."""
 
     def to_json(self) -> dict[str, Any]:
         return {name: _plain(getattr(self, name)) for name in self.__slots__}

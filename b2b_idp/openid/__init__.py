@@ -5,9 +5,11 @@ from __future__ import annotations
 from flask import Blueprint
 
 from b2b_idp.openid.authorize import authorize_routes
+from b2b_idp.openid.device import device_routes
 from b2b_idp.openid.logout import logout_routes
 from b2b_idp.openid.metadata import metadata_routes
 from b2b_idp.openid.parts import OpenIdParts
+from b2b_idp.openid.pushed import pushed_routes
 from b2b_idp.openid.ready import ReadyDocuments
 from b2b_idp.openid.resources import resource_routes
 from b2b_idp.openid.token import token_routes
@@ -17,9 +19,11 @@ __all__ = ["FOR_MACHINES", "OpenIdParts", "ReadyDocuments", "openid_blueprint"]
 FOR_MACHINES = frozenset(
     {
         "/token",
+        "/par",
         "/userinfo",
         "/introspect",
         "/revoke",
+        "/device_authorization",
         "/jwks",
         "/.well-known/openid-configuration",
         "/.well-known/oauth-authorization-server",
@@ -30,6 +34,14 @@ FOR_MACHINES = frozenset(
 
 def openid_blueprint(parts: OpenIdParts, name: str) -> Blueprint:
     blueprint = Blueprint(f"{name}_openid", __name__)
-    for routes in (metadata_routes, authorize_routes, token_routes, resource_routes, logout_routes):
+    for routes in (
+        metadata_routes,
+        authorize_routes,
+        pushed_routes,
+        token_routes,
+        device_routes,
+        resource_routes,
+        logout_routes,
+    ):
         routes(blueprint, parts)
     return blueprint

@@ -1,30 +1,25 @@
-"""Client authentication (RFC 6749 §2.3, OpenID Connect Core §9): basic, post, private_key_jwt, none."""
+"""Client authentication (RFC 6749 §2.3, OpenID Connect Core §9): basic, post, private_key_jwt,
+client certificates (RFC 8705), none."""
 
 from __future__ import annotations
 
 import hmac
-import json
 from base64 import b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from dataclasses import dataclass, replace
 from urllib.parse import unquote_plus
 
-import jwt
 from flask import Request
 
 from b2b_idp.keys.vault import Vault, is_client_secret
 from b2b_idp.model.directory import App, ClientAuth
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
+from b2b_idp.openid.assertion import ASSERTION_TYPE, check_assertion, invalid_client, issuer_of
 from b2b_idp.openid.parts import form_pairs, once, repeated
-from b2b_idp.store import Reader, Writer
-
-ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-ASSERTION_ALGORITHMS = ("RS256", "PS256", "ES256")
-_SKEW = 30
-_LONGEST_ASSERTION = timedelta(hours=1)
+from b2b_idp.store import Reader
+from b2b_idp.tokens.certificates import ClientCertificate, MutualTls, is_clients, read_certificate
+from b2b_idp.tokens.possession import BEARER, Confirmation
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +28,10 @@ class Client:
 
     app: App
     method: ClientAuth
+    certificate: str | None = None
+    """Thumbprint of the certificate of its connection, whether it authenticates by it or not."""
+    confirmation: Confirmation = BEARER
+    """What it proved to hold, to which its tokens are bound."""
 
 
 def form_of(request: Request) -> dict[str, str]:
@@ -41,6 +40,8 @@ def form_of(request: Request) -> dict[str, str]:
         raise Problem(Code.INVALID_REQUEST, "Send the parameters as application/x-www-form-urlencoded.")
     pairs = form_pairs(request)
     twice = repeated(pairs)
+    if "resource" in twice or "audience" in twice:
+        raise Problem(Code.INVALID_TARGET, "A token is for one API: name one.")
     if twice:
         raise Problem(Code.INVALID_REQUEST, f"Each parameter stands once; {sorted(twice)[0][:40]} is repeated.")
     return once(pairs)
@@ -53,8 +54,39 @@ def authenticate(
     form: Mapping[str, str],
     audiences: tuple[str, ...],
     moment: Moment,
+    mutual_tls: MutualTls | None = None,
 ) -> Client:
-    """The client that sent the request. Raises Problem(INVALID_CLIENT | INVALID_REQUEST)."""
+    """The client that sent the request. `audiences` of assertions begins with the issuer; without `mutual_tls` no
+    certificate is looked for. Raises Problem(INVALID_CLIENT | INVALID_REQUEST)."""
+    client = _authenticated(w, vault, request, form, audiences, moment)
+    certificate = read_certificate(request.headers.get(mutual_tls.header)) if mutual_tls else None
+    if client.method == "none" and client.app.tls_client_auth is not None:
+        return _by_certificate(client.app, certificate, mutual_tls, moment)
+    if client.app.profile == "fapi2" and client.method in ("none", "client_secret"):
+        raise invalid_client("FAPI 2.0 takes private_key_jwt or a client certificate")
+    return client if certificate is None else replace(client, certificate=certificate.thumbprint)
+
+
+def _by_certificate(
+    app: App, certificate: ClientCertificate | None, mutual_tls: MutualTls | None, moment: Moment
+) -> Client:
+    """RFC 8705 §2."""
+    if certificate is None or mutual_tls is None:
+        raise invalid_client("no client certificate")
+    method = is_clients(certificate, app, mutual_tls.authorities, moment.at)
+    if method is None:
+        raise invalid_client("the certificate is over, of no authority of ours, or not the client's")
+    return Client(app, method, certificate.thumbprint)
+
+
+def _authenticated(
+    w: Reader,
+    vault: Vault,
+    request: Request,
+    form: Mapping[str, str],
+    audiences: tuple[str, ...],
+    moment: Moment,
+) -> Client:
     header = request.headers.get("Authorization", "")
     basic = header[:6].lower() == "basic "
     assertion = form.get("client_assertion")
@@ -69,22 +101,20 @@ def authenticate(
         return _by_secret(w, vault, form.get("client_id", ""), form["client_secret"], moment)
     if assertion is not None:
         if form.get("client_assertion_type") != ASSERTION_TYPE:
-            raise _invalid("client_assertion_type is not jwt-bearer")
-        return _by_assertion(w.writing(), vault, form.get("client_id"), assertion, audiences, moment)
+            raise invalid_client("client_assertion_type is not jwt-bearer")
+        app = _app(w, issuer_of(assertion, form.get("client_id")))
+        check_assertion(w.writing(), vault, app, assertion, audiences, moment)
+        return Client(app, "private_key_jwt")
     app = _app(w, form.get("client_id", ""))
-    if not app.public:
-        raise _invalid("a confidential client sent no credentials")
+    if not app.public and app.tls_client_auth is None:
+        raise invalid_client("a confidential client sent no credentials")
     return Client(app, "none")
-
-
-def _invalid(why: str) -> Problem:
-    return Problem(Code.INVALID_CLIENT, "The client could not be authenticated.", why)
 
 
 def _app(r: Reader, client_id: str) -> App:
     app = r.apps.by_client_id(client_id.lower()) if len(client_id) == 36 and client_id.isascii() else None
     if app is None or not app.enabled:
-        raise _invalid("unknown or disabled client")
+        raise invalid_client("unknown or disabled client")
     return app
 
 
@@ -92,10 +122,10 @@ def _basic(header: str) -> tuple[str, str]:
     try:
         text = b64decode(header[6:].strip(), validate=True).decode()
     except ValueError:
-        raise _invalid("the Basic header cannot be decoded") from None
+        raise invalid_client("the Basic header cannot be decoded") from None
     client_id, colon, secret = text.partition(":")
     if not colon:
-        raise _invalid("the Basic header has no colon")
+        raise invalid_client("the Basic header has no colon")
     # both halves are form-urlencoded (RFC 6749 §2.3.1)
     return unquote_plus(client_id), unquote_plus(secret)
 
@@ -103,69 +133,9 @@ def _basic(header: str) -> tuple[str, str]:
 def _by_secret(r: Reader, vault: Vault, client_id: str, secret: str, moment: Moment) -> Client:
     app = _app(r, client_id)
     if app.public or not is_client_secret(secret):
-        raise _invalid("not a client secret of ours")
+        raise invalid_client("not a client secret of ours")
     digest = vault.digest("client-secret", secret)
     for kept in r.apps.secrets(app.id):
         if hmac.compare_digest(kept.secret_hash, digest) and kept.starts_at <= moment.at < kept.ends_at:
             return Client(app, "client_secret")
-    raise _invalid("wrong, removed or expired secret")
-
-
-def _by_assertion(
-    w: Writer, vault: Vault, client_id: str | None, assertion: str, audiences: tuple[str, ...], moment: Moment
-) -> Client:
-    """RFC 7523 §3: iss and sub are the client, aud is us, exp is near, jti was never seen."""
-    if len(assertion) > 16 * 1024:
-        raise _invalid("the assertion is too large")
-    try:
-        header = jwt.get_unverified_header(assertion)
-        claimed = jwt.decode(assertion, options={"verify_signature": False})
-    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
-        raise _invalid("the assertion is no JWT") from None
-    subject = claimed.get("sub")
-    if not isinstance(subject, str) or claimed.get("iss") != subject or client_id not in (None, subject):
-        raise _invalid("iss, sub and client_id differ")
-    app = _app(w, subject)
-    alg = header.get("alg")
-    if alg not in ASSERTION_ALGORITHMS or "crit" in header:
-        raise _invalid("the assertion's algorithm is not accepted")
-    claims = _verified(app, assertion, header.get("kid"), str(alg))
-    now = moment.at.timestamp()
-    expires, jti, audience = claims.get("exp"), claims.get("jti"), claims.get("aud")
-    if audience not in audiences and not (isinstance(audience, list) and set(map(str, audience)) & set(audiences)):
-        raise _invalid("the assertion is for another audience")
-    if expires is None or not _number(expires) or not now - _SKEW < expires < now + _LONGEST_ASSERTION.total_seconds():
-        raise _invalid("the assertion is expired or lives too long")
-    for name in ("nbf", "iat"):
-        if name in claims and (not _number(claims[name]) or claims[name] > now + _SKEW):
-            raise _invalid(f"the assertion's {name} lies ahead")
-    if not isinstance(jti, str) or not jti:
-        raise _invalid("the assertion has no jti")
-    until = datetime.fromtimestamp(expires + _SKEW, UTC)
-    if not w.grants.use_assertion(vault.digest("assertion", f"{app.app_id}:{jti}"), until):
-        raise _invalid("the assertion was used before")
-    return Client(app, "private_key_jwt")
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12
-
-
-def _verified(app: App, assertion: str, kid: object, alg: str) -> dict[str, Any]:
-    for jwk in app.jwks:
-        if kid is not None and jwk.get("kid", kid) != kid:
-            continue
-        if jwk.get("alg", alg) != alg or jwk.get("use", "sig") != "sig":
-            continue
-        try:
-            key = jwt.PyJWK.from_json(json.dumps(dict(jwk)), algorithm=alg)
-            claims: dict[str, Any] = jwt.decode(
-                assertion,
-                key,
-                algorithms=[alg],
-                options={"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False},
-            )
-        except (jwt.PyJWTError, ValueError, TypeError):
-            continue
-        return claims
-    raise _invalid("no registered key of the client verifies the assertion")
+    raise invalid_client("wrong, removed or expired secret")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from flask import Request, Response
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -15,8 +15,10 @@ from b2b_idp.keys.vault import Vault
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.signin import SignIn
+from b2b_idp.signin.devices import Asked
 from b2b_idp.signin.values import Browser, Landed, Show
 from b2b_idp.store import Store
+from b2b_idp.tokens.certificates import MutualTls
 
 
 class Screen(Protocol):
@@ -28,7 +30,20 @@ class Screen(Protocol):
 
     def form_post(self, uri: str, fields: Mapping[str, str]) -> Response: ...
 
+    def send_again(self, uri: str, fields: Mapping[str, str]) -> Response: ...
+
     def logout(self, action: str, csrf: str, client_name: str | None, correlation_id: str) -> Response: ...
+
+    def device(
+        self,
+        *,
+        step: Literal["code", "confirm", "approved", "denied"],
+        action: str,
+        csrf: str,
+        error: str | None,
+        asked: Asked | None,
+        correlation_id: str,
+    ) -> Response: ...
 
     def signed_out(self, return_link: str | None, correlation_id: str) -> Response: ...
 
@@ -45,6 +60,8 @@ class OpenIdParts:
     browser: Callable[[], Browser]
     set_session: Callable[..., None]
     """(response, session id or None, persistent)"""
+    mutual_tls: MutualTls | None = None
+    """How client certificates arrive, where they do."""
 
 
 MAX_FORM = 64 * 1024

@@ -7,18 +7,22 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.openid.client import Client, authenticate, form_of
 from b2b_idp.openid.parts import OpenIdParts, form_pairs
+from b2b_idp.openid.possession import certificate_at, proof_at
 from b2b_idp.openid.responses import bearer_error, cors, json_response, token_error
 from b2b_idp.signin import reconsider
 from b2b_idp.store import Reader, Writer
 from b2b_idp.store.grants import Grant
 from b2b_idp.tokens.bearer import ACCESS_TOKEN_TYPE, Caller, read_bearer, standing
 from b2b_idp.tokens.claims import userinfo as userinfo_claims
+from b2b_idp.tokens.dpop import spend
 from b2b_idp.tokens.gather import subject_of
 from b2b_idp.tokens.names import pairwise
 from b2b_idp.tokens.occasion import Occasion
+from b2b_idp.tokens.possession import Presented, read_authorization
 from b2b_idp.tokens.signing import is_for, verified
 
 
@@ -48,7 +52,7 @@ def resource_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
         return json_response({})
 
 
-def _bearer() -> str:
+def _presented(parts: OpenIdParts, moment: Moment) -> Presented:
     """The one access token of the request, in the header or in a form (RFC 6750 §2); never in the query."""
     header = request.headers.get("Authorization")
     if "access_token" in request.args:
@@ -58,20 +62,20 @@ def _bearer() -> str:
         if sent and (header is not None or len(sent) > 1):
             raise Problem(Code.INVALID_REQUEST, "Send the access token in one way only.")
         if sent:
-            return sent[0]
-    if header is None:
-        raise Problem(Code.UNAUTHENTICATED, "Send an access token: Authorization: Bearer …")
-    scheme, _, token = header.partition(" ")
-    if scheme.lower() != "bearer" or not token or " " in token.strip() or "," in token:
-        raise Problem(Code.INVALID_TOKEN, "The Authorization header is not one Bearer token.")
-    return token.strip()
+            return Presented(sent[0], certificate=certificate_at(parts))
+    scheme, token = read_authorization(header)
+    proof = proof_at(parts, "/userinfo", moment) if scheme == "dpop" else None
+    return Presented(token, scheme, proof, certificate_at(parts))
 
 
 def _userinfo(parts: OpenIdParts) -> dict[str, Any]:
-    token, moment = _bearer(), parts.moment()
+    moment = parts.moment()
+    presented = _presented(parts, moment)
 
     def look(r: Reader) -> dict[str, Any]:
-        caller = read_bearer(r, parts.keys, token, parts.issuer, moment)
+        caller = read_bearer(r, parts.keys, presented, parts.issuer, moment)
+        if presented.proof is not None:
+            spend(r.writing(), parts.vault, presented.proof)
         if caller.user_id is None or "openid" not in caller.scopes:
             raise Problem(Code.INSUFFICIENT_SCOPE, "This token was not issued for a person with scope openid.")
         user, app = r.users.by_id(caller.user_id), r.apps.by_client_id(caller.app_id)
@@ -89,7 +93,7 @@ def _userinfo(parts: OpenIdParts) -> dict[str, Any]:
         )
         return userinfo_claims(subject_of(r, user, app, home, moment.at), occasion).claims
 
-    return parts.store.look(look)
+    return parts.store.look(look) if presented.proof is None else parts.store.transact(look)
 
 
 def _address(r: Reader, caller: Caller) -> str:
@@ -100,7 +104,7 @@ def _address(r: Reader, caller: Caller) -> str:
 
 def _client(w: Writer, parts: OpenIdParts, form: dict[str, str], endpoint: str) -> Client:
     audiences = (parts.issuer, f"{parts.issuer}/token", f"{parts.issuer}/{endpoint}")
-    return authenticate(w, parts.vault, request, form, audiences, parts.moment())
+    return authenticate(w, parts.vault, request, form, audiences, parts.moment(), parts.mutual_tls)
 
 
 def _introspect(parts: OpenIdParts) -> dict[str, Any]:
@@ -124,7 +128,8 @@ def _introspect(parts: OpenIdParts) -> dict[str, Any]:
         mine = claims.get("client_id") == client.app.app_id
         if not (mine or is_for(w, token, claims, client.app)):
             return {"active": False}
-        return claims | {"active": True, "token_type": "Bearer"}
+        bound_to_key = "jkt" in claims.get("cnf", {})
+        return claims | {"active": True, "token_type": "DPoP" if bound_to_key else "Bearer"}
 
     return parts.store.transact(look)
 

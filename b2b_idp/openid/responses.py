@@ -10,6 +10,7 @@ from flask import Response
 
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.openid.errors import BEARER, TOKEN
+from b2b_idp.tokens.dpop import DPOP_ALGORITHMS
 
 
 def json_response(document: Mapping[str, Any] | bytes, status: int = 200, max_age: int | None = None) -> Response:
@@ -23,24 +24,27 @@ def json_response(document: Mapping[str, Any] | bytes, status: int = 200, max_ag
     return response
 
 
-def token_error(problem: Problem) -> Response:
-    """RFC 6749 §5.2."""
-    status, error = TOKEN[problem.code]
+def token_error(problem: Problem, words: Mapping[Code, tuple[int, str]] = TOKEN) -> Response:
+    """RFC 6749 §5.2; `words` is the endpoint's table of errors."""
+    status, error = words[problem.code]
     response = json_response({"error": error, "error_description": ascii_of(problem.say)}, status)
     if problem.code is Code.INVALID_CLIENT:
         response.headers["WWW-Authenticate"] = 'Basic realm="b2b-idp"'
+    if "dpop_nonce" in problem.details:
+        response.headers["DPoP-Nonce"] = problem.details["dpop_nonce"]
     if problem.retry_after is not None:
         response.headers["Retry-After"] = str(max(1, int(problem.retry_after.total_seconds())))
     return response
 
 
 def bearer_error(problem: Problem) -> Response:
-    """RFC 6750 §3."""
+    """RFC 6750 §3 and RFC 9449 §7.1: both schemes are taken, whatever a token is bound to."""
     status, error = BEARER[problem.code]
     response = json_response({"error": error, "error_description": ascii_of(problem.say)}, status)
     if status in (401, 403):
         said = f', error="{error}"' if problem.code is not Code.UNAUTHENTICATED else ""
-        response.headers["WWW-Authenticate"] = f'Bearer realm="b2b-idp"{said}'
+        response.headers.add("WWW-Authenticate", f'Bearer realm="b2b-idp"{said}')
+        response.headers.add("WWW-Authenticate", f'DPoP realm="b2b-idp"{said}, algs="{" ".join(DPOP_ALGORITHMS)}"')
     return response
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from flask import Blueprint, Response, request, send_from_directory
 from markupsafe import Markup
@@ -20,6 +21,7 @@ from b2b_idp.pages.me import me_routes
 from b2b_idp.pages.render import WAYS_ON, Pages, content_security_policy
 from b2b_idp.pages.security import security_routes
 from b2b_idp.signin import SignIn
+from b2b_idp.signin.devices import Asked
 from b2b_idp.signin.values import AtStep, Browser, Conclude, GoTo, Landed, Refused, Show, ShowPage
 from b2b_idp.store import Store
 
@@ -107,12 +109,33 @@ class Renderer:
         html = self._parts.pages.page("form-post", action=uri, fields=fields)
         return self.html(html, "form-post", form_action=(origin_of(uri),))
 
+    def send_again(self, uri: str, fields: Mapping[str, str]) -> Response:
+        """A form of another site, sent once more from here, so that the browser's cookies come with it."""
+        html = self._parts.pages.page("form-post", action=uri, fields=fields)
+        return self.html(html, "form-post", form_action=WAYS_ON)
+
     def logout(self, action: str, csrf: str, client_name: str | None, correlation_id: str) -> Response:
         """Asks whether the guest really wants to sign out."""
         html = self._parts.pages.page(
             "logout", action=action, csrf=csrf, client_name=client_name, correlation_id=correlation_id
         )
         return self.html(html, "logout", form_action=WAYS_ON)
+
+    def device(
+        self,
+        *,
+        step: Literal["code", "confirm", "approved", "denied"],
+        action: str,
+        csrf: str,
+        error: str | None,
+        asked: Asked | None,
+        correlation_id: str,
+    ) -> Response:
+        """Where a device's code is typed, and its guest says yes or no (RFC 8628 §3.3)."""
+        html = self._parts.pages.page(
+            "device", step=step, action=action, csrf=csrf, error=error, asked=asked, correlation_id=correlation_id
+        )
+        return self.html(html, "device", form_action=WAYS_ON)
 
     def signed_out(
         self, return_link: str | None, correlation_id: str, restorable_until: datetime | None = None

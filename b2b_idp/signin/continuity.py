@@ -11,7 +11,7 @@ from functools import partial
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.signin.grants import reconsider
-from b2b_idp.store import Reader, Store, Writer
+from b2b_idp.store import Configuration, Reader, Store, Writer
 from b2b_idp.store.grants import Grant
 
 
@@ -20,15 +20,16 @@ class Continuity:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._seen: int | None = None
+        self._seen: Configuration | None = None
 
     def follow(self, moment: Moment) -> int:
         """Ends the grants that do not stand any more, if the configuration changed since the last look; how many.
 
         A grant is judged as of the moment it was given, so that only what changed since counts and not its age."""
         with self._store.read() as r:
-            version = r.configuration.version
-            if version == self._seen:
+            # by itself, not by its version: a primary that was replaced may give a version's number again
+            configuration = r.configuration
+            if configuration is self._seen:
                 return 0
             app_ids = sorted(r.notices.listeners())
         ended, after = 0, ""
@@ -41,7 +42,7 @@ class Continuity:
             if not ids:
                 break
             after = ids[-1]
-        self._seen = version
+        self._seen = configuration
         return ended
 
 

@@ -432,6 +432,8 @@ class SignIn:
         browser: Browser,
         moment: Moment,
     ) -> Granted | Landed:
+        if not _answered_now(w, known, moment):
+            raise used("the pushed request of this sign-in was answered before")
         session_id, grant_id = write_grant(w, known, step, view, moment, self._settings.home_recheck)
         self._log(w, id, correlation_id, known, view, browser, moment, user=step.user, evaluation=step.evaluation)
         w.users.signed_in(step.user.id, moment.at)
@@ -463,6 +465,8 @@ class SignIn:
         problem = stop.problem
         may_retry = row is not None and problem.code in _RETRY
         tell_app = stop.tell_app and known.request is not None
+        if tell_app:
+            _answered_now(w, known, moment)
         if row is not None:
             waiting = Waiting.REFUSED if tell_app else Waiting(row.waiting) if may_retry else Waiting.DONE
             if may_retry and waiting is Waiting.EXCHANGE:
@@ -549,6 +553,13 @@ def _taken() -> Problem:
 
 def _next_place(id: str, waiting: Waiting) -> Show:
     return Conclude(id) if waiting is Waiting.READY else AtStep(id)
+
+
+def _answered_now(w: Writer, known: Known, moment: Moment) -> bool:
+    """Spends the pushed request that the sign-in is for; False when it was spent before. Until then it can be looked
+    at as often as the browser likes."""
+    pushed = known.request.pushed_id if known.request else None
+    return pushed is None or w.pushed.answer(pushed, moment.at)
 
 
 def _meant(view: View, stop: Stop) -> User | None:

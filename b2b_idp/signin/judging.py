@@ -129,7 +129,8 @@ def access_request(
 def client_type_of(app: App | None, request: AuthorizeRequest | None) -> str:
     """Graph's clientAppTypes: a native app comes back by a redirect URI of its publicClient, all else by a browser."""
     native = ((app.properties.get("publicClient") or {}) if app else {}).get("redirectUris") or ()
-    return "mobileAppsAndDesktopClients" if request is not None and request.redirect_uri in native else "browser"
+    is_native = request is not None and (request.redirect_uri in native or request.device is not None)
+    return "mobileAppsAndDesktopClients" if is_native else "browser"
 
 
 def contexts_of(view: View, request: AuthorizeRequest | None) -> frozenset[str]:

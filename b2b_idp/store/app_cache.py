@@ -25,15 +25,24 @@ class AppCache:
 
     def __init__(self) -> None:
         self._kept: tuple[int, dict[Hashable, Any]] = (-1, {})
+        self.forgotten = 0
+        """How often all was forgotten."""
 
-    def at(self, version: int, connection: Connection) -> dict[Hashable, Any]:
-        """What is kept of this version."""
+    def forget(self) -> None:
+        """Called when another database may have taken the place of the one that was read: one that lost the newest
+        versions gives their numbers again."""
+        self.forgotten += 1
+        self._kept = (-1, {})
+
+    def at(self, version: int, connection: Connection, forgotten: int) -> dict[Hashable, Any]:
+        """What is kept of this version; nothing where all was `forgotten` since the version was asked for."""
         before, kept = self._kept
         if before > version:
             connection.is_behind()
         if before != version:
             kept = {}
-            self._kept = version, kept
+            if self.forgotten == forgotten:
+                self._kept = version, kept
         return kept
 
 
@@ -53,8 +62,9 @@ class KnownApps:
         if self._changed:
             return read()
         if self._kept is None:
+            forgotten = self._cache.forgotten
             version = self._c.execute(_VERSION).scalar()
-            self._kept = {} if version is None else self._cache.at(version, self._c)
+            self._kept = {} if version is None else self._cache.at(version, self._c, forgotten)
         found: T | None = self._kept.get(key)
         if found is None:
             found = read()

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, or_, select, update
 
-from b2b_idp.model.directory import App, AppRole, AppSecret, RoleAssignment
+from b2b_idp.model.directory import App, AppRole, AppSecret, RoleAssignment, SigningAlg
 from b2b_idp.model.optional_claims import OptionalClaim, OptionalClaims
 from b2b_idp.model.url import origin_of
 from b2b_idp.store.app_cache import KnownApps
@@ -50,7 +50,11 @@ def app_of(row: AppRow) -> App:
     for part in ("web", "spa", "publicClient"):
         uris |= dict.fromkeys((application.get(part) or {}).get("redirectUris") or ())
     api = application.get("api") or {}
-    by_key = bool(ours.get("jwks"))
+    tls = {kind: value for kind, value in (ours.get("tlsClientAuth") or {}).items() if value}
+    by_key = bool(ours.get("jwks") or tls)
+    fapi = ours.get("profile") == "fapi2"
+    # FAPI 2.0 has no RS256
+    signs_by: SigningAlg = "PS256" if fapi else "RS256"
     public = bool(application.get("isFallbackPublicClient")) or bool(
         (application.get("spa") or {}).get("redirectUris")
         or (application.get("publicClient") or {}).get("redirectUris")
@@ -83,10 +87,20 @@ def app_of(row: AppRow) -> App:
         accept_mapped_claims=bool(api.get("acceptMappedClaims")),
         optional_claims=_optional_claims(application.get("optionalClaims") or {}),
         preferred_key=sp.get("preferredTokenSigningKeyThumbprint"),
-        require_pkce=ours.get("requirePkce", True) is not False,
+        require_pkce=fapi or ours.get("requirePkce", True) is not False,
         subject_type=ours.get("subjectType", "pairwise"),
-        id_token_alg=ours.get("idTokenSignedResponseAlg", "RS256"),
+        id_token_alg=ours.get("idTokenSignedResponseAlg") or signs_by,
+        response_alg=ours.get("authorizationSignedResponseAlg") or signs_by,
+        request_object_alg=ours.get("requestObjectSigningAlg"),
+        require_signed_request=ours.get("requireSignedRequestObject") is True,
+        require_pushed=fapi or ours.get("requirePushedAuthorizationRequests") is True,
+        profile="fapi2" if fapi else None,
         jwks=tuple((ours.get("jwks") or {}).get("keys", ())),
+        device_flow=application.get("isFallbackPublicClient") is True,
+        tls_client_auth=next(((kind, str(value)) for kind, value in tls.items()), None),
+        certificate_bound=bool(ours.get("tlsClientCertificateBoundAccessTokens")),
+        dpop_bound=bool(ours.get("dpopBoundAccessTokens")),
+        dpop_nonce=bool(ours.get("dpopNonceRequired")),
         consent_granted=tuple(s.removeprefix("https://graph.microsoft.com/") for s in ours.get("adminConsent", ())),
         claims_policy_id=row.claims_policy_id,
         sp_explicit=row.sp_explicit,

@@ -103,10 +103,19 @@ class ConfigurationCache:
         self._sealer = sealer
         self._lock = threading.Lock()
         self._kept: Configuration | None = None
+        self._forgotten = 0
+
+    def forget(self) -> None:
+        """Called when another database may have taken the place of the one that was read: one that lost the newest
+        versions gives their numbers again."""
+        with self._lock:
+            self._kept = None
+            self._forgotten += 1
 
     def get(self, connection: Connection, *, keep: bool = True) -> Configuration:
         """What holds in this transaction. One that writes does not `keep` it: its changes may never be committed, and
         the next to be committed would have the same version."""
+        forgotten = self._forgotten
         version = connection.execute(_VERSION).scalar()
         if version is None:
             raise Problem(Code.UNAVAILABLE, "The service is not set up yet.", "no tenant: run `b2b-idp init`")
@@ -118,7 +127,9 @@ class ConfigurationCache:
         if not keep:
             return _load(connection, self._sealer)
         with self._lock:
-            loaded = self._kept = _load(connection, self._sealer)
+            loaded = _load(connection, self._sealer)
+            if self._forgotten == forgotten:
+                self._kept = loaded
         for id, why in loaded.problems.items():
             log.error("policy cannot be enforced, what it concerns is closed", policy_id=id, problem=why)
         for id, mapping in loaded.claims_mappings.items():

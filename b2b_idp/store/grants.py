@@ -148,7 +148,8 @@ class GrantsWriter(GrantsReader):
             self._c.execute(_REVOKE_TOKEN, {"jti": jti, "expires_at": expires_at})
 
     def use_assertion(self, id: bytes, expires_at: datetime) -> bool:
-        """Remembers a client assertion's digest; False when it was seen before (RFC 7523 §3 `jti`)."""
+        """Remembers the digest of a client assertion or DPoP proof; False when it was seen before (RFC 7523 §3,
+        RFC 9449 §11.1)."""
         try:
             with self._c.begin_nested():
                 self._c.execute(_USE_ASSERTION, {"id": id, "expires_at": expires_at})
@@ -177,7 +178,8 @@ class GrantsWriter(GrantsReader):
 
     def sweep(self, before: datetime) -> int:
         """Deletes what ended before then; the number of rows."""
-        return sum(
-            self._c.execute(delete(t).where(t.c.expires_at < before)).rowcount
-            for t in (grants, revoked_tokens, used_assertions)
-        )
+        return sum(self._c.execute(delete(t).where(t.c.expires_at < before)).rowcount for t in (grants, revoked_tokens))
+
+    def forget_used(self, at: datetime) -> int:
+        """Deletes the assertions and proofs that nobody would take any more; the number of rows."""
+        return self._c.execute(delete(used_assertions).where(used_assertions.c.expires_at < at)).rowcount

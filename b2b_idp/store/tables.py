@@ -372,6 +372,17 @@ grants = Table(
     Column("revoked_at", Instant),
 )
 
+pushed_requests = Table(
+    "pushed_requests",
+    metadata,
+    _id(),
+    Column("app_id", String(36), nullable=False),
+    Column("parameters", JSON, nullable=False),
+    Column("signed", Boolean, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+    Column("answered_at", Instant),
+)
+
 revoked_tokens = Table(
     "revoked_tokens",
     metadata,
@@ -383,6 +394,22 @@ used_assertions = Table(
     "used_assertions",
     metadata,
     Column("id", LargeBinary, primary_key=True),
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+
+device_codes = Table(
+    "device_codes",
+    metadata,
+    _id(),
+    Column("user_code", LargeBinary, nullable=False, unique=True),
+    Column("app_id", String(36), nullable=False),
+    Column("document", JSON, nullable=False),
+    Column("address", String, nullable=False, index=True),
+    Column("status", String, nullable=False),
+    Column("grant_id", String(36)),
+    Column("pause", Integer, nullable=False),
+    Column("polled_at", Instant),
+    Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
 )
 

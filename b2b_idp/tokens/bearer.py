@@ -10,6 +10,8 @@ from b2b_idp.keys.ring import KeyRing
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import Reader
+from b2b_idp.store.grants import Grant
+from b2b_idp.tokens.possession import Presented, check_possession
 
 ACCESS_TOKEN_TYPE = "at+jwt"
 
@@ -27,9 +29,11 @@ class Caller:
     claims: Mapping[str, Any]
 
 
-def read_bearer(r: Reader, keys: KeyRing, token: str, issuer: str, moment: Moment) -> Caller:
-    """The caller behind an access token for our own audience. Raises Problem(INVALID_TOKEN)."""
-    claims = keys.verify(token, ACCESS_TOKEN_TYPE, moment.at)
+def read_bearer(r: Reader, keys: KeyRing, presented: Presented, issuer: str, moment: Moment) -> Caller:
+    """The caller behind an access token for our own audience, which holds what the token is bound to.
+    Raises Problem(INVALID_TOKEN | INVALID_DPOP_PROOF)."""
+    claims = keys.verify(presented.token, ACCESS_TOKEN_TYPE, moment.at)
+    check_possession(claims, presented)
     if claims.get("iss") != issuer or claims.get("aud") != issuer:
         raise _invalid("another issuer or audience")
     if claims.get("tid") != r.configuration.tenant.id:
@@ -53,7 +57,7 @@ def standing(r: Reader, claims: Mapping[str, Any], moment: Moment) -> Caller:
     if claims.get("idtyp") == "app":
         return Caller(app.app_id, app.sp_id, None, frozenset(map(str, roles)), frozenset(), None, claims)
     grant = r.grants.by_id(jti.partition(".")[0])
-    if grant is None or grant.revoked_at is not None or grant.app_id != client_id:
+    if grant is None or not _stands(r, grant) or grant.app_id != client_id:
         raise _invalid("the grant is revoked or gone, or another app's")
     user = r.users.by_id(grant.user_id)
     if user is None or not user.usable_at(moment.at):
@@ -61,6 +65,17 @@ def standing(r: Reader, claims: Mapping[str, Any], moment: Moment) -> Caller:
     if user.sessions_valid_from is not None and grant.created_at < user.sessions_valid_from:
         raise _invalid("the user's sessions were revoked")
     return Caller(app.app_id, app.sp_id, user.id, frozenset(), frozenset(scp.split()), grant.id, claims)
+
+
+def _stands(r: Reader, grant: Grant) -> bool:
+    """Whether neither the grant is revoked nor one that it came from by token exchange."""
+    origin: Grant | None = grant
+    while origin is not None and origin.revoked_at is None:
+        before = origin.document.get("exchangedFrom")
+        if before is None:
+            return True
+        origin = r.grants.by_id(before)
+    return False
 
 
 def _invalid(why: str) -> Problem:

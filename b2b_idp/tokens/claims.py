@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from b2b_idp.model.directory import App, ClientAuth
@@ -20,6 +20,7 @@ from b2b_idp.tokens.memberships import add_memberships, bounded
 from b2b_idp.tokens.names import pairwise, sid_of
 from b2b_idp.tokens.occasion import Occasion
 from b2b_idp.tokens.optional import Token, add_optional
+from b2b_idp.tokens.possession import BEARER, Confirmation
 from b2b_idp.tokens.sources import sources_of
 
 ID_TOKEN_LIFETIME = timedelta(hours=1)
@@ -81,10 +82,18 @@ def access_token(subject: Subject, occasion: Occasion, audience: str) -> Made:
     made.put("scp", " ".join(names), "granted scopes")
     made.put("scope", " ".join(names), "granted scopes (RFC 9068)")
     made.put("ver", "2.0", "token format")
+    _bind(made, occasion.confirmation)
+    if occasion.actor is not None:
+        made.put("act", occasion.actor, "the app that exchanged a token for this one (RFC 8693)")
     if occasion.moment is not None:
-        _times(made, occasion.moment, ACCESS_TOKEN_LIFETIME)
+        _times(made, occasion.moment, lifetime_of(occasion.not_after, occasion.moment))
         _ids(made, f"{occasion.grant_id}.{occasion.moment.new_id()}")
     return made
+
+
+def lifetime_of(not_after: datetime | None, moment: Moment) -> timedelta:
+    """How long an access token lives that must be over by then."""
+    return ACCESS_TOKEN_LIFETIME if not_after is None else min(ACCESS_TOKEN_LIFETIME, not_after - moment.at)
 
 
 def app_token(
@@ -95,6 +104,7 @@ def app_token(
     audience: str,
     roles: Sequence[str],
     client_auth: ClientAuth,
+    confirmation: Confirmation = BEARER,
     moment: Moment,
 ) -> Made:
     """The access token's claims of an app that acts for itself (client credentials); `issuer` and `audience` as the
@@ -111,6 +121,7 @@ def app_token(
     made.put("roles", bounded(roles), "application permissions granted")
     made.put("idtyp", "app", "no user")
     made.put("ver", "2.0", "token format")
+    _bind(made, confirmation)
     _times(made, moment, ACCESS_TOKEN_LIFETIME)
     _ids(made, moment.new_id())
     return made
@@ -137,6 +148,11 @@ def _override(subject: Subject) -> str | None:
 def _issuer_rule(subject: Subject) -> str:
     said = issuer_of(subject, "")
     return "the issuer, with the app's id as the policy's issuerWithApplicationId says" if said else "the issuer"
+
+
+def _bind(made: Made, confirmation: Confirmation) -> None:
+    if confirmation.claim:
+        made.put("cnf", confirmation.claim, "the key or certificate that the app proved to hold (RFC 7800)")
 
 
 # --- the parts of a token ---------------------------------------------------------------------------------------------
@@ -222,4 +238,10 @@ def _ids(made: Made, jti: str) -> None:
     made.put("uti", jti, "token id")
 
 
-_AZPACR: Mapping[ClientAuth, str] = {"none": "0", "client_secret": "1", "private_key_jwt": "2"}
+_AZPACR: Mapping[ClientAuth, str] = {
+    "none": "0",
+    "client_secret": "1",
+    "private_key_jwt": "2",
+    "tls_client_auth": "2",
+    "self_signed_tls_client_auth": "2",
+}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.access import Counted
 from b2b_idp.model.directory import App, ClientAuth
 from b2b_idp.model.moment import Moment
+from b2b_idp.tokens.possession import BEARER, Confirmation
 
 _CAPABILITIES = frozenset({"cp1"})
 """Client capabilities that mean something (claims challenges)."""
@@ -33,6 +35,12 @@ class Occasion:
     address: str = ""
     """The browser's, at the sign-in."""
     capabilities: tuple[str, ...] = ()
+    confirmation: Confirmation = BEARER
+    """What the access token is bound to."""
+    actor: Mapping[str, Any] | None = None
+    """Who acts for the person by a token exchange (RFC 8693 §4.1)."""
+    not_after: datetime | None = None
+    """The access token lives no longer than this."""
     moment: Moment | None = None
 
 

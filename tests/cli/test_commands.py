@@ -116,8 +116,8 @@ def test_keys_are_published_before_they_sign(data):
     before = run_json("keys", "list", "--data", data)["keys"]
     made = run_json("keys", "rotate", "--data", data)["keys"]
     states = {k["kid"]: k["state"] for k in run_json("keys", "list", "--data", data)["keys"]}
-    assert [states[k["kid"]] for k in before] == ["active", "active"]
-    assert [states[k] for k in made] == ["published", "published"]
+    assert [states[k["kid"]] for k in before] == ["active"] * 3
+    assert [states[k] for k in made] == ["published"] * 3
 
 
 def test_the_key_that_signs_is_not_retired(data):
@@ -175,3 +175,10 @@ def test_migrate_makes_the_schema(data):
     run("migrate", "--data", data)
     said = run("doctor", "--data", data, code=1)
     assert "not current" not in said and "run `b2b-idp init`" in said
+
+
+@pytest.mark.parametrize("command", ["serve", "migrate"])
+def test_a_database_that_cannot_be_reached_is_a_sentence_and_an_exit_code(data, command):
+    nowhere = "postgresql://postgres@127.0.0.1:1/nowhere"
+    said = run(command, "--data", data, code=1, B2B_IDP_DATABASE_URL=nowhere)
+    assert "Connection refused" in said and "Traceback" not in said

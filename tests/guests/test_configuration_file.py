@@ -159,7 +159,7 @@ FILE = {
             "claimsMappingPolicy": "mapping:CRM claims",
         },
         {
-            "application": {"displayName": "Inviter"},
+            "application": {"displayName": "Inviter", "b2bIdp": {"requirePushedAuthorizationRequests": True}},
             "appRoleAssignments": [{"app": "app:Microsoft Graph", "role": "User.Invite.All"}],
         },
     ],
@@ -547,6 +547,12 @@ RAISING = {
         *("InvitationsAllowedAndBlockedDomainsPolicy", "BlockedDomains", []),
     ),
     "apps: application.b2bIdp.adminConsent": _set(*CRM, "application", "b2bIdp", "adminConsent", ["User.Read.All"]),
+    "apps: application.b2bIdp.requestObjectSigningAlg": _set(
+        *CRM, "application", "b2bIdp", "requestObjectSigningAlg", "none"
+    ),
+    "apps: application.b2bIdp.requirePushedAuthorizationRequests": _set(
+        "apps", "Inviter", "application", "b2bIdp", "requirePushedAuthorizationRequests", False
+    ),
     "apps: application.api.acceptMappedClaims": _set(*CRM, "application", "api", "acceptMappedClaims", True),
     "apps: servicePrincipal.appRoleAssignmentRequired": _set(
         *CRM, "servicePrincipal", "appRoleAssignmentRequired", False

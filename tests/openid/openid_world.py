@@ -6,6 +6,7 @@ import json
 import secrets
 import uuid
 from base64 import b64encode, urlsafe_b64encode
+from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -22,7 +23,7 @@ from b2b_idp.keys.ring import KeyRing
 from b2b_idp.model.directory import HomeIdentity, RoleAssignment, Tenant, User
 from b2b_idp.model.evidence import Evidence, HomeStatement
 from b2b_idp.model.moment import Moment
-from b2b_idp.openid.client import ASSERTION_TYPE
+from b2b_idp.openid.assertion import ASSERTION_TYPE
 from b2b_idp.signin.facts import evidence_to_json
 from b2b_idp.store.signins import SessionRow
 
@@ -50,13 +51,13 @@ CLIENT_KEY = ec.generate_private_key(ec.SECP256R1())
 class World:
     """In memory, or in a folder where requests really run side by side."""
 
-    def __init__(self, folder=None):
+    def __init__(self, folder=None, **settings):
         self.at = AT
         flask = Flask(__name__, static_folder=None)
         kept = {"database_url": "sqlite://"}
         if folder is not None:
             kept = {"database_url": f"sqlite:///{folder}/b2b.db", "keys_dir": str(folder / "keys")}
-        self.idp = B2BIdp(issuer=ISSUER, keys=KEYS, moment=self.moment, **kept)
+        self.idp = B2BIdp(issuer=ISSUER, keys=KEYS, moment=self.moment, **kept, **settings)
         self.store, self.vault = self.idp.store, self.idp.vault
         if folder is not None:
             self.store.migrate()
@@ -71,6 +72,16 @@ class World:
         self.crm, self.secret = self.app("CRM", web={"redirectUris": [CALLBACK, CALLBACK + "?app=crm"]})
         self.user = self.guest("ada")
         self.session = self.sign_in(self.user)
+
+    def another(self):
+        """A second server over the same folder."""
+        server = copy(self)
+        server.flask = Flask("another", static_folder=None)
+        settings = self.idp.settings
+        kept = {"database_url": settings.database_url, "keys_dir": settings.keys_dir}
+        B2BIdp(issuer=ISSUER, keys=KEYS, moment=self.moment, **kept).init_app(server.flask)
+        server.http = server.flask.test_client()
+        return server
 
     def moment(self):
         return moment(self.at)

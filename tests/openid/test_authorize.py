@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import jwt
 import pytest
 from openid_world import CALLBACK, CHALLENGE, ISSUER, World, answered, claims_of, page_error
 
@@ -29,6 +30,22 @@ def test_a_guest_with_a_session_gets_a_code_with_state_and_issuer(world):
 
 def test_a_request_by_post_gets_the_same(world):
     assert "code" in answered(world.authorize(method="POST"))
+
+
+def test_a_form_of_another_site_is_sent_once_more_from_here_so_that_cookies_come_with_it(world):
+    # a browser sends no Lax cookies with another site's POST
+    asked = {"client_id": world.crm.app_id, "redirect_uri": CALLBACK, "state": "s<t", "response_type": "code"}
+    answer = world.flask.test_client().post("/idp/authorize", data=asked, headers={"Sec-Fetch-Site": "cross-site"})
+    assert answer.status_code == 200
+    assert f'action="{ISSUER}/authorize"' in answer.text
+    assert 'name="state" value="s&lt;t"' in answer.text
+    assert "Set-Cookie" not in answer.headers
+    # the answer to that form leads on to a home or an app
+    assert "form-action 'self' https:" in answer.headers["Content-Security-Policy"]
+    framed = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "iframe"}
+    assert answered(world.http.post("/idp/authorize", data=asked, headers=framed))["state"] == "s<t"
+    again = world.http.post("/idp/authorize", data=asked, headers={"Sec-Fetch-Site": "same-origin"})
+    assert answered(again)["state"] == "s<t"
 
 
 def test_a_request_without_state_gets_none_back(world):
@@ -159,7 +176,9 @@ def test_n_132_a_disabled_client_is_a_page(world):
         ({"nonce": ["n", "m"]}, "invalid_request"),
         ({"nonce": "n" * 2049}, "invalid_request"),
         ({"nonce": "n\x00"}, "invalid_request"),
-        ({"request": "e30.e30."}, "request_not_supported"),
+        ({"request": "e30.e30."}, "invalid_request_object"),
+        ({"request": "eyJhbGciOiJub25lIn0.e30."}, "request_not_supported"),
+        ({"authorization_details": "[]"}, "invalid_authorization_details"),
         ({"request_uri": "http://169.254.169.254/"}, "request_uri_not_supported"),
     ],
 )
@@ -378,7 +397,9 @@ def test_n_124_a_hint_without_oid_of_another_user_is_login_required(world):
     assert error(world.authorize(prompt="none", id_token_hint=hint)) == "login_required"
 
 
-@pytest.mark.parametrize("spoil", ["modified", "another app's", "another issuer's", "access token", "garbage"])
+@pytest.mark.parametrize(
+    "spoil", ["modified", "another app's", "another issuer's", "access token", "garbage", "unsigned"]
+)
 def test_n_124_a_hint_that_is_not_ours_signs_nobody_in(world, hint, spoil):
     claims = claims_of(hint)
     signer = world.idp.keys.signer("RS256", world.at)
@@ -388,6 +409,7 @@ def test_n_124_a_hint_that_is_not_ours_signs_nobody_in(world, hint, spoil):
         "another issuer's": signer.sign(claims | {"iss": "https://other.example"}, "JWT"),
         "access token": world.tokens()["access_token"],
         "garbage": "x",
+        "unsigned": jwt.encode(dict(claims), None, "none", headers={"kid": signer.kid}),
     }[spoil]
     assert error(world.authorize(prompt="none", id_token_hint=bad)) == "login_required"
 

@@ -6,20 +6,22 @@ import pytest
 from flask import Flask
 
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.openid.errors import BEARER, REDIRECT, TOKEN
+from b2b_idp.openid.errors import BEARER, PUSHED, REDIRECT, TOKEN
 from b2b_idp.openid.responses import ascii_of, bearer_error, token_error
 
 AUTHORIZATION_ERRORS = frozenset(
     "invalid_request unauthorized_client access_denied unsupported_response_type invalid_scope server_error "
     "temporarily_unavailable login_required interaction_required consent_required account_selection_required "
-    "request_not_supported request_uri_not_supported unmet_authentication_requirements".split()
+    "request_not_supported request_uri_not_supported unmet_authentication_requirements invalid_request_object "
+    "invalid_request_uri invalid_authorization_details invalid_target".split()
 )
 TOKEN_ERRORS = frozenset(
     "invalid_request invalid_client invalid_grant unauthorized_client unsupported_grant_type invalid_scope "
-    "server_error temporarily_unavailable slow_down".split()
+    "server_error temporarily_unavailable slow_down invalid_dpop_proof use_dpop_nonce invalid_target "
+    "access_denied authorization_pending expired_token".split()
 )
 BEARER_ERRORS = frozenset(
-    "invalid_request invalid_token insufficient_scope server_error temporarily_unavailable".split()
+    "invalid_request invalid_token insufficient_scope server_error temporarily_unavailable invalid_dpop_proof".split()
 )
 OURS = {Code.INTERNAL, Code.UNAVAILABLE, Code.BAD_SETTING}
 """What is never the caller's fault."""
@@ -31,7 +33,11 @@ def test_the_app_is_told_a_registered_error(code):
 
 
 @pytest.mark.parametrize("code", Code)
-@pytest.mark.parametrize(("table", "words"), [(TOKEN, TOKEN_ERRORS), (BEARER, BEARER_ERRORS)], ids=["token", "bearer"])
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [(TOKEN, TOKEN_ERRORS), (PUSHED, TOKEN_ERRORS | AUTHORIZATION_ERRORS), (BEARER, BEARER_ERRORS)],
+    ids=["token", "pushed", "bearer"],
+)
 def test_a_client_is_told_a_registered_error(code, table, words):
     status, word = table[code]
     assert word in words

@@ -55,6 +55,16 @@ def account(value: str) -> Account:
     )
 
 
+def device_asked(value: str) -> SimpleNamespace:
+    """What a device's guest is asked."""
+    return SimpleNamespace(
+        app=SimpleNamespace(display_name=value),
+        user=account(value).user,
+        row=SimpleNamespace(address=value, created_at=WHEN),
+        scopes=[(value, value)],
+    )
+
+
 def security_info(value: str) -> SecurityInfo:
     """An authenticator that was never used, and a passkey."""
     return SecurityInfo(
@@ -119,6 +129,7 @@ def contexts(value: str) -> Mapping[str, Mapping[str, object]]:
         },
         "access-pass": {**form, "error": value, "can_mail_code": True},
         "signed-out": {**every, "organisation": value, "return_link": link, "restorable_until": WHEN},
+        "device": {**form, "step": "confirm", "error": value, "asked": device_asked(value)},
         "logout": {**form, "client_name": value},
         "error": {
             **every,

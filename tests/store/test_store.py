@@ -23,6 +23,7 @@ from b2b_idp.store import Store
 from b2b_idp.store.grants import Grant
 from b2b_idp.store.logs import Chain
 from b2b_idp.store.migrate import HEAD, config, downgrade
+from b2b_idp.store.pushed import PushedRequest
 from b2b_idp.store.signins import SigninRow
 from b2b_idp.store.tables import metadata
 
@@ -353,3 +354,19 @@ def test_many_that_are_in_one_anothers_way_take_turns_and_all_get_through(store)
         list(pool.map(lambda _: store.transact(step), range(56)))
     with store.read() as r:
         assert r.users.by_id("u1").properties["employeeId"] == "56"
+
+
+def test_a_pushed_request_is_answered_once(store):
+    pushed = PushedRequest(
+        id="p1", app_id="a1", parameters=[("scope", "openid"), ("resource", "x"), ("resource", "y")], signed=True,
+        expires_at=AT,
+    )  # fmt: skip
+    store.transact(lambda w: w.pushed.add(pushed))
+    with store.read() as r:
+        assert r.pushed.by_id("p1") == pushed
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(lambda _: store.transact(lambda w: w.pushed.answer("p1", AT)), range(4)))[-2:] == [
+            False,
+            True,
+        ]
+    assert store.transact(lambda w: (w.pushed.sweep(AT), w.pushed.sweep(AT + timedelta(seconds=1)))) == (0, 1)

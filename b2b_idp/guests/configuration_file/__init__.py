@@ -23,7 +23,7 @@ from b2b_idp.guests.configuration_file.state import (
 )
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.store import Configuration, Reader, Store
+from b2b_idp.store import Configuration, Reader, Store, Writer
 from b2b_idp.store.configuration import DEFAULT
 
 __all__ = ["MAX_BYTES", "Asked", "Outcome", "configuration_after", "export_file", "import_file"]
@@ -138,7 +138,8 @@ def import_file(
         _check_version(file)
     except Problem as p:
         return Outcome(errors=(p.say,), dry_run=asked.dry_run)
-    with store.write() as w:
+
+    def apply(w: Writer) -> Outcome:
         before = state_of(w)
         parsed = parse_file(file, before, prune=asked.prune, new_id=moment.new_id, check_issuer=check_issuer)
         changes = tuple(difference(before, parsed.wanted, parsed.after))
@@ -170,13 +171,16 @@ def import_file(
             dry_run=asked.dry_run,
         )
 
+    return store.transact(apply)
+
 
 def configuration_after(
     store: Store, file: Mapping[str, Any], *, issuer: str, check_issuer: Callable[[str], None], moment: Moment
 ) -> Configuration:
     """What would hold after an import of this file, which changes nothing. Raises Problem(BAD_REQUEST)."""
     _check_version(file)
-    with store.write() as w:
+
+    def look(w: Writer) -> Configuration:
         before = state_of(w)
         parsed = parse_file(file, before, prune=False, new_id=moment.new_id, check_issuer=check_issuer)
         changes = [c for c in difference(before, parsed.wanted, parsed.after) if c.operation != "remove"]
@@ -190,6 +194,8 @@ def configuration_after(
                 raise _Undo
         except _Undo:
             return after
+
+    return store.transact(look)
 
 
 def _check_version(file: Mapping[str, Any]) -> None:

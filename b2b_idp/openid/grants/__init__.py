@@ -1,0 +1,38 @@
+"""The grants of the token endpoint, a file each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from b2b_idp.model.moment import Moment
+from b2b_idp.model.problem import Code, Problem
+from b2b_idp.openid.client import Client
+from b2b_idp.openid.grants.client_credentials import for_itself
+from b2b_idp.openid.grants.code import redeem_code
+from b2b_idp.openid.grants.device_code import redeem_device_code
+from b2b_idp.openid.grants.exchange import exchange
+from b2b_idp.openid.grants.refresh import refresh
+from b2b_idp.openid.parts import OpenIdParts
+from b2b_idp.store import Reader
+
+__all__ = ["grant"]
+
+
+def grant(parts: OpenIdParts, w: Reader, client: Client, form: Mapping[str, str], moment: Moment) -> dict[str, Any]:
+    """The answer to a grant of an authenticated client. Raises Problem with the codes of RFC 6749 §5.2."""
+    match form.get("grant_type"):
+        case "authorization_code":
+            return redeem_code(parts, w.writing(), client, form, moment)
+        case "refresh_token":
+            return refresh(parts, w.writing(), client, form, moment)
+        case "client_credentials":
+            return for_itself(parts, w, client, form, moment)
+        case "urn:ietf:params:oauth:grant-type:device_code":
+            return redeem_device_code(parts, w.writing(), client, form, moment)
+        case "urn:ietf:params:oauth:grant-type:token-exchange":
+            return exchange(parts, w.writing(), client, form, moment)
+        case None:
+            raise Problem(Code.INVALID_REQUEST, "grant_type is missing.")
+        case _:
+            raise Problem(Code.UNSUPPORTED_GRANT_TYPE, "grant_type is one of grant_types_supported.")

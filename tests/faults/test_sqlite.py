@@ -1,0 +1,64 @@
+"""SQLite: the disk is full, or another process holds the file. Nothing is half-made, and it goes on by itself."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.faulty_kit import MFA, FaultyKit
+
+INVITATION = {"inviteRedirectUrl": "http://127.0.0.1:9"}
+
+
+@pytest.fixture
+def file_kit(tmp_path: Path) -> Iterator[FaultyKit]:
+    made = FaultyKit(f"sqlite:///{tmp_path / 'b2b.sqlite3'}", tmp_path / "keys")
+    made.home_tenant("fabrikam.example", trust_mfa=True)
+    yield made
+    made.close()
+
+
+def test_a_full_disk_refuses_and_keeps_what_there_is(file_kit: FaultyKit) -> None:
+    kit, app = file_kit, file_kit.app("CRM", requires="mfa")
+    ada = kit.invite("ada@fabrikam.example")
+    engine = kit.idp.store._database.engine
+    # SQLite keeps this limit by connection, and answers as for a disk without room: SQLITE_FULL
+    with engine.connect() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+    made: list[str] = []
+    limit_each(kit, pages)
+    for n in range(200):
+        email = f"guest{n}@fabrikam.example"
+        status, _ = kit.post("/invitations", INVITATION | {"invitedUserEmailAddress": email})
+        if status == 503:
+            break
+        made.append(email)
+    assert kit.refused >= 3
+    users = [u["mail"] for u in kit.graph("GET", "/users?$select=mail&$top=999")["value"]]
+    assert sorted(users) == sorted([ada.email, *made])
+
+    limit_each(kit, 1 << 30)
+    assert kit.post("/invitations", INVITATION | {"invitedUserEmailAddress": email})[0] == 201
+    assert kit.sign_in(ada, app, amr=MFA).error is None
+
+
+def limit_each(kit: FaultyKit, pages: int) -> None:
+    """How large the database may become: the pool's one connection is told, since nothing here runs at once."""
+    with kit.idp.store._database.engine.connect() as connection:
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+
+
+def test_a_file_that_another_process_holds_is_waited_for_and_then_a_503(file_kit: FaultyKit, tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "b2b.sqlite3", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    body = INVITATION | {"invitedUserEmailAddress": "ben@fabrikam.example"}
+    headers = {"Authorization": f"Bearer {file_kit.admin_token()}", "Content-Type": "application/json"}
+    url = f"{file_kit.issuer}/v1.0/invitations"
+    assert file_kit.call("POST", url, headers, b'{"invitedUserEmailAddress": "ben@fabrikam.example"}', most=1)[0] == 503
+    # whoever only reads is in nobody's way
+    assert file_kit.graph("GET", "/users")["value"] == []
+    other.execute("ROLLBACK")
+    assert file_kit.post("/invitations", body)[0] == 201
