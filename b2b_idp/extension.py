@@ -39,7 +39,7 @@ from b2b_idp.model.problem import Code, Problem
 from b2b_idp.net.addresses import Allowed
 from b2b_idp.net.http import Http
 from b2b_idp.observing import Observer
-from b2b_idp.openid import FOR_MACHINES, OpenIdParts, ReadyDocuments, openid_blueprint, ready_document
+from b2b_idp.openid import FOR_MACHINES, OpenIdParts, ReadyDocuments, openid_blueprint
 from b2b_idp.openid.responses import cors, token_error
 from b2b_idp.pages.render import Pages
 from b2b_idp.pages.routes import PagesParts, Renderer, pages_blueprint
@@ -318,21 +318,19 @@ class B2BIdp:
         )
         renderer = Renderer(parts)
         pages = pages_blueprint(parts, renderer, name)
-        openid = openid_blueprint(
-            OpenIdParts(
-                issuer=self.settings.issuer,
-                store=self.store,
-                signin=self.signin,
-                keys=self.keys,
-                vault=self.vault,
-                moment=self.request_moment,
-                pages=renderer,
-                browser=self._cookie.browser,
-                set_session=self._cookie.set_session,
-                mutual_tls=self.mutual_tls,
-            ),
-            name,
+        openid_parts = OpenIdParts(
+            issuer=self.settings.issuer,
+            store=self.store,
+            signin=self.signin,
+            keys=self.keys,
+            vault=self.vault,
+            moment=self.request_moment,
+            pages=renderer,
+            browser=self._cookie.browser,
+            set_session=self._cookie.set_session,
+            mutual_tls=self.mutual_tls,
         )
+        openid = openid_blueprint(openid_parts, name)
         graph_parts = GraphParts(
             issuer=self.settings.issuer,
             store=self.store,
@@ -370,8 +368,7 @@ class B2BIdp:
         if alone or self.url_prefix:
             app.before_request(self._unrouted(renderer, "" if alone else self.url_prefix + "/"))
         if alone:
-            metadata = ready_document(self.settings.issuer, self.mutual_tls)
-            ready = ReadyDocuments(app.wsgi_app, metadata, self.url_prefix, self.keys, self._secured)
+            ready = ReadyDocuments(app.wsgi_app, openid_parts, self.url_prefix, self._secured)
             app.wsgi_app = ready  # type: ignore[method-assign]
         app.extensions.setdefault("b2b_idp", {})[self.settings.issuer] = self
 

@@ -7,14 +7,14 @@ from flask import Blueprint
 from b2b_idp.openid.authorize import authorize_routes
 from b2b_idp.openid.device import device_routes
 from b2b_idp.openid.logout import logout_routes
-from b2b_idp.openid.metadata import metadata_routes, ready_document
+from b2b_idp.openid.metadata import metadata_routes
 from b2b_idp.openid.parts import OpenIdParts
 from b2b_idp.openid.pushed import pushed_routes
 from b2b_idp.openid.ready import ReadyDocuments
 from b2b_idp.openid.resources import resource_routes
 from b2b_idp.openid.token import token_routes
 
-__all__ = ["FOR_MACHINES", "OpenIdParts", "ReadyDocuments", "openid_blueprint", "ready_document"]
+__all__ = ["FOR_MACHINES", "OpenIdParts", "ReadyDocuments", "openid_blueprint"]
 
 FOR_MACHINES = frozenset(
     {

@@ -30,10 +30,14 @@ def tell_error(parts: OpenIdParts, asked: AuthorizeRequest, problem: Problem) ->
     return tell(parts, asked, {"error": error, "error_description": ascii_of(problem.say)})
 
 
-def tell(parts: OpenIdParts, asked: AuthorizeRequest, fields: Mapping[str, str], known: App | None = None) -> Response:
-    """The response with `state` and `iss`; in a JWT of ours and nothing beside it, where the app asked for that.
-    `known`: the app, where it is at hand."""
-    app, issuer = _app_and_issuer(parts, asked.client_id, known)
+def tell(parts: OpenIdParts, asked: AuthorizeRequest, fields: Mapping[str, str], app: App | None = None) -> Response:
+    """The response with `state` and `iss`; in a JWT of ours and nothing beside it, where the app asked for that. `app`:
+    the one that asked, where it is at hand."""
+    if app is not None and app.claims_policy_id is None:
+        # only a policy of the app's gives its tokens another issuer
+        issuer = parts.issuer
+    else:
+        app, issuer = _app_and_issuer(parts, asked.client_id)
     sent = {**fields, **({} if asked.state is None else {"state": asked.state}), "iss": issuer}
     way, _, signed = asked.response_mode.partition(".")
     if signed:
@@ -53,10 +57,8 @@ def _signed(parts: OpenIdParts, app: App | None, client_id: str, fields: Mapping
     return parts.keys.signer("RS256" if app is None else app.response_alg, at).sign(claims, "JWT")
 
 
-def _app_and_issuer(parts: OpenIdParts, client_id: str, known: App | None) -> tuple[App | None, str]:
-    """The app, unless it is gone, and the issuer as its id_tokens name it, which only a policy of the app's changes."""
-    if known is not None and known.claims_policy_id is None:
-        return known, parts.issuer
+def _app_and_issuer(parts: OpenIdParts, client_id: str) -> tuple[App | None, str]:
+    """The app, unless it is gone, and the issuer as its id_tokens name it."""
     with parts.store.read() as r:
         app = r.apps.by_client_id(client_id)
         return app, parts.issuer if app is None else issuer_for(r, app, parts.issuer, parts.moment().at)

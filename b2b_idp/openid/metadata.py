@@ -21,7 +21,6 @@ from b2b_idp.openid.responses import cors, json_response, token_error
 from b2b_idp.openid.scopes import GRAPH_SCOPES, OIDC_SCOPES
 from b2b_idp.policy.decide import ACR_VALUES
 from b2b_idp.store import Reader
-from b2b_idp.tokens.certificates import MutualTls
 from b2b_idp.tokens.dpop import DPOP_ALGORITHMS
 from b2b_idp.tokens.signing import issuer_for, own_key
 
@@ -91,8 +90,9 @@ def _requests(issuer: str) -> dict[str, Any]:
     }
 
 
-def mutual_tls_members(mutual_tls: MutualTls | None) -> dict[str, Any]:
+def mutual_tls_members(parts: OpenIdParts) -> dict[str, Any]:
     """What is true where client certificates arrive, and nowhere else (RFC 8705 §2.1.1, §3.3, §5)."""
+    mutual_tls = parts.mutual_tls
     if mutual_tls is None:
         return {}
     authenticates = (["tls_client_auth"] if mutual_tls.authorities else []) + ["self_signed_tls_client_auth"]
@@ -124,13 +124,14 @@ MAX_AGE = int(JWKS_MAX_AGE.total_seconds())
 """Seconds that metadata and key set may be kept."""
 
 
-def ready_document(issuer: str, mutual_tls: MutualTls | None) -> bytes:
+def ready_document(parts: OpenIdParts) -> bytes:
     """The metadata as it is sent."""
-    return json.dumps(document(issuer) | mutual_tls_members(mutual_tls), separators=(",", ":")).encode()
+    whole = document(parts.issuer) | mutual_tls_members(parts)
+    return json.dumps(whole, separators=(",", ":")).encode()
 
 
 def metadata_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
-    ready = ready_document(parts.issuer, parts.mutual_tls)
+    ready = ready_document(parts)
 
     def discovery() -> Response:
         if "appid" in request.args:
@@ -151,7 +152,7 @@ def metadata_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
             if app is None:
                 return cors(token_error(_UNKNOWN))
             found, own = document_of(r, app, parts.issuer, parts.moment().at), r.app_keys.of(app.id)
-            found |= mutual_tls_members(parts.mutual_tls)
+            found |= mutual_tls_members(parts)
         return cors(json_response(found, max_age=MAX_AGE if own else 0))
 
     @blueprint.route(JWKS, methods=["GET", "OPTIONS"])

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from b2b_idp.keys.ring import KeyRing
-from b2b_idp.openid.metadata import DISCOVERY, JWKS, MAX_AGE
+from flask import Response
+
+from b2b_idp.openid.metadata import DISCOVERY, JWKS, MAX_AGE, ready_document
+from b2b_idp.openid.parts import OpenIdParts
 from b2b_idp.openid.responses import cors, json_response
 
 
@@ -20,14 +22,13 @@ class ReadyDocuments:
     """In front of an application that is nothing but the provider: a plain GET of its metadata or key set never reaches
     it. What the application would answer, byte for byte, but for the order of headers."""
 
-    def __init__(
-        self, app: WsgiApp, metadata: bytes, prefix: str, keys: KeyRing, secured: Callable[[Any], Any]
-    ) -> None:
+    def __init__(self, app: WsgiApp, parts: OpenIdParts, prefix: str, secured: Callable[[Response], Response]) -> None:
         """`prefix`: of every path; `secured` gives a response the headers that all answers have."""
+        metadata = ready_document(parts)
         self._app = app
         self._bodies: Mapping[str, Callable[[], bytes]] = {
             **{prefix + path: lambda: metadata for path in DISCOVERY},
-            prefix + JWKS: keys.jwks,
+            prefix + JWKS: parts.keys.jwks,
         }
         answer = secured(cors(json_response(b"", max_age=MAX_AGE)))
         self._headers: Sequence[tuple[str, str]] = [(k, v) for k, v in answer.headers if k != "Content-Length"]

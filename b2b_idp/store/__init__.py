@@ -63,6 +63,11 @@ class _Caches:
         self.rules = RuleCache()
         self.apps = AppCache()
 
+    def forget(self) -> None:
+        """Another database may have taken the place of the one that was read."""
+        for cache in (self.configuration, self.rules, self.apps):
+            cache.forget()
+
 
 class Reader:
     """What can be asked, by aggregate, inside one transaction."""
@@ -274,8 +279,7 @@ class Store:
             create_all(self._database.engine)
 
     def _forget(self) -> None:
-        for cache in (self._caches.configuration, self._caches.rules, self._caches.apps):
-            cache.forget()
+        self._caches.forget()
 
     @contextmanager
     def read(self) -> Iterator[Reader]:

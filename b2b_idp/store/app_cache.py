@@ -26,23 +26,23 @@ class AppCache:
     def __init__(self) -> None:
         self._kept: tuple[int, dict[Hashable, Any]] = (-1, {})
         self.forgotten = 0
+        """How often all was forgotten."""
 
     def forget(self) -> None:
         """Called when another database may have taken the place of the one that was read: one that lost the newest
         versions gives their numbers again."""
         self.forgotten += 1
-        self._kept = -1, {}
+        self._kept = (-1, {})
 
     def at(self, version: int, connection: Connection, forgotten: int) -> dict[Hashable, Any]:
-        """What is kept of this version; nothing that a transaction reads on which it was forgotten meanwhile."""
-        if forgotten != self.forgotten:
-            return {}
+        """What is kept of this version; nothing where all was `forgotten` since the version was asked for."""
         before, kept = self._kept
         if before > version:
             connection.is_behind()
         if before != version:
             kept = {}
-            self._kept = version, kept
+            if self.forgotten == forgotten:
+                self._kept = version, kept
         return kept
 
 
@@ -53,7 +53,6 @@ class KnownApps:
     def __init__(self, connection: Connection, cache: AppCache) -> None:
         self._c = connection
         self._cache = cache
-        self._forgotten = cache.forgotten
         self._kept: dict[Hashable, Any] | None = None
         self._changed = False
 
@@ -63,8 +62,9 @@ class KnownApps:
         if self._changed:
             return read()
         if self._kept is None:
+            forgotten = self._cache.forgotten
             version = self._c.execute(_VERSION).scalar()
-            self._kept = {} if version is None else self._cache.at(version, self._c, self._forgotten)
+            self._kept = {} if version is None else self._cache.at(version, self._c, forgotten)
         found: T | None = self._kept.get(key)
         if found is None:
             found = read()
