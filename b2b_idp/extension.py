@@ -23,7 +23,7 @@ from b2b_idp.cookies import Cookies
 from b2b_idp.factors.outbox import OutboxRunner
 from b2b_idp.graph import GraphParts, beta_blueprint, graph_blueprint
 from b2b_idp.graph.errors import error_response
-from b2b_idp.guests import membership
+from b2b_idp.guests import erasure, membership
 from b2b_idp.guests.apps import create_admin_app, graph_service_principal
 from b2b_idp.homes.oidc import OidcHomes
 from b2b_idp.keys.files import load_or_create_master
@@ -252,9 +252,14 @@ class B2BIdp:
         while True:
             try:
                 self.store.transact(self._sweep_once)
+                self.erase()
             except Problem as p:
                 log.warning("sweep", why=p.why or p.say)
             time.sleep(SWEEP_SECONDS)
+
+    def erase(self) -> int:
+        """Takes those who were deleted for good out of logs, mail and kept answers; how many entries it changed."""
+        return sum(erasure.carry_on(self.store, self.vault, self.moment))
 
     def _sweep_once(self, w: Writer) -> None:
         before = self.moment().at - KEPT_AFTERWARDS

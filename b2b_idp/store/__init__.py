@@ -25,6 +25,7 @@ from b2b_idp.store.configuration import (
 from b2b_idp.store.connection import Connection
 from b2b_idp.store.directory import DirectoryReader, DirectoryWriter
 from b2b_idp.store.engine import Conflict, Database, ping, unavailable
+from b2b_idp.store.erasing import ErasuresReader, ErasuresWriter
 from b2b_idp.store.factors import FactorsReader, FactorsWriter
 from b2b_idp.store.grants import GrantsReader, GrantsWriter
 from b2b_idp.store.logs import LogsReader, LogsWriter
@@ -123,6 +124,10 @@ class Reader:
         return OutboxReader(self._c, self._sealer)
 
     @cached_property
+    def erasures(self) -> ErasuresReader:
+        return ErasuresReader(self._c, self._sealer)
+
+    @cached_property
     def logs(self) -> LogsReader:
         return LogsReader(self._c, self._sealer)
 
@@ -213,6 +218,10 @@ class Writer(Reader):
     @cached_property
     def outbox(self) -> OutboxWriter:
         return OutboxWriter(self._c, self._sealer)
+
+    @cached_property
+    def erasures(self) -> ErasuresWriter:
+        return ErasuresWriter(self._c, self._sealer)
 
     @cached_property
     def logs(self) -> LogsWriter:
@@ -364,6 +373,10 @@ class Store:
         """Brings the schema to the newest revision, whose name it returns."""
         migrate(self._database.engine)
         return HEAD
+
+    def compact(self) -> None:
+        """Leaves nothing of what was deleted in the database's files; other writers wait, or are told to."""
+        self._database.compact()
 
     def schema_is_current(self) -> bool:
         return revision(self._database.engine) == HEAD

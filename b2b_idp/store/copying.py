@@ -12,10 +12,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, insert, select
+from sqlalchemy import Table, func, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from b2b_idp.model.problem import Code, Problem
+from b2b_idp.store.connection import Connection
 from b2b_idp.store.engine import Conflict, Database, json_text, unavailable
 from b2b_idp.store.migrate import HEAD, revision
 from b2b_idp.store.tables import metadata
@@ -102,22 +103,22 @@ def _copied(reading: Connection, writing: Connection, progress: Callable[[int, i
                 f"The table {table.name} did not arrive as it was sent ({arrived.rows} of {copied.rows} rows). Nothing "
                 "was copied.",
             )
-    writing.exec_driver_sql("ANALYZE")
+    writing.execute(text("ANALYZE"))
     return sent
 
 
 def _without_limits(connection: Connection) -> None:
     """A copy may take longer than any request may."""
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-        connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
 
 
 def _rows(connection: Connection, table: Table) -> Iterator[Mapping[str, Any]]:
     """All rows in order of the primary key, which is by code point and by byte in both, without holding them all."""
     statement = select(table).order_by(*table.primary_key.columns)
-    for row in connection.execute(statement, execution_options={"yield_per": _AT_ONCE}).mappings():
-        yield dict(row)
+    for row in connection.stream(statement, _AT_ONCE):
+        yield row._asdict()
 
 
 def _batches(rows: Iterator[Mapping[str, Any]], digest: _Digest) -> Iterator[Sequence[Mapping[str, Any]]]:

@@ -43,6 +43,9 @@ class Kind(Protocol):
     def position(self, engine: Engine) -> Position | None:
         """How far the database is; None where it has no copies."""
 
+    def compact(self, engine: Engine) -> None:
+        """Leaves nothing of what was deleted or replaced, as far as the database's files are concerned."""
+
 
 _KINDS: dict[str, Kind] = {"sqlite": sqlite, "postgresql": postgres}
 
@@ -126,6 +129,13 @@ class Database:
         """How far the database is: everything committed until now is before it. None for a kind that has one copy
         only, which is always at its newest. Raises as the driver does."""
         return self._kind.position(self._engine)
+
+    def compact(self) -> None:
+        """Gives back the room of what was deleted. Raises Problem(UNAVAILABLE)."""
+        try:
+            self._kind.compact(self._engine)
+        except DBAPIError as e:
+            raise unavailable(self._kind.unavailable(e) or "it cannot be compacted now") from e
 
     def close(self) -> None:
         self._engine.dispose()

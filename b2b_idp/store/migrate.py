@@ -15,7 +15,7 @@ from b2b_idp.store.tables import metadata
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0007"
+HEAD = "0010"
 """The newest revision; a test compares it with the scripts."""
 
 

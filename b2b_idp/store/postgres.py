@@ -98,6 +98,14 @@ def _begin(connection: Connection) -> None:
     raw.read_only = not write
 
 
+def compact(engine: Engine) -> None:
+    """Takes away row versions that nobody sees any more."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("SET statement_timeout = 0")
+        connection.exec_driver_sql("VACUUM")
+        connection.exec_driver_sql("RESET statement_timeout")
+
+
 @contextmanager
 def turn(connection: Connection) -> Iterator[None]:
     """A lock of the session, taken before the transaction: one within it would wait with a view of the database that is

@@ -59,6 +59,19 @@ def test_guests_who_never_came_are_shown_first_and_deleted_when_asked(data):
     assert json.loads(run("guests", "--data", data, "--unredeemed", "30", "--json"))["due"] == []
 
 
+def test_a_guest_is_erased_for_good_once_that_is_meant(data):
+    shown = run("guests", "erase", "ada@fabrikam.example", "--data", data)
+    assert "Nothing was changed" in shown and "Ada" in shown
+    done = json.loads(run("guests", "erase", "ada@fabrikam.example", "--data", data, "--apply", "--json"))
+    assert done["erased"] and done["changed"]
+    for file in data.glob("b2b-idp.sqlite3*"):
+        assert b"ada@" not in file.read_bytes() and b"Ada" not in file.read_bytes()
+    checked = json.loads(run("audit", "verify", "--data", data, "--json"))
+    assert checked["broken"] is None and checked["erased"] > 0
+    assert "There is no guest" in run("guests", "erase", "ada@fabrikam.example", "--data", data, code=1)
+    assert "There is no guest" in run("guests", "erase", done["id"], "--data", data, "--apply", code=1)
+
+
 def test_days_are_a_number(data):
     run("guests", "--data", data, "--inactive", "soon", code=2)
 
