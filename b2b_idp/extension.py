@@ -207,13 +207,16 @@ class B2BIdp:
             row, secret = create_admin_app(w, self.vault, moment)
             return Created(w.configuration.tenant, row.app_id, secret)
 
-    def upgrade(self) -> str:
-        """Brings the schema and the Graph API's permissions to this version; the name of the schema's revision."""
-        revision = self.store.migrate()
-        with self.store.write() as w:
-            if w.documents.has_tenant():
-                graph_service_principal(w, self.moment())
+    def upgrade(self, *, online: bool = False) -> str:
+        """Brings the schema and the Graph API's permissions to this version; the name of the schema's revision.
+        `online`: while servers run. Raises Problem(CONFLICT) where that is not safe, or somebody else does it."""
+        revision = self.store.migrate_online() if online else self.store.migrate()
+        self.store.transact(self._complete_permissions)
         return revision
+
+    def _complete_permissions(self, w: Writer) -> None:
+        if w.documents.has_tenant():
+            graph_service_principal(w, self.moment())
 
     def start_background(self) -> None:
         """Starts what runs beside requests: mail from the outbox, the stored members of dynamic groups, and the removal
@@ -406,11 +409,13 @@ class B2BIdp:
         def readyz() -> tuple[dict[str, str], int]:
             try:
                 self.store.ping()
-                if not self.in_memory and not self.store.schema_is_current():
-                    return {"status": "database schema is not current: run b2b-idp migrate"}, 503
+                schema = self.store.schema()
             except Problem as p:
                 return {"status": "database unavailable", "detail": p.why}, 503
-            return {"status": "ok"}, 200
+            if schema in ("none", "older"):
+                return {"status": "the database's schema is older than this version: run b2b-idp migrate"}, 503
+            newer = "the database's schema is newer than this version, which works on it: install the newer one"
+            return {"status": "ok"} | ({"detail": newer} if schema == "newer" else {}), 200
 
         @blueprint.get("/metrics")
         def metrics() -> Response:

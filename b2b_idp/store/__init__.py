@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -30,8 +30,9 @@ from b2b_idp.store.factors import FactorsReader, FactorsWriter
 from b2b_idp.store.grants import GrantsReader, GrantsWriter
 from b2b_idp.store.logs import LogsReader, LogsWriter
 from b2b_idp.store.memberships import MembershipsReader, MembershipsWriter
-from b2b_idp.store.migrate import HEAD, create_all, migrate, revision
+from b2b_idp.store.migrate import HEAD, create_all, migrate, revision, standing
 from b2b_idp.store.notices import NoticesReader, NoticesWriter
+from b2b_idp.store.online import migrate_online
 from b2b_idp.store.outbox import OutboxReader, OutboxWriter
 from b2b_idp.store.passes import PassesReader, PassesWriter
 from b2b_idp.store.replicas import Replica, Replicas, Standing
@@ -378,8 +379,14 @@ class Store:
         """Leaves nothing of what was deleted in the database's files; other writers wait, or are told to."""
         self._database.compact()
 
-    def schema_is_current(self) -> bool:
-        return revision(self._database.engine) == HEAD
+    def migrate_online(self) -> str:
+        """`migrate` while servers run. Raises as `online.migrate_online`."""
+        migrate_online(self._database.engine)
+        return HEAD
+
+    def schema(self) -> Literal["none", "older", "current", "newer"]:
+        """How the database's schema stands to this version's. A newer one only has more: this version works on it."""
+        return "current" if self._database.in_memory else standing(revision(self._database.engine))
 
     def close(self) -> None:
         if self._replicas is not None:

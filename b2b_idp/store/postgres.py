@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
 from b2b_idp.model.position import Position
+from b2b_idp.model.problem import Code, Problem
 
 RV = TypeVar("RV")
 
@@ -35,7 +36,8 @@ _CONFLICTS = frozenset({"40001", "40P01"})
 _GONE = frozenset({"08", "53", "57", "58", "XX"})
 """connection, resources (disk full, too many connections), operator's doing (shutdown, timeout), system, internal"""
 _TURNS = 0x6232_6269
-"""Our number among a database's advisory locks."""
+_MIGRATING = 0x6232_626D
+"""Our numbers among a database's advisory locks."""
 _READ_ONLY, _NO_TABLE, _LOCKED = "25006", "42P01", "55P03"
 
 
@@ -119,6 +121,23 @@ def turn(connection: Connection) -> Iterator[None]:
         if not connection.invalidated:
             with connection.begin():
                 connection.exec_driver_sql(f"SELECT pg_advisory_unlock({_TURNS})")
+
+
+@contextmanager
+def migrating(engine: Engine) -> Iterator[None]:
+    """A lock of a session, which no transaction holds open. Raises Problem(CONFLICT) when somebody else has it."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if not connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({_MIGRATING})").scalar():
+            raise Problem(Code.CONFLICT, "Somebody else is migrating this database. Wait for them, and look again.")
+        try:
+            yield
+        finally:
+            connection.exec_driver_sql(f"SELECT pg_advisory_unlock({_MIGRATING})")
+
+
+def in_the_way(e: DBAPIError) -> bool:
+    """Whether a change of the schema did not get its lock, or lost against a transaction."""
+    return conflict(e) or getattr(e.orig, "sqlstate", None) == _LOCKED
 
 
 def conflict(e: DBAPIError) -> bool:

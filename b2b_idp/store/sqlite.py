@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -55,9 +56,21 @@ def compact(engine: Engine) -> None:
     """Writes the file anew, without what lies in its free space, and empties the log beside it."""
     with engine.connect() as connection:
         # no transaction is begun: VACUUM stands alone
-        file = connection.connection.driver_connection
-        file.execute("VACUUM")  # type: ignore[union-attr]
-        file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()  # type: ignore[union-attr]
+        file = cast(sqlite3.Connection, connection.connection.driver_connection)
+        file.execute("VACUUM")
+        file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+
+@contextmanager
+def tables_replaced(connection: Connection) -> Iterator[None]:
+    """Around a transaction in which tables are made anew, as SQLite changes columns: dropping the old one would
+    otherwise delete what refers to its rows."""
+    file: sqlite3.Connection = cast(sqlite3.Connection, connection.connection.driver_connection)
+    file.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        file.execute("PRAGMA foreign_keys=ON")
 
 
 def turn(_connection: Connection) -> AbstractContextManager[None]:

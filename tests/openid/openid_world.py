@@ -48,14 +48,14 @@ CLIENT_KEY = ec.generate_private_key(ec.SECP256R1())
 
 
 class World:
-    """In memory, or in a folder where requests really run side by side."""
+    """In memory, or in a folder where requests really run side by side; `url` names another database than its own."""
 
-    def __init__(self, folder=None):
+    def __init__(self, folder=None, url=None):
         self.at = AT
         flask = Flask(__name__, static_folder=None)
         kept = {"database_url": "sqlite://"}
         if folder is not None:
-            kept = {"database_url": f"sqlite:///{folder}/b2b.db", "keys_dir": str(folder / "keys")}
+            kept = {"database_url": url or f"sqlite:///{folder}/b2b.db", "keys_dir": str(folder / "keys")}
         self.idp = B2BIdp(issuer=ISSUER, keys=KEYS, moment=self.moment, **kept)
         self.store, self.vault = self.idp.store, self.idp.vault
         if folder is not None:
