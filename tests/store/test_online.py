@@ -1,8 +1,6 @@
 """The schema changes while servers answer: nobody waits long, nobody is refused, and what is not safe is not done."""
 
-import copy
 import textwrap
-import threading
 
 import pytest
 from sqlalchemy import inspect, text
@@ -11,6 +9,7 @@ from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store.engine import Database
 from b2b_idp.store.migrate import HEAD, downgrade, migrate, one_migrator, revision
 from b2b_idp.store.online import in_batches, index, migrate_online
+from tests.openid.browsers import Browsers
 from tests.openid.openid_world import World
 
 NEXT = """
@@ -62,53 +61,8 @@ def engine(url):
     database.close()
 
 
-class Browsers:
-    """Guests who sign in and refresh over and over, until it is enough."""
-
-    def __init__(self, world, many):
-        self.answers = []
-        self._enough = threading.Event()
-        self._threads = [threading.Thread(target=self._go, args=(world, n)) for n in range(many)]
-
-    def _go(self, world, n):
-        mine = copy.copy(world)
-        mine.http = world.flask.test_client()
-        mine.sign_in(world.users[n], mine.http)
-        while not self._enough.is_set():
-            sent = mine.authorize(consent=False)
-            self.answers.append(sent.status_code)
-            if sent.status_code != 303:
-                return
-            code = sent.headers["Location"].partition("code=")[2].partition("&")[0]
-            tokens = mine.exchange(code)
-            self.answers.append(tokens.status_code)
-            if tokens.status_code != 200:
-                return
-            self.answers.append(mine.refresh(tokens.json["refresh_token"]).status_code)
-
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def served(self, more):
-        """Waits until so many more were answered."""
-        before = len(self.answers)
-        while len(self.answers) < before + more and any(t.is_alive() for t in self._threads):
-            self._enough.wait(0.01)
-
-    def __exit__(self, *_):
-        self._enough.set()
-        for thread in self._threads:
-            thread.join()
-
-
 def test_sign_ins_go_on_while_the_schema_changes(url, tmp_path, more):
     world = World(tmp_path, url)
-    world.users = [world.guest(f"guest{n}") for n in range(3)]
-    scopes = frozenset({"openid", "profile", "email", "offline_access", "User.Read"})
-    for user in world.users:
-        world.change(lambda w, u=user: w.grants.consent(u.id, world.crm.app_id, scopes, world.at))
     engine = world.store._database.engine
     downgrade(engine, "0007")
     with Browsers(world, 3) as browsers:
