@@ -28,8 +28,7 @@ $(VENV)/.tests: $(VENV)/.runs
 	@touch $@
 
 benchmarks/peer/node_modules/.made: benchmarks/peer/package-lock.json | system-parts
-	cd benchmarks/peer && npm ci --silent
-	@touch $@
+	-cd benchmarks/peer && npm ci --silent && touch node_modules/.made
 
 system-parts: $(VENV)/.tests
 	@tests/real/system-parts $(BIN)
@@ -52,10 +51,8 @@ check: $(VENV)/.tests ## Check style, types and the layers
 docs: $(VENV)/.runs ## Write the tables of the manual
 	$(BIN)/python docs/tables.py
 
-bench: benchmarks/peer/node_modules/.made ## Measure beside npm oidc-provider; ratios, medians of alternating rounds
-	$(BIN)/python benchmarks/bench.py $(ARGS)
-	$(BIN)/python benchmarks/replay.py
-	$(BIN)/python -m benchmarks.rules
+bench: benchmarks/peer/node_modules/.made ## Measure beside oidc-provider, Dex and Keycloak (ARGS: --quick, --only growth, --write)
+	$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## Remove all that was built and installed here
 	rm -rf $(VENV) build dist *.egg-info tests/real/node_modules benchmarks/peer/node_modules \

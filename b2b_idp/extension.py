@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,8 @@ from b2b_idp.store import Store, Writer
 from b2b_idp.tokens.notices import Notifier
 
 MAX_URL = 16 * 1024
+LOOK_SECONDS = 1
+"""How often a process that does no work in the background asks whether it falls to it now."""
 FOLLOW_SECONDS = 2
 """How often is looked whether sessions at apps still meet the policies, and lists of members their rules."""
 BREATH_SECONDS = 0.05
@@ -93,6 +95,7 @@ class B2BIdp:
         path = urlsplit(self.settings.issuer).path
         self.url_prefix = path if url_prefix is None else url_prefix.rstrip("/")
         self._given_keys = keys
+        self._last_name = ""
         self._cookie = Cookies(self.settings, lambda: self.vault, self.request_moment)
         if app is not None:
             self.init_app(app)
@@ -182,8 +185,13 @@ class B2BIdp:
         return OutboxRunner(self.store, self.settings.mail_url, self._mail_from(), self.moment)
 
     def _tenant_name(self) -> str:
-        with self.store.read() as r:
-            return r.configuration.tenant.name
+        """As it is, or was when the database answered last: the page that says that it does not has a name on it."""
+        try:
+            with self.store.read() as r:
+                self._last_name = r.configuration.tenant.name
+        except Problem:
+            log.debug("the tenant's name cannot be read")
+        return self._last_name
 
     def _mail_from(self) -> str:
         if self.settings.mail_from:
@@ -219,46 +227,41 @@ class B2BIdp:
             graph_service_principal(w, self.moment())
 
     def start_background(self) -> None:
-        """Starts what runs beside requests: mail from the outbox, the stored members of dynamic groups, and the removal
-        of what is long over."""
+        """Starts what runs beside requests, in one of the processes over a database and in another when that one dies:
+        mail from the outbox, notices to apps, the stored members of dynamic groups, and the removal of what is long
+        over."""
         if self.settings.mail_url:
-            self.outbox.start()
-        threading.Thread(target=self._follow, name="b2b-idp-continuity", daemon=True).start()
-        threading.Thread(target=self._list_members, name="b2b-idp-members", daemon=True).start()
-        threading.Thread(target=self._sweep, name="b2b-idp-sweep", daemon=True).start()
+            self.outbox.start(self.store.leads)
+        for name, pause, work in (
+            ("continuity", FOLLOW_SECONDS, lambda: self.continuity.follow(self.moment())),
+            ("notices", FOLLOW_SECONDS, self._tell_apps),
+            ("members", FOLLOW_SECONDS, self._list_members),
+            ("sweep", SWEEP_SECONDS, lambda: self.store.transact(self._sweep_once)),
+            ("erasure", SWEEP_SECONDS, self.erase),
+        ):
+            again = partial(self._again_and_again, name, pause, work)
+            threading.Thread(target=again, name=f"b2b-idp-{name}", daemon=True).start()
 
-    def _follow(self) -> None:
+    def _again_and_again(self, name: str, pause: float, work: Callable[[], object]) -> None:
+        """What fails is tried again, whatever it was."""
         while True:
-            for work in (self.continuity.follow, self._tell_apps):
-                # what fails in one never keeps the other from its work
-                try:
-                    work(self.moment())
-                except Exception as e:
-                    _log_background("continuity", e)
-            time.sleep(FOLLOW_SECONDS)
+            leads = False
+            try:
+                leads = self.store.leads()
+                if leads:
+                    work()
+            except Exception as e:
+                _log_background(name, e)
+            time.sleep(pause if leads else LOOK_SECONDS)
 
-    def _tell_apps(self, moment: Moment) -> None:
-        for told in self.notifier.begin(moment):
+    def _tell_apps(self) -> None:
+        for told in self.notifier.begin(self.moment()):
             told.add_done_callback(_log_untold)
 
     def _list_members(self) -> None:
-        while True:
-            try:
-                membership.follow_clock(self.store, self.moment())
-                for _ in membership.refresh(self.store, self.moment):
-                    time.sleep(BREATH_SECONDS)
-            except Exception as e:
-                _log_background("members", e)
-            time.sleep(FOLLOW_SECONDS)
-
-    def _sweep(self) -> None:
-        while True:
-            try:
-                self.store.transact(self._sweep_once)
-                self.erase()
-            except Problem as p:
-                log.warning("sweep", why=p.why or p.say)
-            time.sleep(SWEEP_SECONDS)
+        membership.follow_clock(self.store, self.moment())
+        for _ in membership.refresh(self.store, self.moment):
+            time.sleep(BREATH_SECONDS)
 
     def erase(self) -> int:
         """Takes those who were deleted for good out of logs, mail and kept answers; how many entries it changed."""
@@ -268,6 +271,7 @@ class B2BIdp:
         before = self.moment().at - KEPT_AFTERWARDS
         w.signins.sweep(before)
         w.grants.sweep(before)
+        w.pushed.sweep(before)
         w.directory.sweep_answers(before)
         w.notices.sweep(before)
 

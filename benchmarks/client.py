@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
+import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, quote_plus, urlencode, urljoin, urlsplit
 
-import urllib3
+from benchmarks.wire import Answer, Connection
 
 MAX_REDIRECTS = 12
 
@@ -21,44 +23,71 @@ class WrongAnswer(Exception):
 
 @dataclass
 class Client:
-    """An app at `issuer`, registered as `client_id` with `client_secret` and `redirect_uri`; it asks for `scope`."""
+    """An app at `issuer`, registered as `client_id` with `client_secret` and `redirect_uri`; it asks for `scope`, and
+    `more` in each authorization request. Its browser may have a session at `home`, which knows by a cookie who sits
+    there. Where several servers are the issuer, `servers` are their netlocs, and each request goes to the next one."""
 
     issuer: str
     client_id: str
     client_secret: str
     redirect_uri: str
     scope: str
+    home: str
+    more: Mapping[str, str] = field(default_factory=dict)
+    servers: Sequence[str] = ()
     authorize_url: str = field(init=False)
     token_url: str = field(init=False)
+    jwks_url: str = field(init=False)
 
     def __post_init__(self) -> None:
-        self._pools: dict[str, urllib3.HTTPConnectionPool] = {}
+        own = urlsplit(self.issuer).netloc
+        self._next = {own: itertools.cycle([Connection(own, server) for server in self.servers or [own]])}
         self._cookies: dict[str, dict[str, str]] = {}
         basic = f"{quote_plus(self.client_id)}:{quote_plus(self.client_secret)}"
         self._authorization = f"Basic {base64.b64encode(basic.encode()).decode()}"
         metadata = self.discover()
         self.authorize_url, self.token_url = metadata["authorization_endpoint"], metadata["token_endpoint"]
+        self.jwks_url = metadata["jwks_uri"]
 
     def discover(self) -> dict[str, Any]:
-        answer = self._send("GET", f"{self.issuer}/.well-known/openid-configuration")
-        if answer.status != 200:
-            raise WrongAnswer(f"discovery: {answer.status}")
-        metadata: dict[str, Any] = answer.json()
+        """The provider's metadata."""
+        metadata: dict[str, Any] = self._json(f"{self.issuer}/.well-known/openid-configuration")
         return metadata
+
+    def keys(self) -> dict[str, Any]:
+        """The provider's JWK Set."""
+        keys: dict[str, Any] = self._json(self.jwks_url)
+        return keys
 
     def token(self, **form: str) -> dict[str, Any]:
         """The token endpoint's answer to `form`."""
-        headers = {
-            "Authorization": self._authorization,
-            "Content-Type": "application/x-www-form-urlencoded",
-        }
-        answer = self._send("POST", self.token_url, urlencode(form), headers)
+        headers = {"Authorization": self._authorization, "Content-Type": "application/x-www-form-urlencoded"}
+        answer = self._send("POST", self.token_url, headers, urlencode(form).encode())
         if answer.status != 200:
-            raise WrongAnswer(f"{form['grant_type']}: {answer.status} {answer.data[:300]!r}")
+            raise WrongAnswer(_told(form["grant_type"], answer))
         tokens: dict[str, Any] = answer.json()
         return tokens
 
-    def begin(self, login_hint: str) -> tuple[str, str]:
+    def sign_in(self, person: str, *, at_home: bool = True) -> dict[str, Any]:
+        """The tokens of a sign-in in which nobody has to type: redirects from the app to the app. Home sends away
+        who is not signed in `at_home`."""
+        self._cookies[urlsplit(self.home).netloc] = {"person": person} if at_home else {}
+        url, verifier = self._begin(person)
+        for _ in range(MAX_REDIRECTS):
+            answer = self._browse(url)
+            location = answer.header("location")
+            if answer.status not in (302, 303) or location is None:
+                raise WrongAnswer(_told(url, answer))
+            url = urljoin(url, location)
+            if url.startswith(self.redirect_uri):
+                return self._finish(url, verifier)
+        raise WrongAnswer(f"more than {MAX_REDIRECTS} redirects, the last to {url}")
+
+    def forget(self) -> None:
+        """A browser opened anew."""
+        self._cookies.clear()
+
+    def _begin(self, login_hint: str) -> tuple[str, str]:
         """An authorization request's URL and its PKCE verifier."""
         verifier = secrets.token_urlsafe(32)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
@@ -73,56 +102,54 @@ class Client:
             "code_challenge_method": "S256",
             "login_hint": login_hint,
         }
-        return f"{self.authorize_url}?{urlencode(asked)}", verifier
+        return f"{self.authorize_url}?{urlencode(asked | dict(self.more))}", verifier
 
-    def finish(self, callback: str, verifier: str) -> dict[str, Any]:
+    def _finish(self, callback: str, verifier: str) -> dict[str, Any]:
         """The tokens for a callback URL."""
         code = parse_qs(urlsplit(callback).query).get("code")
         if not code:
-            raise WrongAnswer(f"no code in {callback}")
-        return self.token(
+            raise WrongAnswer(f"no code, but {', '.join(parse_qs(urlsplit(callback).query).get('error', []))}")
+        tokens = self.token(
             grant_type="authorization_code", code=code[0], redirect_uri=self.redirect_uri, code_verifier=verifier
         )
+        if "id_token" not in tokens:
+            raise WrongAnswer("no id_token")
+        return tokens
 
-    def sign_in(self, login_hint: str) -> dict[str, Any]:
-        """The tokens of a sign-in in which nobody has to type: redirects from the app back to the app."""
-        url, verifier = self.begin(login_hint)
-        for _ in range(MAX_REDIRECTS):
-            answer = self._browse(url)
-            location = answer.headers.get("Location")
-            if answer.status not in (302, 303) or location is None:
-                raise WrongAnswer(f"{url}: {answer.status} {answer.data[:300]!r}")
-            url = urljoin(url, location)
-            if url.startswith(self.redirect_uri):
-                return self.finish(url, verifier)
-        raise WrongAnswer(f"more than {MAX_REDIRECTS} redirects")
-
-    def forget(self) -> None:
-        """A browser opened anew: no cookies."""
-        self._cookies.clear()
-
-    def _browse(self, url: str) -> urllib3.BaseHTTPResponse:
+    def _browse(self, url: str) -> Answer:
         kept = self._cookies.setdefault(urlsplit(url).netloc, {})
         headers = {"Accept": "text/html"}
         if kept:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in kept.items())
-        answer = self._send("GET", url, headers=headers)
-        for line in answer.headers.getlist("Set-Cookie"):
-            name, _, value = line.partition(";")[0].partition("=")
-            if value:
-                kept[name] = value
-            else:
-                kept.pop(name, None)
+        answer = self._send("GET", url, headers)
+        for header, value in answer.headers:
+            if header == "set-cookie":
+                self._keep(kept, value)
         return answer
 
-    def _send(
-        self, method: str, url: str, body: str | None = None, headers: Mapping[str, str] | None = None
-    ) -> urllib3.BaseHTTPResponse:
+    @staticmethod
+    def _keep(kept: dict[str, str], line: str) -> None:
+        name, _, value = line.partition(";")[0].partition("=")
+        if value and "max-age=0" not in line.lower():
+            kept[name] = value
+        else:
+            kept.pop(name, None)
+
+    def _json(self, url: str) -> Any:
+        answer = self._send("GET", url, {})
+        if answer.status != 200:
+            raise WrongAnswer(_told(url, answer))
+        return answer.json()
+
+    def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
         parts = urlsplit(url)
-        pool = self._pools.get(parts.netloc)
-        if pool is None:
-            pool = self._pools[parts.netloc] = urllib3.HTTPConnectionPool(
-                parts.hostname or "", parts.port, maxsize=1, retries=False, timeout=30
-            )
-        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
-        return pool.request(method, target, body=body, headers=headers, redirect=False)
+        if parts.netloc not in self._next:
+            self._next[parts.netloc] = itertools.cycle([Connection(parts.netloc, parts.netloc)])
+        connection = next(self._next[parts.netloc])
+        return connection.request(method, f"{parts.path}?{parts.query}" if parts.query else parts.path, headers, body)
+
+
+def _told(asked: str, answer: Answer) -> str:
+    """What was asked and what a person would read of the answer, without what differs each time."""
+    text = re.sub(r"(?s)<style.*?</style>|<[^>]+>|\s+", " ", answer.body.decode(errors="replace"))
+    return f"{asked.partition('?')[0]}: {answer.status} {' '.join(text.split())[:120]}"

@@ -13,6 +13,7 @@ from b2b_idp.cli.instance import data_option, json_option, open_instance, show
 from b2b_idp.extension import B2BIdp, system_moment
 from b2b_idp.factors.passkeys import RelyingParty
 from b2b_idp.model.problem import Code, Problem
+from b2b_idp.store.replicas import Standing
 
 ENDS_SOON = timedelta(days=30)
 """How long before its end doctor points out an application's signing key."""
@@ -29,6 +30,7 @@ def doctor(data: Path, as_json: bool) -> None:
     checks.append(_check("keys", lambda: f"{len(idp.keys.list())} signing keys"))
     checks.append(_check("database", lambda: _database(idp)))
     if checks[-1]["ok"]:
+        checks += [_replica(standing) for standing in idp.store.standings()]
         checks.append(_check("audit log", lambda: _chain(idp)))
         checks.append(_check("policies", lambda: _policies(idp)))
         checks.append(_check("outbox", lambda: _outbox(idp)))
@@ -67,6 +69,11 @@ def _database(idp: B2BIdp) -> str:
         raise Problem(Code.UNAVAILABLE, "The schema is older than this version. Run: b2b-idp migrate")
     with idp.store.read() as r:
         return f"schema {schema}{' than this version' * (schema == 'newer')}, tenant {r.configuration.tenant.name}"
+
+
+def _replica(standing: Standing) -> dict[str, Any]:
+    late = "" if standing.lag is None else f"{standing.lag:.1f} seconds late"
+    return {"name": f"replica {standing.name}", "ok": standing.why is None, "says": standing.why or late}
 
 
 def _chain(idp: B2BIdp) -> str:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from b2b_idp.factors.letters import checked_sender, message
 from b2b_idp.logs import log, traceback_of
@@ -102,12 +103,14 @@ class OutboxRunner:
             said = "mail given up" if last else "mail not sent"
             log.warning(said, letter=letter.id, kind=letter.kind, attempts=letter.attempts, error=error)
 
-    def start(self) -> None:
-        """Begins to send in the background. A process that ends in order waits for the letter at hand: the thread is no
-        daemon, and sees by itself that the main thread is over (a forked worker runs no atexit)."""
+    def start(self, leads: Callable[[], bool] = lambda: True) -> None:
+        """Begins to send in the background, while `leads` says that it falls to this process. A process that ends in
+        order waits for the letter at hand: the thread is no daemon, and sees by itself that the main thread is over (a
+        forked worker runs no atexit)."""
         if self._thread is None:
             self._stop.clear()
-            self._thread = threading.Thread(target=self._run, name="b2b-idp-outbox", daemon=False)
+            run = partial(self._run, leads)
+            self._thread = threading.Thread(target=run, name="b2b-idp-outbox", daemon=False)
             self._thread.start()
 
     def stop(self) -> None:
@@ -120,13 +123,13 @@ class OutboxRunner:
     def _over(self) -> bool:
         return self._stop.is_set() or not threading.main_thread().is_alive()
 
-    def _run(self) -> None:
+    def _run(self, leads: Callable[[], bool]) -> None:
         pause = POLL_SECONDS
         while not (self._stop.wait(pause) or self._over()):
             pause = POLL_SECONDS
             try:
                 # where some were sent, more may wait
-                pause = 0.0 if self.run_once() else POLL_SECONDS
+                pause = 0.0 if leads() and self.run_once() else POLL_SECONDS
             except Problem as p:
                 log.warning("the outbox waits", error=str(p))
             except Exception as e:

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt import PyJWK, PyJWTError
 from pydantic import Field, StringConstraints
 
+from b2b_idp.model.directory import SigningAlg
 from b2b_idp.model.optional_claims import EXTENSION, KNOWN
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.policy.documents import Document, Guid, parse
@@ -78,7 +79,12 @@ class _Extension(Document):
     requirePkce: bool = True
     postLogoutRedirectUris: list[_Uri] = Field(default_factory=list, max_length=50)
     subjectType: Literal["pairwise", "public"] = "pairwise"
-    idTokenSignedResponseAlg: Literal["RS256", "ES256"] = "RS256"
+    idTokenSignedResponseAlg: SigningAlg | None = None
+    authorizationSignedResponseAlg: SigningAlg | None = None
+    requestObjectSigningAlg: Literal["RS256", "PS256", "ES256", "EdDSA", "none"] | None = None
+    requireSignedRequestObject: bool = False
+    requirePushedAuthorizationRequests: bool = False
+    profile: Literal["fapi2"] | None = None
     jwks: dict[str, Any] | None = None
     backchannelLogoutUri: _Uri | None = None
     adminConsent: list[str] = Field(default_factory=list, max_length=200)
@@ -203,7 +209,9 @@ def checked_application(document: dict[str, Any]) -> dict[str, Any]:
     words = {w.strip() for w in (app.groupMembershipClaims or "").split(",") if w.strip()}
     if not words <= _MEMBERSHIP:
         raise _bad(f"groupMembershipClaims is of {', '.join(sorted(_MEMBERSHIP))}.")
-    _check_jwks(app.b2bIdp.jwks if app.b2bIdp else None)
+    if app.b2bIdp:
+        _check_profile(app.b2bIdp)
+        _check_jwks(app.b2bIdp.jwks)
     return {k: v for k, v in document.items() if k not in _READ_ONLY and "@odata." not in k}
 
 
@@ -234,13 +242,27 @@ def _check_optional_claim(here: str, entry: _OptionalClaim) -> None:
         raise _bad(f"{here} has no additional property {wrong[0][:80]}. {known}")
 
 
+def _check_profile(ours: _Extension) -> None:
+    if ours.requireSignedRequestObject and ours.requestObjectSigningAlg == "none":
+        raise _bad("b2bIdp.requestObjectSigningAlg: none is no signature, and requireSignedRequestObject wants one.")
+    if ours.profile is None:
+        return
+    names = ("idTokenSignedResponseAlg", "authorizationSignedResponseAlg", "requestObjectSigningAlg")
+    for name in names:
+        if getattr(ours, name) in ("RS256", "none"):
+            raise _bad(f"b2bIdp.{name}: the profile fapi2 takes PS256 or ES256 (FAPI 2.0 §5.4).")
+    if not ours.requirePkce:
+        raise _bad("b2bIdp.requirePkce: the profile fapi2 is with PKCE.")
+
+
 def _check_jwks(jwks: dict[str, Any] | None) -> None:
     keys = (jwks or {"keys": []}).get("keys")
     if not isinstance(keys, list) or not all(isinstance(k, dict) for k in keys):
         raise _bad("b2bIdp.jwks is a JWK Set.")
     for key in keys:
-        if key.get("kty") not in ("RSA", "EC") or {"d", "p", "q", "k"} & set(key):
-            raise _bad("b2bIdp.jwks holds public RSA and EC keys only.")
+        kind = key.get("crv") if key.get("kty") == "OKP" else key.get("kty")
+        if kind not in ("RSA", "EC", "Ed25519") or {"d", "p", "q", "k"} & set(key):
+            raise _bad("b2bIdp.jwks holds public RSA, EC and Ed25519 keys only.")
         try:
             public = PyJWK(key).key
         except (PyJWTError, ValueError, TypeError, KeyError):

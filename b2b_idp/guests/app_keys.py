@@ -121,8 +121,9 @@ def _decoded(text: str) -> bytes:
 
 
 def check_algorithm(application: Mapping[str, Any], *, others: bool) -> None:
-    """An application's own key is RSA: id_tokens that it signs cannot be ES256. `others`: whether it has such keys."""
-    if others and (application.get("b2bIdp") or {}).get("idTokenSignedResponseAlg") == "ES256":
+    """An application's own key is RSA: id_tokens that it signs are RS256. `others`: whether it has such keys."""
+    ours = application.get("b2bIdp") or {}
+    if others and (ours.get("profile") == "fapi2" or ours.get("idTokenSignedResponseAlg") not in (None, "RS256")):
         raise Problem(
             Code.BAD_REQUEST,
             "b2bIdp.idTokenSignedResponseAlg: signing keys of an application's own sign RS256; with them it is RS256.",

@@ -29,8 +29,9 @@ from b2b_idp.keys import files
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 
-Alg = Literal["RS256", "ES256"]
-ALGORITHMS: tuple[Alg, ...] = ("RS256", "ES256")
+Alg = Literal["RS256", "ES256", "PS256"]
+ALGORITHMS: tuple[Alg, ...] = ("RS256", "ES256", "PS256")
+"""What we sign by; a key for each, since a key is for one algorithm (RFC 8725 §3.1)."""
 
 JWKS_MAX_AGE = timedelta(minutes=10)
 """How long clients may cache the key set."""
@@ -277,7 +278,7 @@ def _age(key: SigningKey) -> tuple[datetime, str]:
 
 def _new_key(alg: Alg, published_at: datetime, signs_from: datetime) -> SigningKey:
     private: _PrivateKey = (
-        rsa.generate_private_key(65537, 2048) if alg == "RS256" else ec.generate_private_key(ec.SECP256R1())
+        ec.generate_private_key(ec.SECP256R1()) if alg == "ES256" else rsa.generate_private_key(65537, 2048)
     )
     key = SigningKey("", alg, private, published_at, signs_from)
     return replace(key, kid=thumbprint(key.public_jwk()))
@@ -296,7 +297,7 @@ def _key_of(path: Path) -> SigningKey:
         d = json.loads(content)
         private = load_pem_private_key(d["pem"].encode(), None)
         if isinstance(private, rsa.RSAPrivateKey):
-            fits = d["alg"] == "RS256" and private.key_size >= 2048
+            fits = d["alg"] in ("RS256", "PS256") and private.key_size >= 2048
         elif isinstance(private, ec.EllipticCurvePrivateKey):
             fits = d["alg"] == "ES256" and private.curve.name == "secp256r1"
         else:

@@ -103,6 +103,8 @@ class AppRole:
 
 
 ClientAuth = Literal["client_secret", "private_key_jwt", "none"]
+SigningAlg = Literal["RS256", "ES256", "PS256"]
+"""What we sign by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +135,16 @@ class App:
     """Thumbprint of the signing key that the application prefers among its own."""
     require_pkce: bool = True
     subject_type: Literal["pairwise", "public"] = "pairwise"
-    id_token_alg: Literal["RS256", "ES256"] = "RS256"
+    id_token_alg: SigningAlg = "RS256"
+    response_alg: SigningAlg = "RS256"
+    """What signs authorization responses, where the app asks for signed ones (JARM)."""
+    request_object_alg: str | None = None
+    """What signs its request objects, where it named one; "none" lets it send them unsigned (RFC 9101)."""
+    require_signed_request: bool = False
+    require_pushed: bool = False
+    """Whether its authorization requests are pushed, always (RFC 9126 §6)."""
+    profile: Literal["fapi2"] | None = None
+    """The FAPI 2.0 Security Profile, which the app keeps and is held to."""
     jwks: tuple[Mapping[str, Any], ...] = ()
     """Public keys of a client that authenticates by private_key_jwt (RFC 7523)."""
     consent_granted: tuple[str, ...] = ()

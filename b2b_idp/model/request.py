@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+ResponseMode = Literal["query", "form_post", "query.jwt", "form_post.jwt"]
+"""How the app is answered; with `.jwt` the answer is signed (JARM §2.3)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizeRequest:
@@ -22,7 +25,7 @@ class AuthorizeRequest:
     state: str | None = None
     nonce: str | None = None
     code_challenge: str | None = None
-    response_mode: Literal["query", "form_post"] = "query"
+    response_mode: ResponseMode = "query"
     prompt: frozenset[str] = frozenset()
     max_age: int | None = None
     acr_values: tuple[str, ...] = ()
@@ -35,6 +38,8 @@ class AuthorizeRequest:
     ui_locales: str | None = None
     hinted_user_id: str | None = None
     """The user that a valid `id_token_hint` names; no other may come out of this request."""
+    pushed_id: str | None = None
+    """The pushed request that it is; answered once (RFC 9126 §4)."""
 
     def to_json(self) -> dict[str, Any]:
         return {name: _plain(getattr(self, name)) for name in self.__slots__}

@@ -24,6 +24,7 @@ from urllib3.util.timeout import Timeout
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.url import origin_of
 from b2b_idp.net.addresses import Allowed
+from b2b_idp.net.gate import Full, Gate
 
 _CHUNK = 16 * 1024
 _MAX_URL = 2048
@@ -39,7 +40,8 @@ class Limits:
     body: int = 256 * 1024
     """Bytes of an answer's body."""
     at_once: int = 8
-    """Exchanges with one origin at the same time; more wait for `wait`, then give up."""
+    """Exchanges with one origin at the same time; as many more wait for `wait`, then give up, and others at once where
+    it is slow."""
     wait: float = 2.0
 
 
@@ -80,7 +82,7 @@ class Http:
             ssl_context=_tls(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
         )
         self._pool.pool_classes_by_scheme = _pools(allowed)
-        self._gates: dict[str, threading.BoundedSemaphore] = {}
+        self._gates: dict[str, Gate] = {}
         self._lock = threading.Lock()
 
     def check_url(self, url: str) -> None:
@@ -132,24 +134,26 @@ class Http:
             ) from None
         origin = origin_of(url)
         with self._lock:
-            gate = self._gates.setdefault(origin, threading.BoundedSemaphore(self._limits.at_once))
-        if not gate.acquire(timeout=self._limits.wait):
-            raise _unavailable(origin, f"{self._limits.at_once} requests to it are waiting already")
+            gate = self._gates.setdefault(origin, Gate(self._limits.at_once, self._limits.wait))
         try:
-            _exchange.begin(self._limits)
-            try:
-                return self._once(method, url, body, headers)
-            except ProtocolError:
-                # a kept connection that the home had closed: not a byte was answered, nobody took the request
-                if not (_exchange.reused and not _exchange.heard):
-                    raise
-                return self._once(method, url, body, headers)
+            with gate.inside():
+                return self._twice_at_most(method, url, body, headers)
+        except Full:
+            raise _unavailable(origin, f"{self._limits.at_once} requests to it are waiting already") from None
         except _StoppedError as e:
             raise _unavailable(origin, str(e)) from None
         except (HTTPError, ValueError, OSError) as e:
             raise _unavailable(origin, f"{type(e).__name__}: {_reason(e)}") from None
-        finally:
-            gate.release()
+
+    def _twice_at_most(self, method: str, url: str, body: bytes | None, headers: dict[str, str]) -> Answer:
+        _exchange.begin(self._limits)
+        try:
+            return self._once(method, url, body, headers)
+        except ProtocolError:
+            # a kept connection that the home had closed: not a byte was answered, nobody took the request
+            if not (_exchange.reused and not _exchange.heard):
+                raise
+            return self._once(method, url, body, headers)
 
     def _once(self, method: str, url: str, body: bytes | None, headers: dict[str, str]) -> Answer:
         sent = {

@@ -8,6 +8,7 @@ from b2b_idp.openid.authorize import authorize_routes
 from b2b_idp.openid.logout import logout_routes
 from b2b_idp.openid.metadata import metadata_routes
 from b2b_idp.openid.parts import OpenIdParts
+from b2b_idp.openid.pushed import pushed_routes
 from b2b_idp.openid.resources import resource_routes
 from b2b_idp.openid.token import token_routes
 
@@ -16,6 +17,7 @@ __all__ = ["FOR_MACHINES", "OpenIdParts", "openid_blueprint"]
 FOR_MACHINES = frozenset(
     {
         "/token",
+        "/par",
         "/userinfo",
         "/introspect",
         "/revoke",
@@ -29,6 +31,6 @@ FOR_MACHINES = frozenset(
 
 def openid_blueprint(parts: OpenIdParts, name: str) -> Blueprint:
     blueprint = Blueprint(f"{name}_openid", __name__)
-    for routes in (metadata_routes, authorize_routes, token_routes, resource_routes, logout_routes):
+    for routes in (metadata_routes, authorize_routes, pushed_routes, token_routes, resource_routes, logout_routes):
         routes(blueprint, parts)
     return blueprint

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from urllib.parse import urlencode
 
-from flask import Blueprint, Response, redirect, request
+from flask import Blueprint, Response, request
 
 from b2b_idp.model.directory import App
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.request import AuthorizeRequest
-from b2b_idp.openid.errors import REDIRECT
-from b2b_idp.openid.parts import OpenIdParts, form_pairs
-from b2b_idp.openid.request import Bad, client_of, parse, redirect_uri_of
-from b2b_idp.openid.responses import ascii_of
+from b2b_idp.openid.answer import tell, tell_error
+from b2b_idp.openid.asked import Asked, asked_by
+from b2b_idp.openid.parts import OpenIdParts, Pairs, form_pairs, repeated
+from b2b_idp.openid.request import Bad, answer_to, client_of, parse, redirect_uri_of
 from b2b_idp.signin.values import Granted, Landed, Refused, Show
 from b2b_idp.store import Reader
 from b2b_idp.tokens.hint import read_hint
 from b2b_idp.tokens.names import pairwise
-from b2b_idp.tokens.signing import issuer_for
 
 NOBODY = "nobody"
 """The user id that nobody has."""
@@ -28,19 +25,44 @@ NOBODY = "nobody"
 def authorize_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
     @blueprint.route("/authorize", methods=["GET", "POST"])
     def authorize() -> Response:
-        moment = parts.moment()
         pairs = form_pairs(request) if request.method == "POST" else list(request.args.items(multi=True))
+        if _from_another_site() and not repeated(pairs):
+            return parts.pages.send_again(f"{parts.issuer}/authorize", dict(pairs))
         with parts.store.read() as r:
-            app = client_of(r, pairs)
-            redirect_uri = redirect_uri_of(app, pairs)
-            asked = parse(r, app, redirect_uri, pairs, parts.issuer, partial(_hinted, parts, r, app))
-        if isinstance(asked, Bad):
-            return _error(parts, asked.to, asked.problem)
-        return _respond(parts, parts.signin.begin(asked, parts.browser(), moment))
+            found = _request(parts, r, pairs)
+        if isinstance(found, Bad):
+            return tell_error(parts, found.to, found.problem)
+        return _respond(parts, parts.signin.begin(found, parts.browser(), parts.moment()))
 
     @blueprint.get("/resume/<uuid:id>")
     def resume(id: object) -> Response:
         return _respond(parts, parts.signin.conclude(str(id), parts.browser(), parts.moment()))
+
+
+def _from_another_site() -> bool:
+    """Whether another site's form came here, with which a browser sends no Lax cookies: a session would not be seen."""
+    return request.method == "POST" and request.headers.get("Sec-Fetch-Site") == "cross-site"
+
+
+def _request(parts: OpenIdParts, r: Reader, pairs: Pairs) -> AuthorizeRequest | Bad:
+    """What the app asks for, wherever it stands. A Problem raised is told to nobody but the person."""
+    app = client_of(r, pairs)
+    try:
+        asked = asked_by(r, parts.vault, app, pairs, parts.issuer, parts.moment().at)
+        if app.require_pushed and asked.pushed_id is None:
+            raise Problem(Code.INVALID_REQUEST, "This app has to push what it asks for (RFC 9126).")
+    except Problem as problem:
+        return _outside(app, pairs, problem)
+    return parse(r, app, redirect_uri_of(app, asked.pairs), asked, parts.issuer, partial(_hinted, parts, r, app))
+
+
+def _outside(app: App, pairs: Pairs, problem: Problem) -> Bad:
+    """The app is told at an address of its own that stands outside of what cannot be taken, if there is one."""
+    try:
+        redirect_uri = redirect_uri_of(app, pairs)
+    except Problem:
+        raise problem from None
+    return Bad(problem, answer_to(app, redirect_uri, Asked(pairs)))
 
 
 def _hinted(parts: OpenIdParts, r: Reader, app: App, hint: str) -> str | None:
@@ -63,40 +85,10 @@ def _respond(parts: OpenIdParts, answer: Show | Granted | Landed) -> Response:
     match answer:
         case Granted():
             code = parts.vault.handle("code", answer.grant_id)
-            response = _send(parts, answer.request, {"code": code})
+            response = tell(parts, answer.request, {"code": code})
             parts.set_session(response, answer.session_id, answer.persistent)
             return response
         case Refused(request=AuthorizeRequest() as asked):
-            return _error(parts, asked, answer.problem)
+            return tell_error(parts, asked, answer.problem)
         case _:
             return parts.pages.show(answer)
-
-
-def _error(parts: OpenIdParts, asked: AuthorizeRequest, problem: Problem) -> Response:
-    error = REDIRECT[problem.code]
-    if problem.code is Code.HOME_SAID_ERROR:
-        error = problem.details.get("error", error)
-        if error not in ("access_denied", "server_error", "temporarily_unavailable"):
-            error = "access_denied"
-    return _send(parts, asked, {"error": error, "error_description": ascii_of(problem.say)})
-
-
-def _send(parts: OpenIdParts, asked: AuthorizeRequest, fields: Mapping[str, str]) -> Response:
-    """The authorization response at the registered redirect URI, with `state` and `iss` (RFC 9207)."""
-    sent = dict(fields)
-    if asked.state is not None:
-        sent["state"] = asked.state
-    sent["iss"] = _issuer(parts, asked.client_id)
-    if asked.response_mode == "form_post":
-        return parts.pages.form_post(asked.redirect_uri, sent)
-    joint = "&" if "?" in asked.redirect_uri else "?"
-    response = redirect(f"{asked.redirect_uri}{joint}{urlencode(sent)}", 303, Response)
-    assert isinstance(response, Response)
-    return response
-
-
-def _issuer(parts: OpenIdParts, client_id: str) -> str:
-    """The issuer as this app's id_tokens name it."""
-    with parts.store.read() as r:
-        app = r.apps.by_client_id(client_id)
-        return parts.issuer if app is None else issuer_for(r, app, parts.issuer, parts.moment().at)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import json
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,11 +17,11 @@ from b2b_idp.keys.vault import Vault, is_client_secret
 from b2b_idp.model.directory import App, ClientAuth
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
+from b2b_idp.openid.client_keys import algorithms_of, signed_payload
 from b2b_idp.openid.parts import form_pairs, once, repeated
 from b2b_idp.store import Reader, Writer
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-ASSERTION_ALGORITHMS = ("RS256", "PS256", "ES256")
 _SKEW = 30
 _LONGEST_ASSERTION = timedelta(hours=1)
 
@@ -54,7 +53,24 @@ def authenticate(
     audiences: tuple[str, ...],
     moment: Moment,
 ) -> Client:
-    """The client that sent the request. Raises Problem(INVALID_CLIENT | INVALID_REQUEST)."""
+    """The client that sent the request; `audiences` are our names in assertions, the issuer first.
+
+    Raises Problem(INVALID_CLIENT | INVALID_REQUEST).
+    """
+    client = _authenticated(w, vault, request, form, audiences, moment)
+    if client.app.profile is not None and client.method in ("client_secret", "none"):
+        raise _invalid("FAPI 2.0 takes no shared secrets and no public clients")
+    return client
+
+
+def _authenticated(
+    w: Reader,
+    vault: Vault,
+    request: Request,
+    form: Mapping[str, str],
+    audiences: tuple[str, ...],
+    moment: Moment,
+) -> Client:
     header = request.headers.get("Authorization", "")
     basic = header[:6].lower() == "basic "
     assertion = form.get("client_assertion")
@@ -127,17 +143,23 @@ def _by_assertion(
         raise _invalid("iss, sub and client_id differ")
     app = _app(w, subject)
     alg = header.get("alg")
-    if alg not in ASSERTION_ALGORITHMS or "crit" in header:
+    if alg not in algorithms_of(app) or "crit" in header:
         raise _invalid("the assertion's algorithm is not accepted")
-    claims = _verified(app, assertion, header.get("kid"), str(alg))
+    if signed_payload(app, assertion, header.get("kid"), str(alg)) is None:
+        raise _invalid("no registered key of the client verifies the assertion")
     now = moment.at.timestamp()
-    expires, jti, audience = claims.get("exp"), claims.get("jti"), claims.get("aud")
-    if audience not in audiences and not (isinstance(audience, list) and set(map(str, audience)) & set(audiences)):
+    expires, jti, audience = claimed.get("exp"), claimed.get("jti"), claimed.get("aud")
+    if app.profile is not None:
+        # FAPI 2.0 §5.3.2.1: our issuer, as a string
+        meant = audience == audiences[0]
+    else:
+        meant = audience in audiences or (isinstance(audience, list) and bool(set(map(str, audience)) & set(audiences)))
+    if not meant:
         raise _invalid("the assertion is for another audience")
     if expires is None or not _number(expires) or not now - _SKEW < expires < now + _LONGEST_ASSERTION.total_seconds():
         raise _invalid("the assertion is expired or lives too long")
     for name in ("nbf", "iat"):
-        if name in claims and (not _number(claims[name]) or claims[name] > now + _SKEW):
+        if name in claimed and (not _number(claimed[name]) or claimed[name] > now + _SKEW):
             raise _invalid(f"the assertion's {name} lies ahead")
     if not isinstance(jti, str) or not jti:
         raise _invalid("the assertion has no jti")
@@ -149,23 +171,3 @@ def _by_assertion(
 
 def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12
-
-
-def _verified(app: App, assertion: str, kid: object, alg: str) -> dict[str, Any]:
-    for jwk in app.jwks:
-        if kid is not None and jwk.get("kid", kid) != kid:
-            continue
-        if jwk.get("alg", alg) != alg or jwk.get("use", "sig") != "sig":
-            continue
-        try:
-            key = jwt.PyJWK.from_json(json.dumps(dict(jwk)), algorithm=alg)
-            claims: dict[str, Any] = jwt.decode(
-                assertion,
-                key,
-                algorithms=[alg],
-                options={"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False},
-            )
-        except (jwt.PyJWTError, ValueError, TypeError):
-            continue
-        return claims
-    raise _invalid("no registered key of the client verifies the assertion")

@@ -20,6 +20,9 @@ _SAME_WORD = {
         Code.UNMET_AUTHENTICATION_REQUIREMENTS,
         Code.REQUEST_NOT_SUPPORTED,
         Code.REQUEST_URI_NOT_SUPPORTED,
+        Code.INVALID_REQUEST_OBJECT,
+        Code.INVALID_REQUEST_URI,
+        Code.INVALID_AUTHORIZATION_DETAILS,
     )
 }
 
@@ -40,7 +43,7 @@ REDIRECT: Mapping[Code, str] = (
     }
     | _SAME_WORD
 )
-"""Errors of the authorization response (RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6)."""
+"""Errors of the authorization response (RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6, RFC 9101 §7, RFC 9396 §5)."""
 
 TOKEN: Mapping[Code, tuple[int, str]] = dict.fromkeys(Code, (400, "invalid_request")) | {
     Code.INVALID_CLIENT: (401, "invalid_client"),
@@ -57,6 +60,10 @@ TOKEN: Mapping[Code, tuple[int, str]] = dict.fromkeys(Code, (400, "invalid_reque
     Code.UNAVAILABLE: (503, "temporarily_unavailable"),
 }
 """Errors of the token, introspection and revocation endpoints (RFC 6749 §5.2)."""
+
+PUSHED: Mapping[Code, tuple[int, str]] = {**TOKEN, **{c: (400, word) for c, word in _SAME_WORD.items()}}
+"""Errors of the pushed authorization request endpoint: those of the token endpoint, and what is wrong with the request
+itself (RFC 9126 §2.3)."""
 
 BEARER: Mapping[Code, tuple[int, str]] = dict.fromkeys(Code, (401, "invalid_token")) | {
     Code.INVALID_REQUEST: (400, "invalid_request"),

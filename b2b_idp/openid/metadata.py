@@ -13,10 +13,12 @@ from b2b_idp.keys.app_keys import ALG, jwk_of, published
 from b2b_idp.keys.ring import ALGORITHMS, JWKS_MAX_AGE
 from b2b_idp.model.directory import App
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.openid.client import ASSERTION_ALGORITHMS
+from b2b_idp.openid.client_keys import ALGORITHMS as CLIENT_ALGORITHMS
 from b2b_idp.openid.parts import OpenIdParts
-from b2b_idp.openid.request import GRAPH_SCOPES, OIDC_SCOPES
+from b2b_idp.openid.request import RESPONSE_MODES
+from b2b_idp.openid.request_object import REQUEST_OBJECT_ALGORITHMS
 from b2b_idp.openid.responses import cors, json_response, token_error
+from b2b_idp.openid.scopes import GRAPH_SCOPES, OIDC_SCOPES
 from b2b_idp.policy.decide import ACR_VALUES
 from b2b_idp.store import Reader
 from b2b_idp.tokens.signing import issuer_for, own_key
@@ -37,17 +39,16 @@ def document(issuer: str) -> dict[str, Any]:
         "end_session_endpoint": f"{issuer}/logout",
         "scopes_supported": [*OIDC_SCOPES, *GRAPH_SCOPES],
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query", "form_post"],
         "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
         "acr_values_supported": list(ACR_VALUES),
         "subject_types_supported": ["pairwise", "public"],
         "id_token_signing_alg_values_supported": list(ALGORITHMS),
         "token_endpoint_auth_methods_supported": _AUTH_METHODS,
-        "token_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
+        "token_endpoint_auth_signing_alg_values_supported": list(CLIENT_ALGORITHMS),
         "introspection_endpoint_auth_methods_supported": _AUTH_METHODS[:-1],
-        "introspection_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
+        "introspection_endpoint_auth_signing_alg_values_supported": list(CLIENT_ALGORITHMS),
         "revocation_endpoint_auth_methods_supported": _AUTH_METHODS,
-        "revocation_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
+        "revocation_endpoint_auth_signing_alg_values_supported": list(CLIENT_ALGORITHMS),
         "code_challenge_methods_supported": ["S256"],
         "claim_types_supported": ["normal"],
         "claims_supported": (
@@ -57,12 +58,26 @@ def document(issuer: str) -> dict[str, Any]:
         ).split(),
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "claims_parameter_supported": True,
-        "request_parameter_supported": False,
-        "request_uri_parameter_supported": False,
         "authorization_response_iss_parameter_supported": True,
         "backchannel_logout_supported": True,
         "backchannel_logout_session_supported": True,
         "ui_locales_supported": ["en"],
+        **_requests(issuer),
+    }
+
+
+def _requests(issuer: str) -> dict[str, Any]:
+    """What an authorization request may be, and how it is answered (RFC 9126, RFC 9101, JARM)."""
+    return {
+        "pushed_authorization_request_endpoint": f"{issuer}/par",
+        "require_pushed_authorization_requests": False,
+        "request_parameter_supported": True,
+        # a request_uri is one that the endpoint above gave: none is ever fetched
+        "request_uri_parameter_supported": False,
+        "require_signed_request_object": False,
+        "request_object_signing_alg_values_supported": list(REQUEST_OBJECT_ALGORITHMS),
+        "response_modes_supported": list(RESPONSE_MODES),
+        "authorization_signing_alg_values_supported": list(ALGORITHMS),
     }
 
 

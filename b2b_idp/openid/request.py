@@ -3,37 +3,32 @@ client and redirect URI first; only what was proven ours is ever redirected to."
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
-from b2b_idp.guests.permissions import PERMISSIONS
 from b2b_idp.model.directory import App
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.model.request import AuthorizeRequest
+from b2b_idp.model.request import AuthorizeRequest, ResponseMode
+from b2b_idp.openid.asked import Asked
+from b2b_idp.openid.claims_request import acr_in, claims_in, contexts_in, scopes_for
 from b2b_idp.openid.parts import Pairs, once, repeated
-from b2b_idp.policy.decide import ACR_VALUES
-from b2b_idp.policy.named_documents import CONTEXT_ID
+from b2b_idp.openid.scopes import scopes_of
 from b2b_idp.store import Reader
 
-OIDC_SCOPES = ("openid", "profile", "email", "offline_access")
-GRAPH_SCOPES = ("User.Read", *PERMISSIONS)
-GRAPH_URI = "https://graph.microsoft.com"
-"""Another name of ourselves as an API, as Graph's SDKs say it."""
-_WITHOUT_CLAIMS = ("address", "phone")
-"""Scopes of OpenID Connect Core §5.4 for which we hold no claims: no error, and not granted."""
-_SCOPE_OF = dict.fromkeys(("name", "given_name", "family_name", "preferred_username", "oid"), "profile") | {
-    "email": "email"
-}
-"""Claims that can be asked for one by one, and the scope that the guest is asked to consent to for them."""
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]|localhost))(?::[0-9]{1,5})?((?:[/?].*)?)")
 _PROMPTS = frozenset({"none", "login", "consent", "select_account"})
+RESPONSE_MODES: Mapping[str, ResponseMode] = {
+    "query": "query",
+    "form_post": "form_post",
+    "query.jwt": "query.jwt",
+    "form_post.jwt": "form_post.jwt",
+    "jwt": "query.jwt",
+}
+"""What an app may ask for; `jwt` alone is the signed form of a code's default, query (JARM §2.3.4)."""
 _LONG = 2048
-_MOST_CONTEXTS = 20
 _LONGEST = {"claims": 8192, "id_token_hint": 16384}
 
 
@@ -81,23 +76,30 @@ def _portless(uri: str) -> str | None:
     return None if found is None else found[1] + found[2]
 
 
-def parse(
-    r: Reader, app: App, redirect_uri: str, pairs: Pairs, issuer: str, hinted: Callable[[str], str | None]
-) -> AuthorizeRequest | Bad:
-    """The rest of the request, every parameter checked. `hinted` tells the user whom an id_token_hint names."""
-    given = once(pairs)
-    mode = given.get("response_mode", "query")
-    answer_to = AuthorizeRequest(
+def answer_to(app: App, redirect_uri: str, asked: Asked) -> AuthorizeRequest:
+    """Where and how the app is answered, whatever else is wrong with its request."""
+    given = once(asked.pairs)
+    return AuthorizeRequest(
         client_id=app.app_id,
         redirect_uri=redirect_uri,
         scope=(),
         state=given.get("state"),
-        response_mode="form_post" if mode == "form_post" else "query",
+        response_mode=RESPONSE_MODES.get(given.get("response_mode", ""), "query"),
+        pushed_id=asked.pushed_id,
     )
+
+
+def parse(
+    r: Reader, app: App, redirect_uri: str, asked: Asked, issuer: str, hinted: Callable[[str], str | None]
+) -> AuthorizeRequest | Bad:
+    """The rest of the request, every parameter checked. `hinted` tells the user whom an id_token_hint names."""
+    to = answer_to(app, redirect_uri, asked)
     try:
-        return _checked(r, app, answer_to, pairs, given, issuer, hinted)
+        if app.require_signed_request and not asked.signed:
+            raise _bad("This app has to sign what it asks for: send a request object (RFC 9101).")
+        return _checked(r, app, to, asked.pairs, issuer, hinted)
     except Problem as problem:
-        return Bad(problem, answer_to)
+        return Bad(problem, to)
 
 
 def _bad(say: str) -> Problem:
@@ -105,27 +107,19 @@ def _bad(say: str) -> Problem:
 
 
 def _checked(
-    r: Reader,
-    app: App,
-    to: AuthorizeRequest,
-    pairs: Pairs,
-    given: Mapping[str, str],
-    issuer: str,
-    hinted: Callable[[str], str | None],
+    r: Reader, app: App, to: AuthorizeRequest, pairs: Pairs, issuer: str, hinted: Callable[[str], str | None]
 ) -> AuthorizeRequest:
-    twice = repeated(pairs)
+    given, twice = once(pairs), repeated(pairs)
     if twice:
         raise _bad(f"Each parameter stands once; {sorted(twice)[0][:40]} is repeated.")
-    if "request" in given:
-        raise Problem(Code.REQUEST_NOT_SUPPORTED, "Request objects are not supported.")
-    if "request_uri" in given:
-        raise Problem(Code.REQUEST_URI_NOT_SUPPORTED, "request_uri is not supported.")
     if "response_type" not in given:
         raise _bad("response_type is missing; it is code.")
     if given["response_type"] != "code":
         raise Problem(Code.UNSUPPORTED_RESPONSE_TYPE, "response_type is code, nothing else.")
-    if given.get("response_mode", "query") not in ("query", "form_post"):
-        raise _bad("response_mode is query or form_post.")
+    if given.get("response_mode", "query") not in RESPONSE_MODES:
+        raise _bad(f"response_mode is one of {', '.join(RESPONSE_MODES)}.")
+    if "authorization_details" in given:
+        raise Problem(Code.INVALID_AUTHORIZATION_DETAILS, "authorization_details are not supported; use scope.")
     for name, value in given.items():
         if len(value) > _LONGEST.get(name, _LONG):
             raise _bad(f"{name[:40]} is longer than {_LONGEST.get(name, _LONG)} characters.")
@@ -134,19 +128,16 @@ def _checked(
     prompt = frozenset(given.get("prompt", "").split())
     if not prompt <= _PROMPTS or ("none" in prompt and len(prompt) > 1):
         raise _bad("prompt is none, or some of login, consent and select_account.")
-    claims = _claims(given.get("claims"))
-    acr_values, essential = _acr(given, claims)
-    contexts, contexts_essential = _contexts(acr_values, claims)
-    scope = dict.fromkeys(scopes_of(r, app, given.get("scope", ""), issuer)) | dict.fromkeys(_scopes_for(claims))
+    claims = claims_in(given.get("claims"))
+    acr_values, essential = acr_in(given, claims)
+    contexts, contexts_essential = contexts_in(acr_values, claims)
+    scope = dict.fromkeys(scopes_of(r, app, given.get("scope", ""), issuer)) | dict.fromkeys(scopes_for(claims))
     hint = given.get("id_token_hint")
-    return AuthorizeRequest(
-        client_id=to.client_id,
-        redirect_uri=to.redirect_uri,
+    return replace(
+        to,
         scope=tuple(scope),
-        state=to.state,
         nonce=given.get("nonce"),
         code_challenge=_pkce(app, given),
-        response_mode=to.response_mode,
         prompt=prompt,
         max_age=_max_age(given.get("max_age")),
         acr_values=acr_values,
@@ -182,96 +173,3 @@ def _max_age(text: str | None) -> int | None:
     if not text.isascii() or not text.isdigit() or len(text) > 9:
         raise _bad("max_age is a number of seconds, 0 or more.")
     return int(text)
-
-
-def _claims(text: str | None) -> Mapping[str, Any]:
-    """The `claims` parameter (OpenID Connect Core §5.5)."""
-    if text is None:
-        return {}
-    try:
-        claims = json.loads(text)
-        json.dumps(claims, allow_nan=False)
-    except (ValueError, RecursionError):
-        raise _bad("claims is not JSON.") from None
-    if not isinstance(claims, dict) or not all(
-        isinstance(claims.get(part, {}), dict) for part in ("id_token", "userinfo", "access_token")
-    ):
-        raise _bad("claims is an object with id_token and userinfo members.")
-    return claims
-
-
-def _acr(given: Mapping[str, str], claims: Mapping[str, Any]) -> tuple[tuple[str, ...], bool]:
-    """acr values in order of preference, and whether one of them is essential (OpenID Connect Core §5.5.1.1)."""
-    asked = (claims.get("id_token") or {}).get("acr")
-    if isinstance(asked, dict) and asked.get("essential") is True:
-        values = asked.get("values", [asked["value"]] if "value" in asked else [])
-        if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
-            raise _bad("claims.id_token.acr.values is an array of strings.")
-        if values:
-            if not any(v in ACR_VALUES or CONTEXT_ID.fullmatch(v) for v in values):
-                raise Problem(
-                    Code.UNMET_AUTHENTICATION_REQUIREMENTS,
-                    "None of the acr values that the app requires is one of acr_values_supported.",
-                )
-            return tuple(values), True
-    return tuple(given.get("acr_values", "").split()), False
-
-
-def _contexts(acr_values: tuple[str, ...], claims: Mapping[str, Any]) -> tuple[tuple[str, ...], bool]:
-    """The authentication contexts asked for, and whether they are essential: by acr_values (RFC 9470 §4), or by `acrs`
-    in the claims parameter, as Entra's clients do."""
-    found = dict.fromkeys(value for value in acr_values if CONTEXT_ID.fullmatch(value))
-    essential = False
-    for part in ("id_token", "access_token"):
-        asked = claims.get(part, {}).get("acrs")
-        if not isinstance(asked, dict):
-            continue
-        values = asked.get("values", [asked["value"]] if "value" in asked else [])
-        if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
-            raise _bad(f"claims.{part}.acrs.values is an array of strings.")
-        found |= dict.fromkeys(values)
-        essential = essential or (bool(values) and asked.get("essential") is True)
-    if len(found) > _MOST_CONTEXTS:
-        raise _bad(f"At most {_MOST_CONTEXTS} authentication contexts are asked for at once.")
-    return tuple(found), essential
-
-
-def _scopes_for(claims: Mapping[str, Any]) -> list[str]:
-    """The scopes that the single claims asked for are of: nothing is given that the guest did not consent to."""
-    asked = [name for part in ("id_token", "userinfo") for name in claims.get(part, {})]
-    return [_SCOPE_OF[name] for name in asked if name in _SCOPE_OF]
-
-
-def scopes_of(r: Reader, app: App, text: str, issuer: str) -> tuple[str, ...]:
-    """The scopes asked for, each known: OpenID's, Graph's, or `{identifier URI}/{scope}` of one API, where `.default`
-    stands for exactly what an administrator granted this app there."""
-    scopes: dict[str, None] = {}
-    for word in text.split():
-        if word in OIDC_SCOPES or word in GRAPH_SCOPES:
-            scopes[word] = None
-        elif word not in _WITHOUT_CLAIMS:
-            scopes |= dict.fromkeys(_of_api(r, app, word, issuer))
-    if "openid" not in scopes:
-        raise Problem(Code.INVALID_SCOPE, "scope must contain openid.")
-    apis = {"" if s in GRAPH_SCOPES else s.rpartition("/")[0] for s in scopes if s not in OIDC_SCOPES}
-    if len(apis) > 1:
-        raise Problem(Code.INVALID_SCOPE, "The scopes of one request belong to one API.")
-    return tuple(scopes)
-
-
-def _of_api(r: Reader, app: App, word: str, issuer: str) -> list[str]:
-    uri, _, name = word.rpartition("/")
-    known: tuple[str, ...]
-    if uri in (issuer, GRAPH_URI):
-        prefix, known = "", GRAPH_SCOPES
-    else:
-        api = r.apps.by_identifier_uri(uri) if uri else None
-        prefix, known = uri + "/", api.scopes if api is not None and api.enabled else ()
-    if name == ".default":
-        granted = [prefix + s for s in known if prefix + s in app.consent_granted]
-        if granted:
-            return granted
-        raise Problem(Code.INVALID_SCOPE, f"Nothing was granted to this app for {word[:100]}.")
-    if name not in known:
-        raise Problem(Code.INVALID_SCOPE, f"The scope {word[:100]} is not known.")
-    return [prefix + name]

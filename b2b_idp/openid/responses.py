@@ -23,9 +23,9 @@ def json_response(document: Mapping[str, Any] | bytes, status: int = 200, max_ag
     return response
 
 
-def token_error(problem: Problem) -> Response:
-    """RFC 6749 §5.2."""
-    status, error = TOKEN[problem.code]
+def token_error(problem: Problem, words: Mapping[Code, tuple[int, str]] = TOKEN) -> Response:
+    """RFC 6749 §5.2; `words` is the endpoint's table of errors."""
+    status, error = words[problem.code]
     response = json_response({"error": error, "error_description": ascii_of(problem.say)}, status)
     if problem.code is Code.INVALID_CLIENT:
         response.headers["WWW-Authenticate"] = 'Basic realm="b2b-idp"'

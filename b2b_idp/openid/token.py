@@ -24,8 +24,8 @@ from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.request import AuthorizeRequest
 from b2b_idp.openid.client import Client, authenticate, form_of
 from b2b_idp.openid.parts import OpenIdParts
-from b2b_idp.openid.request import GRAPH_SCOPES, GRAPH_URI, OIDC_SCOPES
 from b2b_idp.openid.responses import cors, json_response, token_error
+from b2b_idp.openid.scopes import GRAPH_SCOPES, GRAPH_URI, OIDC_SCOPES
 from b2b_idp.signin import reconsider
 from b2b_idp.signin.values import Standing
 from b2b_idp.store import Reader, Writer

@@ -20,6 +20,7 @@ STATUS: Mapping[Code, int] = dict.fromkeys(Code, 400) | {
 _TITLES: Mapping[Code, str] = {
     Code.UNKNOWN_CLIENT: "This app is not known here",
     Code.UNREGISTERED_REDIRECT_URI: "This app's address is not registered",
+    Code.INVALID_REQUEST_URI: "This request is over",
     Code.SIGNIN_UNKNOWN: "This sign-in is not yours to continue",
     Code.SIGNIN_EXPIRED: "This sign-in took too long",
     Code.STEP_USED: "This step was already taken",

@@ -107,6 +107,11 @@ class Renderer:
         html = self._parts.pages.page("form-post", action=uri, fields=fields)
         return self.html(html, "form-post", form_action=(origin_of(uri),))
 
+    def send_again(self, uri: str, fields: Mapping[str, str]) -> Response:
+        """A form of another site, sent once more from here, so that the browser's cookies come with it."""
+        html = self._parts.pages.page("form-post", action=uri, fields=fields)
+        return self.html(html, "form-post", form_action=WAYS_ON)
+
     def logout(self, action: str, csrf: str, client_name: str | None, correlation_id: str) -> Response:
         """Asks whether the guest really wants to sign out."""
         html = self._parts.pages.page(

@@ -175,7 +175,7 @@ class SignIn:
 
     # --- steps -------------------------------------------------------------------------------------------------------
 
-    def look(self, id: str, browser: Browser, moment: Moment, error: Problem | None = None) -> Show:
+    def look(self, id: str, browser: Browser, moment: Moment, error: Problem | None = None) -> Show | Landed:
         """The present step of a sign-in, computed again: a page, or the way home."""
 
         def look(r: Reader) -> tuple[SigninRow, Known, View]:
@@ -204,10 +204,10 @@ class SignIn:
         assert isinstance(step, Ask)
         return self._page(row, row.version, known, view, step, error)
 
-    def answer(self, id: str, version: int, form: Mapping[str, str], browser: Browser, moment: Moment) -> Show:
+    def answer(self, id: str, version: int, form: Mapping[str, str], browser: Browser, moment: Moment) -> Show | Landed:
         """A form post of the present page; `version` is what the page carried, so each step is taken once."""
 
-        def take(w: Writer) -> Show:
+        def take(w: Writer) -> Show | Landed:
             row = self._row(w, id, browser, moment)
             if row.version != version:
                 return AtStep(id)
@@ -246,7 +246,9 @@ class SignIn:
 
         return self._store.transact(take)
 
-    def home_answered(self, tenant_id: str, query: Mapping[str, str], browser: Browser, moment: Moment) -> Show:
+    def home_answered(
+        self, tenant_id: str, query: Mapping[str, str], browser: Browser, moment: Moment
+    ) -> Show | Landed:
         """The home's answer at the redirect URI of home `tenant_id`. The code is sent upstream once, whatever comes."""
         handle = self._vault.read_handle("state", query.get("state", ""))
         if handle is None:
@@ -284,14 +286,16 @@ class SignIn:
             lambda w: self._proceed(w, row, learn(w, known, home, answer, signed, moment), browser, moment)
         )
 
-    def _home_failed(self, row: SigninRow, known: Known, problem: Problem, browser: Browser, moment: Moment) -> Show:
+    def _home_failed(
+        self, row: SigninRow, known: Known, problem: Problem, browser: Browser, moment: Moment
+    ) -> Show | Landed:
         """The answer is refused: nothing was learned. The guest may try again from the sign-in's page; only the
         home's own error is passed on to the app."""
         tell_app = problem.code is Code.HOME_SAID_ERROR and known.request is not None
         said_no = problem.code is Code.HOME_SAID_ERROR and was_asked(known)
         known = replace(known, pending=None, asked_home=known.asked_home or said_no)
 
-        def fail(w: Writer) -> Show:
+        def fail(w: Writer) -> Show | Landed:
             if said_no and known.identity is not None:
                 # the step-up failed at home: what the home proved before still stands
                 return self._proceed(w, row, known, browser, moment)
@@ -300,10 +304,10 @@ class SignIn:
 
         return self._store.transact(fail)
 
-    def _advance(self, row: SigninRow, known: Known, browser: Browser, moment: Moment) -> Show:
+    def _advance(self, row: SigninRow, known: Known, browser: Browser, moment: Moment) -> Show | Landed:
         return self._store.transact(lambda w: self._proceed(w, row, known, browser, moment))
 
-    def _proceed(self, w: Writer, row: SigninRow, known: Known, browser: Browser, moment: Moment) -> Show:
+    def _proceed(self, w: Writer, row: SigninRow, known: Known, browser: Browser, moment: Moment) -> Show | Landed:
         """Computes the next step from the facts inside the writing transaction, and takes it."""
         view = load_view(w, known, moment.at, browser.ip_address)
         step = next_step(known, view, moment.at)
@@ -316,17 +320,31 @@ class SignIn:
         if isinstance(step, Depart):
             self._move(w, row, Waiting.DEPARTURE, known)
             return AtStep(row.id)
+        if isinstance(step, Issue):
+            ended = self._end(w, row, known, view, step, browser, moment)
+            return ended if isinstance(ended, Landed) else Conclude(row.id)
         waiting, known = self._settle(w, row.id, known, view, step, browser, moment)
         self._move(w, row, waiting, known)
-        return _next_place(row.id, waiting)
+        return AtStep(row.id)
+
+    def _end(
+        self, w: Writer, row: SigninRow, known: Known, view: View, step: Issue, browser: Browser, moment: Moment
+    ) -> Granted | Landed:
+        """Writes the grant with the facts that it rests on: the sign-in is over."""
+        ended = self._issue(w, row.id, row.correlation_id, known, view, step, browser, moment)
+        if isinstance(ended, Granted):
+            known = replace(known, granted=(ended.grant_id, ended.session_id), persistent=ended.persistent)
+        self._move(w, row, Waiting.DONE, known)
+        return ended
 
     def conclude(self, id: str, browser: Browser, moment: Moment) -> Show | Granted | Landed:
-        """The last step: everything is judged again, then the grant is written and the sign-in is over."""
+        """What the sign-in came to, for the OpenID side; what was not granted with the last step is judged again."""
+        with self._store.read() as r:
+            granted = self._granted(r, id, browser, moment)
+        if granted is not None:
+            return granted
 
         def conclude(w: Writer) -> Show | Granted | Landed:
-            shown_again = self._granted_before(w, id, browser, moment)
-            if shown_again is not None:
-                return shown_again
             row = self._row(w, id, browser, moment)
             known = Known.from_json(row.known)
             if row.waiting == Waiting.REFUSED and known.refusal is not None:
@@ -338,16 +356,13 @@ class SignIn:
             step = next_step(known, view, moment.at)
             if not isinstance(step, Issue):
                 return self._proceed(w, row, known, browser, moment)
-            granted = self._issue(w, id, row.correlation_id, known, view, step, browser, moment)
-            if isinstance(granted, Granted):
-                known = replace(known, granted=(granted.grant_id, granted.session_id), persistent=granted.persistent)
-            self._move(w, row, Waiting.DONE, known)
-            return granted
+            return self._end(w, row, known, view, step, browser, moment)
 
         return self._store.transact(conclude)
 
-    def _granted_before(self, r: Reader, id: str, browser: Browser, moment: Moment) -> Granted | None:
-        """The answer once more, when it got lost: the same grant, whose code is the same handle and still unused."""
+    def _granted(self, r: Reader, id: str, browser: Browser, moment: Moment) -> Granted | None:
+        """The grant that the last step wrote, and once more when its answer got lost: the code is the same handle and
+        still unused."""
         row = r.signins.by_id(id)
         if row is None or row.browser != browser.key or row.waiting != Waiting.DONE:
             return None
@@ -415,6 +430,8 @@ class SignIn:
         browser: Browser,
         moment: Moment,
     ) -> Granted | Landed:
+        if not _answered_now(w, known, moment):
+            raise used("the pushed request of this sign-in was answered before")
         session_id, grant_id = write_grant(w, known, step, view, moment, self._settings.home_recheck)
         self._log(w, id, correlation_id, known, view, browser, moment, user=step.user, evaluation=step.evaluation)
         w.users.signed_in(step.user.id, moment.at)
@@ -446,6 +463,8 @@ class SignIn:
         problem = stop.problem
         may_retry = row is not None and problem.code in _RETRY
         tell_app = stop.tell_app and known.request is not None
+        if tell_app:
+            _answered_now(w, known, moment)
         if row is not None:
             waiting = Waiting.REFUSED if tell_app else Waiting(row.waiting) if may_retry else Waiting.DONE
             if may_retry and waiting is Waiting.EXCHANGE:
@@ -528,6 +547,13 @@ def redirect_uri(issuer: str, tenant_id: str) -> str:
 
 def _next_place(id: str, waiting: Waiting) -> Show:
     return Conclude(id) if waiting is Waiting.READY else AtStep(id)
+
+
+def _answered_now(w: Writer, known: Known, moment: Moment) -> bool:
+    """Spends the pushed request that the sign-in is for; False when it was spent before. Until then it can be looked
+    at as often as the browser likes."""
+    pushed = known.request.pushed_id if known.request else None
+    return pushed is None or w.pushed.answer(pushed, moment.at)
 
 
 def _meant(view: View, stop: Stop) -> User | None:

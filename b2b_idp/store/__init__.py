@@ -24,10 +24,11 @@ from b2b_idp.store.configuration import (
 )
 from b2b_idp.store.connection import Connection
 from b2b_idp.store.directory import DirectoryReader, DirectoryWriter
-from b2b_idp.store.engine import Conflict, Database, ping, unavailable
+from b2b_idp.store.engine import Conflict, Database, Lost, ping, unavailable
 from b2b_idp.store.erasing import ErasuresReader, ErasuresWriter
 from b2b_idp.store.factors import FactorsReader, FactorsWriter
 from b2b_idp.store.grants import GrantsReader, GrantsWriter
+from b2b_idp.store.leading import Leadership
 from b2b_idp.store.logs import LogsReader, LogsWriter
 from b2b_idp.store.memberships import MembershipsReader, MembershipsWriter
 from b2b_idp.store.migrate import HEAD, create_all, migrate, revision, standing
@@ -35,6 +36,7 @@ from b2b_idp.store.notices import NoticesReader, NoticesWriter
 from b2b_idp.store.online import migrate_online
 from b2b_idp.store.outbox import OutboxReader, OutboxWriter
 from b2b_idp.store.passes import PassesReader, PassesWriter
+from b2b_idp.store.pushed import PushedReader, PushedWriter
 from b2b_idp.store.replicas import Replica, Replicas, Standing
 from b2b_idp.store.reports import SigninReports
 from b2b_idp.store.routing import Stale
@@ -103,6 +105,10 @@ class Reader:
     @cached_property
     def grants(self) -> GrantsReader:
         return GrantsReader(self._c)
+
+    @cached_property
+    def pushed(self) -> PushedReader:
+        return PushedReader(self._c)
 
     @cached_property
     def factors(self) -> FactorsReader:
@@ -201,6 +207,10 @@ class Writer(Reader):
         return GrantsWriter(self._c)
 
     @cached_property
+    def pushed(self) -> PushedWriter:
+        return PushedWriter(self._c)
+
+    @cached_property
     def factors(self) -> FactorsWriter:
         return FactorsWriter(self._c, self._sealer)
 
@@ -248,18 +258,31 @@ class Store:
         reads: Reads = lambda primary, replica: None,
     ) -> None:
         """`replicas`: addresses of streaming replicas; `max_staleness`: how late `lately` may be."""
-        self._database = Database(url)
+        self._database = Database(url, self._forget)
         self._sealer = sealer
         self._cache = ConfigurationCache(sealer)
         self._rule_cache = RuleCache()
         self._reads = reads
         self._replicas = Replicas(self._database.engine, replicas, max_staleness) if replicas else None
+        self._leadership = Leadership(self._database.leader_lock())
         if self._database.in_memory:
             create_all(self._database.engine)
+
+    def _forget(self) -> None:
+        self._cache.forget()
+        self._rule_cache.forget()
 
     @contextmanager
     def read(self) -> Iterator[Reader]:
         """One consistent reading of the primary."""
+        try:
+            with self._reading() as r:
+                yield r
+        except Lost as lost:
+            raise unavailable(_why(lost)) from lost
+
+    @contextmanager
+    def _reading(self) -> Iterator[Reader]:
         with self._database.transaction(write=False) as connection:
             yield self._reader(connection)
         self._reads(connection.asked, 0)
@@ -271,10 +294,9 @@ class Store:
         if replica is not None:
             try:
                 return self._proved(step, replica)
-            except Stale:
+            except (Stale, Lost):
                 pass
-        with self.read() as r:
-            return step(r)
+        return self._at_primary(step)
 
     def lately(self, step: Callable[[Reader], T], at_least: Position | None = None) -> T:
         """What `step` gives from one consistent reading, `max_staleness` old at most and not older than `at_least`.
@@ -292,8 +314,16 @@ class Store:
             else:
                 self._reads(0, connection.asked)
                 return made
-        with self.read() as r:
-            return step(r)
+        return self._at_primary(step)
+
+    def _at_primary(self, step: Callable[[Reader], T]) -> T:
+        """Once more where the connection is lost: on another it may succeed."""
+        try:
+            with self._reading() as r:
+                return step(r)
+        except Lost:
+            with self.read() as r:
+                return step(r)
 
     def _proved(self, step: Callable[[Reader], T], replica: Replica) -> T:
         with self._database.transaction(write=False, replica=replica) as connection:
@@ -313,7 +343,7 @@ class Store:
                 w = Writer(connection, self._sealer, self._cache, self._rule_cache)
                 yield w
         except Conflict as conflict:
-            raise unavailable("another transaction was in the way") from conflict
+            raise unavailable(_why(conflict)) from conflict
         for do in w.afterwards:
             do()
 
@@ -331,7 +361,7 @@ class Store:
                 return self._once(step, again=attempt > 0)
             except Conflict as conflict:
                 if attempt == ATTEMPTS - 1:
-                    raise unavailable("transactions kept being in one another's way") from conflict
+                    raise unavailable(_why(conflict)) from conflict
                 # not a secret: only that two of them do not wait equally long
                 time.sleep(random.uniform(0, _FIRST_PAUSE * 2**attempt))  # noqa: S311
         raise AssertionError("a last attempt returns or raises")
@@ -367,8 +397,7 @@ class Store:
 
     def ping(self) -> None:
         """Raises Problem(UNAVAILABLE) unless the database answers and has the schema."""
-        with self._database.transaction(write=False) as connection:
-            ping(connection)
+        self._at_primary(lambda r: ping(r._c))
 
     def migrate(self) -> str:
         """Brings the schema to the newest revision, whose name it returns."""
@@ -388,7 +417,15 @@ class Store:
         """How the database's schema stands to this version's. A newer one only has more: this version works on it."""
         return "current" if self._database.in_memory else standing(revision(self._database.engine))
 
+    # --- one among many ----------------------------------------------------------------------------------------------
+
+    def leads(self) -> bool:
+        """Whether this process is the one that does the work in the background now. It is, once it is asked, until it
+        dies or is `close`d, or the database takes its lock away."""
+        return self._leadership.held()
+
     def close(self) -> None:
+        self._leadership.resign()
         if self._replicas is not None:
             self._replicas.close()
         self._database.close()
@@ -396,3 +433,7 @@ class Store:
 
 _ONE_COPY = Position("one", 0, 0)
 """Where a database without copies always is."""
+
+
+def _why(conflict: Conflict) -> str:
+    return "the connection was lost" if isinstance(conflict, Lost) else "another transaction was in the way"

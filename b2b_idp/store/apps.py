@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, or_, select, update
 
-from b2b_idp.model.directory import App, AppRole, AppSecret, RoleAssignment
+from b2b_idp.model.directory import App, AppRole, AppSecret, RoleAssignment, SigningAlg
 from b2b_idp.model.optional_claims import OptionalClaim, OptionalClaims
 from b2b_idp.model.url import origin_of
 from b2b_idp.store.followed import OF_APPS, about
@@ -49,6 +49,9 @@ def app_of(row: AppRow) -> App:
         uris |= dict.fromkeys((application.get(part) or {}).get("redirectUris") or ())
     api = application.get("api") or {}
     by_key = bool(ours.get("jwks"))
+    fapi = ours.get("profile") == "fapi2"
+    # FAPI 2.0 has no RS256
+    signs_by: SigningAlg = "PS256" if fapi else "RS256"
     public = bool(application.get("isFallbackPublicClient")) or bool(
         (application.get("spa") or {}).get("redirectUris")
         or (application.get("publicClient") or {}).get("redirectUris")
@@ -81,9 +84,14 @@ def app_of(row: AppRow) -> App:
         accept_mapped_claims=bool(api.get("acceptMappedClaims")),
         optional_claims=_optional_claims(application.get("optionalClaims") or {}),
         preferred_key=sp.get("preferredTokenSigningKeyThumbprint"),
-        require_pkce=ours.get("requirePkce", True) is not False,
+        require_pkce=fapi or ours.get("requirePkce", True) is not False,
         subject_type=ours.get("subjectType", "pairwise"),
-        id_token_alg=ours.get("idTokenSignedResponseAlg", "RS256"),
+        id_token_alg=ours.get("idTokenSignedResponseAlg") or signs_by,
+        response_alg=ours.get("authorizationSignedResponseAlg") or signs_by,
+        request_object_alg=ours.get("requestObjectSigningAlg"),
+        require_signed_request=ours.get("requireSignedRequestObject") is True,
+        require_pushed=fapi or ours.get("requirePushedAuthorizationRequests") is True,
+        profile="fapi2" if fapi else None,
         jwks=tuple((ours.get("jwks") or {}).get("keys", ())),
         consent_granted=tuple(s.removeprefix("https://graph.microsoft.com/") for s in ours.get("adminConsent", ())),
         claims_policy_id=row.claims_policy_id,

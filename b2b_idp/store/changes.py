@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from sqlalchemy import bindparam, delete, update
+from sqlalchemy import BigInteger, bindparam, delete, update
 
 from b2b_idp.store.connection import Connection
 from b2b_idp.store.statements import Prepared, insert_into
-from b2b_idp.store.tables import changes, tenant
+from b2b_idp.store.tables import change_counter, changes
 
 Kind = Literal["user", "group", "member"]
 
-_NEXT = Prepared(update(tenant).values(change_seq=tenant.c.change_seq + 1).returning(tenant.c.change_seq))
+_NEXT = Prepared(
+    update(change_counter)
+    .values(seq=change_counter.c.seq + bindparam("count", type_=BigInteger))
+    .returning(change_counter.c.seq)
+)
 _FORGET = Prepared(
     delete(changes).where(
         changes.c.kind == bindparam("kind"),
@@ -26,7 +30,7 @@ _NOTE = insert_into(changes, ("seq", "kind", "object_id", "member_id", "gone"))
 
 def record(c: Connection, kind: Kind, object_id: str, member_id: str = "", *, gone: bool = False) -> None:
     """Notes that the object, or the group's member, was changed or is gone; earlier notes of it are replaced."""
-    seq = c.execute(_NEXT).scalar()
+    seq = c.execute(_NEXT, {"count": 1}).scalar()
     if seq is None:
         return  # a database that has no tenant yet
     row = {"kind": kind, "object_id": object_id, "member_id": member_id}
@@ -38,9 +42,7 @@ def record_members(c: Connection, members: Sequence[tuple[str, str]], *, gone: b
     """`record` for many members at once, each (group id, member id)."""
     if not members:
         return
-    last = c.execute(
-        update(tenant).values(change_seq=tenant.c.change_seq + len(members)).returning(tenant.c.change_seq)
-    ).scalar_one()
+    last = c.execute(_NEXT, {"count": len(members)}).scalar_one()
     rows = [{"kind": "member", "object_id": group, "member_id": member} for group, member in members]
     c.execute(_FORGET, rows)
     first = last - len(members) + 1

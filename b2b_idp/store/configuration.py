@@ -28,7 +28,17 @@ from b2b_idp.store.connection import Connection
 from b2b_idp.store.followed import CONFIGURED
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.statements import Prepared, insert_into
-from b2b_idp.store.tables import apps, home_domains, homes, partners, policies, tenant
+from b2b_idp.store.tables import (
+    apps,
+    audit_head,
+    change_counter,
+    home_domains,
+    homes,
+    membership_progress,
+    partners,
+    policies,
+    tenant,
+)
 
 DEFAULT = "default"
 """The key of the default configuration among the partners."""
@@ -93,10 +103,19 @@ class ConfigurationCache:
         self._sealer = sealer
         self._lock = threading.Lock()
         self._kept: Configuration | None = None
+        self._forgotten = 0
+
+    def forget(self) -> None:
+        """Called when another database may have taken the place of the one that was read: one that lost the newest
+        versions gives their numbers again."""
+        with self._lock:
+            self._kept = None
+            self._forgotten += 1
 
     def get(self, connection: Connection, *, keep: bool = True) -> Configuration:
         """What holds in this transaction. One that writes does not `keep` it: its changes may never be committed, and
         the next to be committed would have the same version."""
+        forgotten = self._forgotten
         version = connection.execute(_VERSION).scalar()
         if version is None:
             raise Problem(Code.UNAVAILABLE, "The service is not set up yet.", "no tenant: run `b2b-idp init`")
@@ -108,7 +127,9 @@ class ConfigurationCache:
         if not keep:
             return _load(connection, self._sealer)
         with self._lock:
-            loaded = self._kept = _load(connection, self._sealer)
+            loaded = _load(connection, self._sealer)
+            if self._forgotten == forgotten:
+                self._kept = loaded
         for id, why in loaded.problems.items():
             log.error("policy cannot be enforced, what it concerns is closed", policy_id=id, problem=why)
         for id, mapping in loaded.claims_mappings.items():
@@ -259,6 +280,12 @@ class ConfigurationWriter(ConfigurationReader):
                 "created_at": t.created_at,
                 "config_version": 1,
             },
+        )
+        self._c.execute(insert(change_counter), {"id": t.id, "seq": 0})
+        self._c.execute(insert(audit_head), {"id": t.id, "seq": 0})
+        self._c.execute(
+            insert(membership_progress),
+            {"id": t.id, "settled_seq": 0, "pass_version": 0, "pass_after": "", "passed_version": 0},
         )
 
     def add_home(self, tenant_id: str, document: Mapping[str, Any], secret: str | None, at: datetime) -> None:

@@ -77,8 +77,8 @@ def _check_schema(database: Database, name: str) -> None:
 
 def _copied(reading: Connection, writing: Connection, progress: Callable[[int, int], None]) -> list[CopiedTable]:
     tables = metadata.sorted_tables
-    _without_limits(reading)
-    _without_limits(writing)
+    reading.take_its_time()
+    writing.take_its_time()
     for table in tables:
         if writing.execute(select(table).limit(1)).first() is not None:
             raise Problem(
@@ -105,13 +105,6 @@ def _copied(reading: Connection, writing: Connection, progress: Callable[[int, i
             )
     writing.execute(text("ANALYZE"))
     return sent
-
-
-def _without_limits(connection: Connection) -> None:
-    """A copy may take longer than any request may."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
-        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
 
 
 def _rows(connection: Connection, table: Table) -> Iterator[Mapping[str, Any]]:

@@ -13,7 +13,14 @@ from b2b_idp.store.connection import Connection
 from b2b_idp.store.followed import about
 from b2b_idp.store.functions import among
 from b2b_idp.store.statements import Prepared, insert_into
-from b2b_idp.store.tables import answers, changes, directory_role_assignments, directory_roles, relations, tenant
+from b2b_idp.store.tables import (
+    answers,
+    change_counter,
+    changes,
+    directory_role_assignments,
+    directory_roles,
+    relations,
+)
 
 _ROLES_OF = Prepared(
     select(directory_role_assignments.c.template_id).where(
@@ -79,7 +86,7 @@ class DirectoryReader:
 
     def position(self) -> int:
         """The number of the latest change."""
-        return int(self._c.execute(select(tenant.c.change_seq)).scalar_one())
+        return int(self._c.execute(select(change_counter.c.seq)).scalar_one())
 
     def changes(self, kind: Kind, after: int, most: int) -> list[Change]:
         """The latest change of each object of this kind that changed after the position `after`, in order."""

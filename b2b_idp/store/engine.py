@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any, Protocol
@@ -17,12 +17,17 @@ from b2b_idp.model.position import Position
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import postgres, sqlite
 from b2b_idp.store.connection import Connection, refuse_what_is_no_text
+from b2b_idp.store.leading import Alone, Lock
 from b2b_idp.store.replicas import Replica
 from b2b_idp.store.routing import Routed, Stale
 
 
 class Conflict(Exception):
     """Two transactions were in each other's way, and this one was undone: run again, it will see what the other did."""
+
+
+class Lost(Conflict):
+    """The connection was lost, and nothing of the transaction is kept: run again, on another, it may succeed."""
 
 
 class Kind(Protocol):
@@ -37,8 +42,20 @@ class Kind(Protocol):
     def conflict(self, e: DBAPIError) -> bool:
         """Whether the transaction failed for another's sake alone."""
 
+    def lost(self, e: DBAPIError) -> bool:
+        """Whether the transaction failed with its connection."""
+
+    def mark(self, connection: sqlalchemy.Connection) -> Any:
+        """What a transaction that writes is known by afterwards; None where that is never needed."""
+
+    def kept(self, engine: Engine, mark: Any) -> bool | None:
+        """Whether that transaction was committed, when nobody heard it; None when it cannot be found out."""
+
     def unavailable(self, e: DBAPIError) -> str | None:
         """Why the database cannot be used now, None when the failure is a defect of ours."""
+
+    def leader_lock(self, engine: Engine) -> Lock:
+        """A lock that one process can hold, and loses when it dies."""
 
     def position(self, engine: Engine) -> Position | None:
         """How far the database is; None where it has no copies."""
@@ -53,7 +70,9 @@ _KINDS: dict[str, Kind] = {"sqlite": sqlite, "postgresql": postgres}
 class Database:
     """One database: `sqlite:///file`, `sqlite://` in memory, or `postgresql://…`. Raises Problem(BAD_SETTING)."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, lost: Callable[[], None] = lambda: None) -> None:
+        """`lost` is called when a connection was: what answers next may be another database, on which this one's
+        newest changes are not."""
         scheme = url.partition(":")[0]
         if scheme not in _KINDS:
             raise Problem(Code.BAD_SETTING, "DATABASE_URL is a sqlite:/// or a postgresql:// address.")
@@ -61,9 +80,11 @@ class Database:
         self._one_at_a_time = threading.RLock() if self.in_memory else None
         self.url = url
         self._kind = _KINDS[scheme]
+        self._lost = lost
         # parameters are sealed letters, evidence, addresses: an error's text is logged
         self._engine = self._kind.open(url, hide_parameters=True, json_serializer=json_text)
         event.listen(self._engine, "handle_error", _refuse_what_is_no_text)
+        event.listen(self._engine, "invalidate", lambda *_: lost())
         self._writer = self._engine.execution_options(b2b_write=True)
 
     @property
@@ -74,9 +95,10 @@ class Database:
     @contextmanager
     def transaction(self, *, write: bool, again: bool = False, replica: Replica | None = None) -> Iterator[Connection]:
         """One transaction: committed on exit, rolled back on any exception. Raises Problem(UNAVAILABLE) for a busy,
-        full or missing database, Conflict when it lost against another. Those that are run `again` take turns, so that
-        many of them do not keep losing against one another. With a `replica`, which is asked what it may be, it raises
-        Stale unless all that was said there is proved, whatever came of it."""
+        full or missing database, Conflict when it lost against another, Lost when the connection failed. Those that are
+        run `again` take turns, so that many of them do not keep losing against one another. With a `replica`, which is
+        asked what it may be, it raises Stale unless all that was said there is proved, whatever came of it."""
+        mark = None
         with self._one_at_a_time or nullcontext():
             try:
                 with (
@@ -89,15 +111,31 @@ class Database:
                     else:
                         with self._proved(connection, replica) as routed:
                             yield routed
+                    mark = self._kind.mark(connection) if write else None
             except TimeoutError as e:
                 raise unavailable("no connection of the pool became free") from e
             except DBAPIError as e:
                 if self._kind.conflict(e):
                     raise Conflict from e
+                if self._kind.lost(e):
+                    if not e.connection_invalidated:
+                        self._engine.dispose()
+                        self._lost()
+                    if mark is not None and self._was_kept(mark):
+                        return
+                    raise Lost from e
                 why = self._kind.unavailable(e)
                 if why is None:
                     raise
                 raise unavailable(why) from e
+
+    def _was_kept(self, mark: Any) -> bool:
+        """Whether a transaction was committed though its connection was lost over the COMMIT. Run again, one that was
+        would do everything twice. Raises Problem(UNAVAILABLE) where that cannot be found out."""
+        kept = self._kind.kept(self._engine, mark)
+        if kept is None:
+            raise unavailable("the connection was lost over a COMMIT, and whether it was kept cannot be found out")
+        return kept
 
     @contextmanager
     def _proved(self, connection: sqlalchemy.Connection, replica: Replica) -> Iterator[Connection]:
@@ -136,6 +174,10 @@ class Database:
             self._kind.compact(self._engine)
         except DBAPIError as e:
             raise unavailable(self._kind.unavailable(e) or "it cannot be compacted now") from e
+
+    def leader_lock(self) -> Lock:
+        """The lock of the one process that does the work in the background."""
+        return Alone() if self.in_memory else self._kind.leader_lock(self._engine)
 
     def close(self) -> None:
         self._engine.dispose()

@@ -13,7 +13,7 @@ from sqlalchemy import and_, delete, or_, select, update
 from b2b_idp.store.connection import Connection
 from b2b_idp.store.logs import evidence_of
 from b2b_idp.store.sealing import Sealer
-from b2b_idp.store.tables import answers, audit_log, erasures, invitations, outbox, signin_log, signins
+from b2b_idp.store.tables import answers, audit_log, erasures, invitations, outbox, pushed_requests, signin_log, signins
 
 Log = Literal["audits", "signins"]
 
@@ -108,9 +108,12 @@ class ErasuresWriter(ErasuresReader):
         return len(found)
 
     def forget_signins(self, names: Callable[[str], bool]) -> int:
-        """Deletes sign-ins under way, or given up, that `names` says are the person's."""
-        rows = self._c.execute(select(signins.c.id, signins.c.known)).all()
-        found = [row.id for row in rows if names(json.dumps(row.known, ensure_ascii=False))]
-        for id in found:
-            self._c.execute(delete(signins).where(signins.c.id == id))
-        return len(found)
+        """Deletes sign-ins under way, or given up, and requests for them, that `names` says are the person's."""
+        forgotten = 0
+        for table, column in ((signins, signins.c.known), (pushed_requests, pushed_requests.c.parameters)):
+            rows = self._c.execute(select(table.c.id, column)).all()
+            found = [id for id, told in rows if names(json.dumps(told, ensure_ascii=False))]
+            for id in found:
+                self._c.execute(delete(table).where(table.c.id == id))
+            forgotten += len(found)
+        return forgotten

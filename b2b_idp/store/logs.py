@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import BigInteger, bindparam, func, select, update
 
 from b2b_idp.model.query import And, Compare, Listing
 from b2b_idp.store.connection import Connection
@@ -17,16 +17,16 @@ from b2b_idp.store.listed import AUDITS, SIGNINS
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.search import Page, listing, where
 from b2b_idp.store.statements import Prepared, insert_into
-from b2b_idp.store.tables import audit_log, signin_log, tenant
+from b2b_idp.store.tables import audit_head, audit_log, signin_log
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _NEXT = Prepared(
-    update(tenant)
-    .values(audit_seq=tenant.c.audit_seq + bindparam("count"))
-    .returning(tenant.c.audit_seq, tenant.c.audit_hash)
+    update(audit_head)
+    .values(seq=audit_head.c.seq + bindparam("count", type_=BigInteger))
+    .returning(audit_head.c.seq, audit_head.c.hash)
 )
-_HEAD = Prepared(update(tenant).values(audit_hash=bindparam("link")))
+_HEAD = Prepared(update(audit_head).values(hash=bindparam("link")))
 _ADD_AUDIT = insert_into(audit_log, ("id", "at", "activity", "document", "seq", "hash"))
 
 
@@ -135,7 +135,7 @@ class LogsReader:
     def verify_chain(self) -> Chain:
         """Computes the whole audit chain anew: a changed, added or missing entry is found, whoever can write here but
         has not the master key."""
-        head = self._c.execute(select(tenant.c.audit_seq, tenant.c.audit_hash)).one()
+        head = self._c.execute(select(audit_head)).one()
         unchained = len(self._c.execute(select(audit_log.c.id).where(audit_log.c.seq.is_(None))).all())
         entries, erased, before = 0, 0, b""
         statement = select(audit_log).where(audit_log.c.seq.is_not(None)).order_by(audit_log.c.seq)
@@ -145,7 +145,7 @@ class LogsReader:
             if not self._authentic(row, before):
                 return Chain(entries, unchained, f"entry {row.seq} ({row.id}) was changed", erased)
             entries, erased, before = entries + 1, erased + (row.erased is not None), row.hash
-        if entries != head.audit_seq or before != (head.audit_hash or b""):
+        if entries != head.seq or before != (head.hash or b""):
             return Chain(entries, unchained, f"entries after {entries} are missing", erased)
         return Chain(entries, unchained, erased=erased)
 
@@ -204,7 +204,7 @@ class LogsWriter(LogsReader):
         if not documents:
             return
         head = self._c.execute(_NEXT, {"count": len(documents)}).one()
-        before, first, rows = head.audit_hash or b"", head.audit_seq - len(documents) + 1, []
+        before, first, rows = head.hash or b"", head.seq - len(documents) + 1, []
         for seq, document in enumerate(documents, first):
             text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
             id, activity = document["id"], document["activityDisplayName"]

@@ -16,7 +16,16 @@ from b2b_idp.store.followed import about
 from b2b_idp.store.functions import among
 from b2b_idp.store.rules import RuleCache, Rules
 from b2b_idp.store.statements import Prepared, insert_into
-from b2b_idp.store.tables import changes, group_members, membership_rules, relations, tenant, users
+from b2b_idp.store.tables import (
+    change_counter,
+    changes,
+    group_members,
+    membership_progress,
+    membership_rules,
+    relations,
+    tenant,
+    users,
+)
 from b2b_idp.store.users import AT_ONCE
 
 
@@ -67,7 +76,13 @@ class Progress:
         return not self.behind and self.settled_seq == self.change_seq
 
 
-_PROGRESS = Prepared(select(*(tenant.c[name] for name in Progress.__slots__)))
+_PROGRESS = Prepared(
+    select(membership_progress, tenant.c.rules_version, change_counter.c.seq.label("change_seq"))
+    .join(tenant, tenant.c.id == membership_progress.c.id)
+    .join(change_counter, change_counter.c.id == membership_progress.c.id)
+)
+_CHANGES = select(change_counter.c.seq).scalar_subquery()
+_RULES_VERSION = select(tenant.c.rules_version).scalar_subquery()
 _STORED = Prepared(
     select(group_members.c.member_id, group_members.c.group_id).where(among(group_members.c.member_id, "members")),
     about("members"),
@@ -196,7 +211,7 @@ class MembershipsReader:
     def progress(self) -> Progress | None:
         """None in a database that has no tenant yet."""
         row = self._c.execute(_PROGRESS).mappings().first()
-        return None if row is None else Progress(**row)
+        return None if row is None else Progress(**{name: row[name] for name in Progress.__slots__})
 
     def changed_since(self, seq: int, most: int) -> tuple[list[str], int | None]:
         """Users whose memberships may have changed by the next changes after the position `seq`, at most so many; and
@@ -227,21 +242,25 @@ class MembershipsWriter(MembershipsReader):
 
     def settle(self, seq: int | None = None) -> None:
         """Notes that changes up to this position, or all so far, are followed."""
-        self._c.execute(update(tenant).values(settled_seq=tenant.c.change_seq if seq is None else seq))
+        self._c.execute(update(membership_progress).values(settled_seq=_CHANGES if seq is None else seq))
 
     def begin_pass(self) -> None:
         """What changed until now is followed by the pass itself."""
         self._c.execute(
-            update(tenant).values(pass_version=tenant.c.rules_version, pass_after="", settled_seq=tenant.c.change_seq)
+            update(membership_progress).values(pass_version=_RULES_VERSION, pass_after="", settled_seq=_CHANGES)
         )
 
     def go_on(self, after: str) -> None:
         """The pass has looked at this user and all before."""
-        self._c.execute(update(tenant).values(pass_after=after))
+        self._c.execute(update(membership_progress).values(pass_after=after))
 
     def end_pass(self, at: datetime) -> None:
-        self._c.execute(update(tenant).values(passed_version=tenant.c.pass_version, pass_after="", passed_at=at))
+        self._c.execute(
+            update(membership_progress).values(
+                passed_version=membership_progress.c.pass_version, pass_after="", passed_at=at
+            )
+        )
 
     def want_pass(self) -> None:
         """A pass is due though no rule changed: time went by."""
-        self._c.execute(update(tenant).values(passed_version=-1))
+        self._c.execute(update(membership_progress).values(passed_version=-1))

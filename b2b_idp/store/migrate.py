@@ -19,7 +19,7 @@ from b2b_idp.store.tables import metadata
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0010"
+HEAD = "0011"
 """The newest revision; a test compares it with the scripts."""
 
 
@@ -75,8 +75,6 @@ def downgrade(engine: Engine, to: str) -> None:
 def _run(engine: Engine, step: Callable[[Config], None]) -> None:
     settings = config()
     with changing(engine) as connection:
-        if engine.dialect.name == "postgresql":
-            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         settings.attributes["connection"] = connection
         step(settings)
 
@@ -84,9 +82,15 @@ def _run(engine: Engine, step: Callable[[Config], None]) -> None:
 @contextmanager
 def changing(engine: Engine) -> Iterator[Connection]:
     """One transaction that changes the schema."""
-    around = sqlite.tables_replaced if engine.dialect.name == "sqlite" else nullcontext
+    on_sqlite = engine.dialect.name == "sqlite"
+    around = sqlite.tables_replaced if on_sqlite else nullcontext
     with engine.execution_options(b2b_write=True).connect() as connection, around(connection), connection.begin():
+        if not on_sqlite:
+            postgres.patient(connection)
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         yield connection
+        if not on_sqlite:
+            postgres.hurried(connection)
 
 
 def one_migrator(engine: Engine) -> AbstractContextManager[None]:

@@ -98,16 +98,11 @@ def index(engine: Engine, name: str, table: str, columns: Sequence[str]) -> None
         with engine.execution_options(b2b_write=True).begin() as connection:
             connection.exec_driver_sql("CREATE " + made.format(""))
         return
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("SET statement_timeout = 0")
-        connection.exec_driver_sql("SET lock_timeout = 0")
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection, postgres.unhurried(connection):
         unfinished = text("SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(:name) AND NOT indisvalid")
         if connection.execute(unfinished, {"name": f'"{name}"'}).first():
             connection.exec_driver_sql(f'DROP INDEX CONCURRENTLY "{name}"')
         connection.exec_driver_sql("CREATE " + made.format("CONCURRENTLY"))
-        # the connection goes back to the pool with a request's limits
-        connection.exec_driver_sql("RESET statement_timeout")
-        connection.exec_driver_sql("RESET lock_timeout")
 
 
 def in_batches(engine: Engine, statement: str, most: int = _BATCH, **given: Any) -> int:

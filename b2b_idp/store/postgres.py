@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import select
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg.errors import _WaitTimeout  # the only name that a deadline's end has
+from psycopg import generators, pq
+from psycopg.errors import _WaitTimeout, error_from_result  # the former is the only name that a deadline's end has
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError, SQLAlchemyError
 
 from b2b_idp.model.position import Position
 from b2b_idp.model.problem import Code, Problem
+from b2b_idp.store.breaker import Breaker, Open
+from b2b_idp.store.leading import OfSession
 
 RV = TypeVar("RV")
 
 _POOL = {"pool_size": 16, "max_overflow": 16, "pool_timeout": 5}
-_CONNECT_SECONDS = 5
+_CONNECT: dict[str, object] = {
+    "application_name": "b2b-idp",
+    "connect_timeout": 2,
+    # a machine that is gone says nothing: seconds, not hours
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
 _DEADLINE = 20.0
 """Seconds that we wait for one answer: longer than the server works on any, so that only a server that is gone, or
 stopped, is given up."""
@@ -28,6 +42,10 @@ _SETTINGS = {
     "idle_in_transaction_session_timeout": "30s",
     # an answer given is an answer kept
     "synchronous_commit": "on",
+    # the server, too, lets go of what a machine held that is gone
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
 }
 
 # PostgreSQL's error codes, by class (the first two characters) or whole
@@ -38,13 +56,18 @@ _GONE = frozenset({"08", "53", "57", "58", "XX"})
 _TURNS = 0x6232_6269
 _MIGRATING = 0x6232_626D
 """Our numbers among a database's advisory locks."""
-_READ_ONLY, _NO_TABLE, _LOCKED = "25006", "42P01", "55P03"
+_NO_TABLE, _LOCKED = "42P01", "55P03"
+_STANDBY = frozenset({"25006", "0A000", "55000"})
+"""What a server that only follows another says of a transaction that writes, of a serializable one, of its position."""
+_ASKED_FOR = 5.0
+"""Seconds in which it is found out whether a commit was kept whose answer was lost: as long as a server takes to
+restart."""
 
 
 class _Primary(psycopg.Connection[Any]):
     """A connection that gives up a server which does not answer: a timeout of the server's own cannot."""
 
-    deadline = _DEADLINE
+    deadline: float | None = _DEADLINE
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         try:
@@ -77,35 +100,144 @@ def open_replica(url: str, **options: Any) -> Engine:
 
 
 def _engine(made: type[_Primary], url: str, settings: dict[str, str], wanted: str, **options: Any) -> Engine:
-    given = {
-        "connect_timeout": _CONNECT_SECONDS if made is _Primary else 2,
+    given: dict[str, Any] = _CONNECT | {
         "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
-        "application_name": "b2b-idp",
         "target_session_attrs": wanted,
     }
+    breaker = Breaker()
 
     def connect() -> psycopg.Connection[Any]:
-        # by libpq, which reads several hosts; SQLAlchemy's addresses name one
-        return made.connect(url, **given)  # type: ignore[arg-type]
+        try:
+            with breaker.attempt():
+                # by libpq, which reads several hosts; SQLAlchemy's addresses name one
+                return made.connect(url, **given)
+        except Open:
+            raise psycopg.OperationalError("it could not be reached a moment ago, and is not tried yet") from None
 
-    return create_engine("postgresql+psycopg://", creator=connect, **_POOL, **options)
+    engine = create_engine("postgresql+psycopg://", creator=connect, **_POOL, **options)
+    event.listen(engine, "checkout", _refuse_what_is_over)
+    return engine
+
+
+def _refuse_what_is_over(connection: Any, _record: object, _proxy: object) -> None:
+    """A server that stopped, or was replaced, has closed its connections, which a look at the socket tells: those that
+    wait in the pool all go at once, and no request fails for one of them."""
+    if connection.closed or select.select([connection.fileno()], [], [], 0)[0]:
+        raise InvalidatePoolError
 
 
 def _begin(connection: Connection) -> None:
-    # the driver begins with its first statement, in these words, so that no trip of its own is needed
+    """The driver begins a reading with its first statement, in these words. A writing transaction is begun here, and
+    notes in the same trip what it is called: so it can be asked for when the answer to its COMMIT is lost."""
     raw = connection.connection.driver_connection
     assert isinstance(raw, psycopg.Connection)
-    write = connection.get_execution_options().get("b2b_write", False)
-    raw.isolation_level = psycopg.IsolationLevel.SERIALIZABLE if write else psycopg.IsolationLevel.REPEATABLE_READ
-    raw.read_only = not write
+    if not connection.get_execution_options().get("b2b_write", False):
+        raw.isolation_level, raw.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
+        return
+    try:
+        named = _named(raw)
+    except psycopg.Error as e:
+        if raw.closed:
+            connection.invalidate(e)
+        raise DBAPIError.instance(
+            "BEGIN", None, e, psycopg.Error, connection_invalidated=raw.closed, dialect=connection.dialect
+        ) from e
+    connection.info["b2b_mark"] = named
+
+
+_BEGIN_WRITING = (
+    b"BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE;"
+    b" SELECT pg_current_xact_id()::text, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Which transaction of which history of the database this is, and the server's process that does it."""
+
+    transaction: str
+    timeline: str
+    process: int
+
+
+def _named(raw: psycopg.Connection[Any]) -> Mark:
+    """Begins a writing transaction. A cursor would say the one word and the other in two trips."""
+    raw.pgconn.send_query(_BEGIN_WRITING)
+    answer = raw.wait(generators.execute(raw.pgconn))[-1]
+    if answer.status != pq.ExecStatus.TUPLES_OK:
+        raise error_from_result(answer)
+    transaction, timeline = (str(answer.get_value(0, n) or b"", "ascii") for n in (0, 1))
+    return Mark(transaction, timeline, raw.info.backend_pid)
+
+
+def mark(connection: Connection) -> Mark | None:
+    """What to ask for when the answer to this transaction's COMMIT is lost."""
+    found: Mark | None = connection.info.get("b2b_mark")
+    return found
+
+
+# a server that has not noticed yet that nobody listens is made to: nothing is decided as long as it goes on
+_FATE = (
+    "SELECT timeline, CASE WHEN timeline = %(timeline)s THEN pg_xact_status(%(transaction)s::xid8) END,"
+    " pg_terminate_backend(pid)"
+    " FROM substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS timeline LEFT JOIN pg_stat_activity"
+    " ON pid = %(process)s AND application_name = 'b2b-idp' AND backend_xid = %(transaction)s::xid8::xid"
+)
+
+
+def kept(engine: Engine, mark: Mark) -> bool | None:
+    """Whether a transaction was committed whose answer was lost; None where that cannot be found out: the database does
+    not come back, or another has taken its place, which may have seen the transaction or not."""
+    asked = {"timeline": mark.timeline, "transaction": mark.transaction, "process": mark.process}
+    ends = time.monotonic() + _ASKED_FOR
+    while time.monotonic() < ends:
+        try:
+            with _alone(engine) as connection:
+                timeline, status, _ = connection.exec_driver_sql(_FATE, asked).one()
+        except SQLAlchemyError:
+            pass  # it restarts
+        else:
+            if timeline != mark.timeline or status is None:
+                return None
+            if status != "in progress":
+                return bool(status == "committed")
+        time.sleep(0.05)
+    return None
+
+
+@contextmanager
+def unhurried(connection: Connection) -> Iterator[None]:
+    """Outside a transaction: what is done takes as long as it takes, without the limits that requests have."""
+    patient(connection)
+    for name in ("statement_timeout", "lock_timeout"):
+        connection.exec_driver_sql(f"SET {name} = 0")
+    yield
+    # what failed leaves its connection; one that did not goes back to requests
+    for name in ("statement_timeout", "lock_timeout"):
+        connection.exec_driver_sql(f"RESET {name}")
+    hurried(connection)
+
+
+def patient(connection: Connection) -> None:
+    """Waits for this connection's server without an end."""
+    _primary(connection).deadline = None
+
+
+def hurried(connection: Connection) -> None:
+    """Gives it up again as others are."""
+    _primary(connection).deadline = _DEADLINE
+
+
+def _primary(connection: Connection) -> _Primary:
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, _Primary)
+    return raw
 
 
 def compact(engine: Engine) -> None:
     """Takes away row versions that nobody sees any more."""
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("SET statement_timeout = 0")
+    with _alone(engine) as connection, unhurried(connection):
         connection.exec_driver_sql("VACUUM")
-        connection.exec_driver_sql("RESET statement_timeout")
 
 
 @contextmanager
@@ -123,10 +255,15 @@ def turn(connection: Connection) -> Iterator[None]:
                 connection.exec_driver_sql(f"SELECT pg_advisory_unlock({_TURNS})")
 
 
+def leader_lock(engine: Engine) -> OfSession:
+    """A session's."""
+    return OfSession(engine)
+
+
 @contextmanager
 def migrating(engine: Engine) -> Iterator[None]:
     """A lock of a session, which no transaction holds open. Raises Problem(CONFLICT) when somebody else has it."""
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with _alone(engine) as connection:
         if not connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({_MIGRATING})").scalar():
             raise Problem(Code.CONFLICT, "Somebody else is migrating this database. Wait for them, and look again.")
         try:
@@ -145,12 +282,18 @@ def conflict(e: DBAPIError) -> bool:
     return getattr(e.orig, "sqlstate", None) in _CONFLICTS
 
 
+def lost(e: DBAPIError) -> bool:
+    """Whether the connection is of no use any more, and with it a transaction that was not committed: it is closed, or
+    leads to a server that became a standby."""
+    return e.connection_invalidated or getattr(e.orig, "sqlstate", None) in _STANDBY
+
+
 def unavailable(e: DBAPIError) -> str | None:
     """Why PostgreSQL cannot be used now: unreachable, stopping, full, read-only, without a schema."""
     state = getattr(e.orig, "sqlstate", None)
     if state == _NO_TABLE:
         return "the database has no schema: run `b2b-idp migrate`"
-    if state in (_READ_ONLY, _LOCKED) or (state or "")[:2] in _GONE:
+    if state == _LOCKED or state in _STANDBY or (state or "")[:2] in _GONE:
         return f"database: {state} {first_line(e)}"
     if state is None and (e.connection_invalidated or isinstance(e, OperationalError | InterfaceError)):
         return f"database: {first_line(e)}"

@@ -53,7 +53,8 @@ class Routed(Connection):
         try:
             if self._beside is None:
                 beside = self._open.enter_context(self._replica.engine.connect())
-                self._open.enter_context(beside.begin())
+                # undone, not committed: of a connection that was lost there is nothing to commit
+                self._open.callback(beside.begin().rollback)
                 self._beside = Connection(beside)
             rows = self._beside.execute(statement, parameters)
         except SQLAlchemyError as e:

@@ -69,10 +69,19 @@ class RuleCache:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._kept: Rules | None = None
+        self._forgotten = 0
+
+    def forget(self) -> None:
+        """Called when another database may have taken the place of the one that was read: one that lost the newest
+        versions gives their numbers again."""
+        with self._lock:
+            self._kept = None
+            self._forgotten += 1
 
     def get(self, connection: Connection, *, keep: bool = True) -> Rules:
         """What holds in this transaction. One that changed a rule does not `keep` it: it may never be committed, and
         the next change would have the same version."""
+        forgotten = self._forgotten
         version = connection.execute(_VERSION).scalar() or 0
         kept = self._kept
         if kept is not None and kept.version == version:
@@ -86,7 +95,7 @@ class RuleCache:
             if kept is not None and kept.version == version:
                 return kept
             found = _load(connection, version, kept)
-            if kept is None or kept.version < version:
+            if self._forgotten == forgotten and (kept is None or kept.version < version):
                 self._kept = found
             return found
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import StaticPool
 
 from b2b_idp.store.functions import add_functions
+from b2b_idp.store.leading import OfFile
 
 _BUSY_SECONDS = 3
 _NOT_OURS = ("locked", "busy", "full", "unable to open", "i/o error", "readonly")
@@ -80,6 +81,26 @@ def turn(_connection: Connection) -> AbstractContextManager[None]:
 
 def conflict(e: DBAPIError) -> bool:
     """Never: writers wait for one another."""
+    return False
+
+
+def leader_lock(engine: Engine) -> OfFile:
+    """A file's, beside the database's own."""
+    assert engine.url.database is not None
+    return OfFile(engine.url.database)
+
+
+def lost(e: DBAPIError) -> bool:
+    """Never: nothing lies between us and the file."""
+    return False
+
+
+def mark(_connection: Connection) -> None:
+    """Nothing: a COMMIT that failed here was not kept."""
+
+
+def kept(_engine: Engine, _mark: object) -> bool:
+    """Never asked for."""
     return False
 
 

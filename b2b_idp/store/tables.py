@@ -64,16 +64,31 @@ tenant = Table(
     Column("default_domain", String, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("config_version", Integer, nullable=False, default=0),
-    Column("change_seq", BigInteger, nullable=False, default=0),
-    Column("audit_seq", BigInteger, nullable=False, default=0),
-    Column("audit_hash", LargeBinary),
     Column("rules_version", BigInteger, nullable=False, default=0, server_default="0"),
-    Column("settled_seq", BigInteger, nullable=False, default=0, server_default="0"),
-    Column("pass_version", BigInteger, nullable=False, default=0, server_default="0"),
-    Column("pass_after", String(36), nullable=False, default="", server_default=""),
-    Column("passed_version", BigInteger, nullable=False, default=0, server_default="0"),
+    Column("apps_version", BigInteger, nullable=False, server_default="0"),
+)
+"""One row. Every request reads it, so nothing that is often written stands here: of two transactions that are
+serializable, one that writes a row and one that reads it can be in each other's way."""
+
+change_counter = Table("change_counter", metadata, _id(), Column("seq", BigInteger, nullable=False))
+"""How many changes were noted; one row, of the tenant's id."""
+
+audit_head = Table(
+    "audit_head", metadata, _id(), Column("seq", BigInteger, nullable=False), Column("hash", LargeBinary)
+)
+"""The end of the audit chain; one row, of the tenant's id."""
+
+membership_progress = Table(
+    "membership_progress",
+    metadata,
+    _id(),
+    Column("settled_seq", BigInteger, nullable=False),
+    Column("pass_version", BigInteger, nullable=False),
+    Column("pass_after", String(36), nullable=False),
+    Column("passed_version", BigInteger, nullable=False),
     Column("passed_at", Instant),
 )
+"""How far the stored members of dynamic groups follow; one row, of the tenant's id."""
 
 users = Table(
     "users",
@@ -355,6 +370,17 @@ grants = Table(
     Column("generation", Integer, nullable=False),
     Column("rotated_at", Instant),
     Column("revoked_at", Instant),
+)
+
+pushed_requests = Table(
+    "pushed_requests",
+    metadata,
+    _id(),
+    Column("app_id", String(36), nullable=False),
+    Column("parameters", JSON, nullable=False),
+    Column("signed", Boolean, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+    Column("answered_at", Instant),
 )
 
 revoked_tokens = Table(

@@ -1,22 +1,21 @@
-// npm oidc-provider doing b2b-idp's work: apps of its own, people signed in through a home tenant, durable SQLite.
+// npm oidc-provider doing b2b-idp's work: apps of its own, people signed in through a home tenant, a durable database.
 //
-// argv[2]: JSON {port, data, clients: [RFC 7591 metadata], home: {issuer, clientId, clientSecret}}
+// argv[2]: JSON {port, database: {adapter: "sqlite" | "postgres", at}, clients: [RFC 7591 metadata],
+// home: {issuer, clientId, clientSecret}}
 // As in b2b-idp: id_tokens RS256, access tokens ES256 JWTs that live 10 minutes, refresh tokens rotate, PKCE everywhere.
 import { createHash, generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
-import { join } from 'node:path';
 
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import Provider from 'oidc-provider';
 
-import { open } from './sqlite.mjs';
-
-const { port, data, clients, home } = JSON.parse(process.argv[2]);
+const { port, database, clients, home } = JSON.parse(process.argv[2]);
 const issuer = `http://127.0.0.1:${port}`;
 const API = `${issuer}/api`;
 const CALLBACK = `${issuer}/federation/callback`;
 
-const { adapter, guests } = open(join(data, 'peer.sqlite'));
+const { open } = await import(`./${database.adapter}.mjs`);
+const { adapter, guests } = await open(database.at);
 const upstream = await (await fetch(`${home.issuer}/.well-known/openid-configuration`)).json();
 const upstreamKeys = createRemoteJWKSet(new URL(upstream.jwks_uri));
 
@@ -51,7 +50,7 @@ const provider = new Provider(issuer, {
   },
   interactions: { url: (_ctx, { uid }) => `/federation/${uid}` },
   async findAccount(_ctx, id) {
-    const claims = guests.claims(id);
+    const claims = await guests.claims(id);
     return claims && { accountId: id, claims: async () => ({ ...claims, sub: id }) };
   },
   async loadExistingGrant({ oidc }) { // consent was given long ago
@@ -104,7 +103,8 @@ async function comeBack(req, res, query) {
   if (payload.nonce !== journey.nonce) throw new Error('nonce');
   const { sub, email, name, amr, acr, auth_time: ts } = payload;
   const interaction = await provider.Interaction.find(journey.interaction);
-  interaction.result = { login: { accountId: guests.signedIn(home.issuer, sub, { email, name }, randomUUID()), amr, acr, ts } };
+  const accountId = await guests.signedIn(home.issuer, sub, { email, name }, randomUUID());
+  interaction.result = { login: { accountId, amr, acr, ts } };
   await interaction.save(interaction.exp - Math.floor(Date.now() / 1000));
   res.writeHead(303, { location: interaction.returnTo }).end();
 }

@@ -88,7 +88,7 @@ def chained(api):
         "DELETE FROM audit_log WHERE seq = 5",
         "DELETE FROM audit_log",
         "UPDATE audit_log SET seq = -seq WHERE seq IN (3, 4)",
-        "UPDATE tenant SET audit_seq = 4",
+        "UPDATE audit_head SET seq = 4",
         "UPDATE audit_log SET seq = NULL, hash = NULL WHERE seq = 5",
     ],
 )

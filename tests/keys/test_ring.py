@@ -59,10 +59,11 @@ def signed_by_itself(header, ring):
 # --- the key set -----------------------------------------------------------------------------------------------------
 
 
-def test_rs256_and_es256_keys_are_always_published(unchanged):
+def test_a_key_for_each_algorithm_is_always_published(unchanged):
     assert {(k["kty"], k["alg"], k["use"]) for k in published(unchanged).values()} == {
         ("RSA", "RS256", "sig"),
         ("EC", "ES256", "sig"),
+        ("RSA", "PS256", "sig"),
     }
 
 
@@ -72,11 +73,11 @@ def test_no_private_member_is_published(unchanged):
 
 
 def test_an_rsa_key_has_at_least_2048_bits(unchanged):
-    rsa_key = next(k for k in published(unchanged).values() if k["kty"] == "RSA")
-    assert jwt.PyJWK.from_dict(rsa_key).key.key_size >= 2048
+    rsa_keys = [k for k in published(unchanged).values() if k["kty"] == "RSA"]
+    assert all(jwt.PyJWK.from_dict(k).key.key_size >= 2048 for k in rsa_keys)
 
 
-@pytest.mark.parametrize("alg", ["RS256", "ES256"])
+@pytest.mark.parametrize("alg", ["RS256", "ES256", "PS256"])
 def test_a_client_verifies_with_the_published_key_that_the_header_names(unchanged, alg):
     made = token(unchanged, alg)
     kid = jwt.get_unverified_header(made)["kid"]

@@ -31,6 +31,20 @@ def test_a_request_by_post_gets_the_same(world):
     assert "code" in answered(world.authorize(method="POST"))
 
 
+def test_a_form_of_another_site_is_sent_once_more_from_here_so_that_cookies_come_with_it(world):
+    # a browser sends no Lax cookies with another site's POST
+    asked = {"client_id": world.crm.app_id, "redirect_uri": CALLBACK, "state": "s<t", "response_type": "code"}
+    answer = world.flask.test_client().post("/idp/authorize", data=asked, headers={"Sec-Fetch-Site": "cross-site"})
+    assert answer.status_code == 200
+    assert f'action="{ISSUER}/authorize"' in answer.text
+    assert 'name="state" value="s&lt;t"' in answer.text
+    assert "Set-Cookie" not in answer.headers
+    # the answer to that form leads on to a home or an app
+    assert "form-action 'self' https:" in answer.headers["Content-Security-Policy"]
+    again = world.http.post("/idp/authorize", data=asked, headers={"Sec-Fetch-Site": "same-origin"})
+    assert answered(again)["state"] == "s<t"
+
+
 def test_a_request_without_state_gets_none_back(world):
     assert set(answered(world.authorize(without=["state"]))) == {"code", "iss"}
 
@@ -159,7 +173,9 @@ def test_n_132_a_disabled_client_is_a_page(world):
         ({"nonce": ["n", "m"]}, "invalid_request"),
         ({"nonce": "n" * 2049}, "invalid_request"),
         ({"nonce": "n\x00"}, "invalid_request"),
-        ({"request": "e30.e30."}, "request_not_supported"),
+        ({"request": "e30.e30."}, "invalid_request_object"),
+        ({"request": "eyJhbGciOiJub25lIn0.e30."}, "request_not_supported"),
+        ({"authorization_details": "[]"}, "invalid_authorization_details"),
         ({"request_uri": "http://169.254.169.254/"}, "request_uri_not_supported"),
     ],
 )

@@ -6,13 +6,14 @@ import pytest
 from flask import Flask
 
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.openid.errors import BEARER, REDIRECT, TOKEN
+from b2b_idp.openid.errors import BEARER, PUSHED, REDIRECT, TOKEN
 from b2b_idp.openid.responses import ascii_of, bearer_error, token_error
 
 AUTHORIZATION_ERRORS = frozenset(
     "invalid_request unauthorized_client access_denied unsupported_response_type invalid_scope server_error "
     "temporarily_unavailable login_required interaction_required consent_required account_selection_required "
-    "request_not_supported request_uri_not_supported unmet_authentication_requirements".split()
+    "request_not_supported request_uri_not_supported unmet_authentication_requirements invalid_request_object "
+    "invalid_request_uri invalid_authorization_details".split()
 )
 TOKEN_ERRORS = frozenset(
     "invalid_request invalid_client invalid_grant unauthorized_client unsupported_grant_type invalid_scope "
@@ -31,7 +32,11 @@ def test_the_app_is_told_a_registered_error(code):
 
 
 @pytest.mark.parametrize("code", Code)
-@pytest.mark.parametrize(("table", "words"), [(TOKEN, TOKEN_ERRORS), (BEARER, BEARER_ERRORS)], ids=["token", "bearer"])
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [(TOKEN, TOKEN_ERRORS), (PUSHED, TOKEN_ERRORS | AUTHORIZATION_ERRORS), (BEARER, BEARER_ERRORS)],
+    ids=["token", "pushed", "bearer"],
+)
 def test_a_client_is_told_a_registered_error(code, table, words):
     status, word = table[code]
     assert word in words

@@ -38,8 +38,8 @@ def test_every_endpoint_is_there(unchanged, found):
 
 
 def test_nothing_is_listed_that_is_not_built(found):
-    assert not [k for k in found if k.startswith(("pushed_", "device_", "registration_", "dpop_"))]
-    assert found["request_parameter_supported"] is False
+    assert not [k for k in found if k.startswith(("device_", "registration_", "dpop_"))]
+    assert "authorization_details_types_supported" not in found
     assert found["request_uri_parameter_supported"] is False
 
 
@@ -50,8 +50,10 @@ def test_nothing_is_listed_that_is_not_built(found):
         ("grant_types_supported", {"authorization_code", "refresh_token", "client_credentials"}),
         ("code_challenge_methods_supported", {"S256"}),
         ("subject_types_supported", {"pairwise", "public"}),
-        ("id_token_signing_alg_values_supported", {"RS256", "ES256"}),
-        ("response_modes_supported", {"query", "form_post"}),
+        ("id_token_signing_alg_values_supported", {"RS256", "ES256", "PS256"}),
+        ("response_modes_supported", {"query", "form_post", "query.jwt", "form_post.jwt", "jwt"}),
+        ("authorization_signing_alg_values_supported", {"RS256", "ES256", "PS256"}),
+        ("request_object_signing_alg_values_supported", {"RS256", "ES256", "PS256", "EdDSA", "none"}),
         ("acr_values_supported", set(ACR_VALUES)),
         (
             "token_endpoint_auth_methods_supported",
@@ -63,6 +65,14 @@ def test_what_is_supported(found, name, members):
     assert set(found[name]) == members
 
 
+def test_requests_are_pushed_or_sent_by_value_and_never_fetched(found):
+    assert found["pushed_authorization_request_endpoint"] == f"{ISSUER}/par"
+    assert found["request_parameter_supported"] is True
+    assert found["request_uri_parameter_supported"] is False
+    assert found["require_pushed_authorization_requests"] is False
+    assert found["require_signed_request_object"] is False
+
+
 def test_every_response_names_its_issuer(found):
     assert found["authorization_response_iss_parameter_supported"] is True
 
@@ -70,7 +80,7 @@ def test_every_response_names_its_issuer(found):
 def test_the_key_set_may_be_cached_no_longer_than_a_new_key_waits(unchanged):
     answer = unchanged.http.get("/idp/jwks")
     assert answer.headers["Cache-Control"] == "public, max-age=600"
-    assert {k["alg"] for k in answer.json["keys"]} == {"RS256", "ES256"}
+    assert {k["alg"] for k in answer.json["keys"]} == {"RS256", "ES256", "PS256"}
 
 
 @pytest.mark.parametrize("path", ["jwks", *(f".well-known/{n}" for n in WELL_KNOWN)])

@@ -1,4 +1,4 @@
-"""oauth2-proxy, compiled once into the user's cache from the Go module that oauth2_proxy/go.mod pins."""
+"""Programs in Go, compiled once into the user's cache from the modules that a go.mod pins."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.real.keycloak import cache_folder, locked
 from tests.real.nodes import HERE, missing
 
-MODULE = HERE / "oauth2_proxy"
-PACKAGE = "github.com/oauth2-proxy/oauth2-proxy/v7"
-FLAGS = ("-trimpath", "-gcflags=all=-N -l", "-ldflags=-s -w")
+QUICKLY = ("-trimpath", "-gcflags=all=-N -l", "-ldflags=-s -w")
 """Without optimizing it compiles in two thirds of the time, and is fast enough."""
 OLDEST_GO = (1, 26)
 BUILD = 900.0
@@ -21,20 +20,27 @@ BUILD = 900.0
 
 
 def oauth2_proxy() -> Path:
-    """The program. Skips the test, with CI=true fails it, where it cannot be made."""
+    """oauth2-proxy. Skips the test, with CI=true fails it, where it cannot be made."""
+    return go_program(HERE / "oauth2_proxy", "github.com/oauth2-proxy/oauth2-proxy/v7", "oauth2-proxy", QUICKLY)
+
+
+def go_program(module: Path, package: str, program: str, flags: Sequence[str]) -> Path:
+    """`package` as the go.mod in the folder `module` pins it, compiled to `program`; "." is the folder's own. Skips the
+    test, with CI=true fails it, where it cannot be made."""
     cache = cache_folder()
-    pinned = (MODULE / "go.sum").read_bytes() + " ".join(FLAGS).encode()
-    name = f"oauth2-proxy-{hashlib.sha256(pinned).hexdigest()[:12]}"
-    kept = cache / name / "oauth2-proxy"
+    own = b"".join(source.read_bytes() for source in sorted(module.glob("*.go")))
+    pinned = (module / "go.sum").read_bytes() + own + " ".join(flags).encode()
+    name = f"{program}-{hashlib.sha256(pinned).hexdigest()[:12]}"
+    kept = cache / name / program
     with locked(cache / f"{name}.lock"):
         if not kept.exists():
-            made = cache / f"{name}.new" / "oauth2-proxy"
-            _compile(made)
+            made = cache / f"{name}.new" / program
+            _compile(module, package, flags, made)
             made.parent.rename(kept.parent)
     return kept
 
 
-def _compile(out: Path) -> None:
+def _compile(module: Path, package: str, flags: Sequence[str], out: Path) -> None:
     go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
     if go is None:
         missing("go is not installed: run `make test`")
@@ -45,8 +51,8 @@ def _compile(out: Path) -> None:
     # go.sum pins every module, so the checksum database has nothing to add
     env = os.environ | {"GOFLAGS": "-mod=readonly", "GOSUMDB": "off", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
     done = subprocess.run(
-        [go, "build", *FLAGS, "-o", str(out), PACKAGE],
-        cwd=MODULE,
+        [go, "build", *flags, "-o", str(out), package],
+        cwd=module,
         env=env,
         capture_output=True,
         text=True,
@@ -54,5 +60,5 @@ def _compile(out: Path) -> None:
         timeout=BUILD,
     )
     if done.returncode != 0 and "proxy.golang.org" in done.stderr:
-        missing(f"oauth2-proxy could not be fetched: {done.stderr[-500:]}")
+        missing(f"{package} could not be fetched: {done.stderr[-500:]}")
     assert done.returncode == 0, done.stderr

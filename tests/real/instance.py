@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,20 @@ class Instance:
     """One instance on a port of its own; `issuer` when it stands behind a front, `database` where it is not a file of
     its own. `kill` and `start` may be called at any time."""
 
-    def __init__(self, data: Path, port: int, issuer: str | None = None, database: str = "") -> None:
+    def __init__(
+        self,
+        data: Path,
+        port: int,
+        issuer: str | None = None,
+        database: str = "",
+        replicas: Sequence[str] = (),
+    ) -> None:
         self.data, self.port = data, port
         self._env = os.environ | {"B2B_IDP_ALLOW_PRIVATE_UPSTREAMS": "true"}
         if database:
             self._env["B2B_IDP_DATABASE_URL"] = database
+        if replicas:
+            self._env["B2B_IDP_REPLICA_URLS"] = " ".join(replicas)
         self.issuer = issuer or f"http://127.0.0.1:{port}"
         made = self.run("init", "--data", str(data), "--issuer", self.issuer, "--json")
         self.init: dict[str, Any] = json.loads(made)
@@ -78,7 +88,8 @@ class Instance:
                 self.kill()
             self._process = None
 
-    def graph(self, method: str, path: str, body: Any = None) -> Any:
+    def bearer(self) -> str:
+        """The administrator's token."""
         if not self._token:
             admin = self.init["admin"]
             answer = self._http.request(
@@ -93,11 +104,14 @@ class Instance:
                 encode_multipart=False,
             )
             self._token = answer.json()["access_token"]
+        return self._token
+
+    def graph(self, method: str, path: str, body: Any = None) -> Any:
         answer = self._http.request(
             method,
             f"{self.init['graph']}{path}",
             body=None if body is None else json.dumps(body),
-            headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
+            headers={"Authorization": f"Bearer {self.bearer()}", "Content-Type": "application/json"},
         )
         assert answer.status < 400, (method, path, answer.status, answer.data)
         return answer.json() if answer.data else None

@@ -259,6 +259,11 @@ class RelyingParty(NodeProcess):
         url: str = answer["url"]
         return url
 
+    def key(self) -> dict[str, str]:
+        """The public half of a new key of its own (a JWK), by which it authenticates and signs from now on."""
+        jwk: dict[str, str] = self.ask("key")["jwk"]
+        return jwk
+
     def finish(self, callback: str) -> dict[str, Any]:
         """What came of it: claims, userinfo, refreshed, introspected, revoked (see rp/rp.mjs)."""
         return self.ask("finish", url=callback)

@@ -12,7 +12,7 @@ from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store.engine import Conflict, Database
 from b2b_idp.store.functions import among
 from b2b_idp.store.statements import Prepared, insert_into
-from b2b_idp.store.tables import policies, tenant
+from b2b_idp.store.tables import change_counter, policies
 
 AT = datetime(2026, 5, 4, 3, 2, 1, 987654, UTC)
 SECRET = "eyJhbGciOiJFUzI1NiJ9"
@@ -61,14 +61,9 @@ def test_one_row_is_one_row(database):
 
 
 def test_a_returned_value_comes_back(database):
-    raised = Prepared(update(tenant).values(change_seq=tenant.c.change_seq + 1).returning(tenant.c.change_seq))
+    raised = Prepared(update(change_counter).values(seq=change_counter.c.seq + 1).returning(change_counter.c.seq))
     with database.transaction(write=True) as c:
-        c.execute(
-            text(
-                "INSERT INTO tenant (id, name, default_domain, created_at, config_version, change_seq, audit_seq)"
-                " VALUES ('t', 't', 't', 0, 0, 7, 0)"
-            )
-        )
+        c.execute(text("INSERT INTO change_counter VALUES ('t', 7)"))
         assert c.execute(raised).scalar_one() == 8
 
 

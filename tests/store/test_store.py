@@ -21,6 +21,7 @@ from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import Store
 from b2b_idp.store.grants import Grant
+from b2b_idp.store.logs import Chain
 from b2b_idp.store.migrate import HEAD, config, downgrade
 from b2b_idp.store.signins import SigninRow
 from b2b_idp.store.tables import metadata
@@ -198,6 +199,28 @@ def test_migrations_make_the_schema_of_the_tables_and_take_it_away_again(kind, r
         if not sqlite:
             left = c.exec_driver_sql("SELECT proname FROM pg_proc WHERE proname LIKE 'touch%%'").all()
             assert left == []
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_counters_go_on_over_a_downgrade_and_back(kind, request, tmp_path, open_store):
+    sqlite = kind == "sqlite"
+    store = open_store(f"sqlite:///{tmp_path / 'db'}" if sqlite else request.getfixturevalue("postgres").database())
+    store.migrate()
+    with store.write() as w:
+        w.documents.create_tenant(Tenant("t", "Contoso", "contoso.example", AT))
+        w.logs.add_audit({"id": "a1", "activityDisplayName": "x"}, AT)
+        w.directory.relate("manager", "u1", "u2")
+        w.memberships.go_on("u1")
+    downgrade(store._database.engine, "0007")
+    store.migrate()
+    with store.write() as w:
+        w.logs.add_audit({"id": "a2", "activityDisplayName": "x"}, AT)
+        w.directory.relate("manager", "u3", "u2")
+    with store.read() as r:
+        assert r.logs.verify_chain() == Chain(entries=2, unchained=0)
+        assert [change.seq for change in r.directory.changes("user", 0, 9)] == [1, 2]
+        progress = r.memberships.progress()
+    assert (progress.change_seq, progress.settled_seq, progress.pass_after) == (2, 0, "u1")
 
 
 def test_the_newest_revision_is_the_one_that_the_code_expects():

@@ -277,6 +277,11 @@ def _app(id: str, before: State, after: State) -> Iterator[Path]:
         yield ("application", "api", "acceptMappedClaims")
     if old.get("requirePkce", True) and not ours.get("requirePkce", True):
         yield ("application", "b2bIdp", "requirePkce")
+    for name in ("profile", "requirePushedAuthorizationRequests", "requireSignedRequestObject"):
+        if old.get(name) and not ours.get(name):
+            yield ("application", "b2bIdp", name)
+    if ours.get("requestObjectSigningAlg") == "none" != old.get("requestObjectSigningAlg"):
+        yield ("application", "b2bIdp", "requestObjectSigningAlg")
     if (
         {_role(a) for a in new.get("appRoleAssignments", ())}
         - {_role(a) for a in (known or {}).get("appRoleAssignments", ())}

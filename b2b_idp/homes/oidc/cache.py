@@ -13,6 +13,7 @@ from b2b_idp.homes.oidc.metadata import Metadata, parse_metadata
 from b2b_idp.homes.oidc.strict import misconfigured, unavailable
 from b2b_idp.model.home import Home
 from b2b_idp.model.problem import Problem
+from b2b_idp.net.gate import Full, Gate
 from b2b_idp.net.http import Http
 
 FRESH = timedelta(minutes=10)
@@ -22,7 +23,7 @@ RETRY = timedelta(seconds=30)
 RENEWALS = 4
 """How many times in a minute a fresh document may be fetched again."""
 WAITING = 8
-"""Guests who may wait for one fetch; more wait WAIT_SECONDS for room, so a slow home holds few threads."""
+"""Guests who may be at one fetch; as many more wait WAIT_SECONDS for room, so a slow home holds few threads."""
 WAIT_SECONDS = 2.0
 
 _T = TypeVar("_T")
@@ -34,7 +35,7 @@ class Kept(Generic[_T]):
     def __init__(self, fetch: Callable[[], _T]) -> None:
         self._fetch = fetch
         self._lock = threading.Lock()
-        self._room = threading.BoundedSemaphore(WAITING)
+        self._gate = Gate(WAITING, WAIT_SECONDS)
         self._kept: tuple[_T, datetime] | None = None
         self._failure: Problem | None = None
         self._failed_at: datetime | None = None
@@ -61,10 +62,8 @@ class Kept(Generic[_T]):
     def renewed(self, at: datetime) -> _T | None:
         """The document fetched again though it may be fresh; None when that failed or was done too often."""
         seen = self._fetches
-        if not self._room.acquire(timeout=WAIT_SECONDS):
-            return None
         try:
-            with self._lock:
+            with self._gate.inside(), self._lock:
                 if self._fetches != seen:
                     return None if self._failure else self._younger_than(FRESH, at)
                 self._renewed_at = [t for t in self._renewed_at if _within(t, timedelta(minutes=1), at)]
@@ -72,25 +71,21 @@ class Kept(Generic[_T]):
                     return None
                 self._renewed_at.append(at)
                 return self._once(at)
-        except Problem:
+        except (Problem, Full):
             return None
-        finally:
-            self._room.release()
 
     def _first(self, at: datetime) -> _T:
         seen = self._fetches
-        if not self._room.acquire(timeout=WAIT_SECONDS):
-            raise unavailable(f"{WAITING} guests wait for its answer already")
         try:
-            with self._lock:
+            with self._gate.inside(), self._lock:
                 kept = self._younger_than(FRESH, at)
                 if kept is not None:
                     return kept
                 if self._fetches != seen and self._failure is not None:
                     raise replace(self._failure)
                 return self._once(at)
-        finally:
-            self._room.release()
+        except Full:
+            raise unavailable(f"{WAITING} guests wait for its answer already") from None
 
     def _once(self, at: datetime) -> _T:
         """Fetches; the caller holds the lock."""

@@ -1,7 +1,9 @@
 // A relying party that nobody here wrote: npm openid-client.
 //
-// start  {issuer, client_id, client_secret?, auth?: "basic"|"post"|"none", redirect_uri, scope?, params?, par?, dpop?}
-//        -> {url}: authorization request with PKCE, state and nonce
+// key    {} -> {jwk}: a new ES256 key of the relying party, its public half
+// start  {issuer, client_id, client_secret?, auth?: "basic"|"post"|"none"|"key", metadata?, redirect_uri, scope?, params?,
+//         par?, jar?, jarm?, dpop?}
+//        -> {url}: authorization request with PKCE, state and nonce; pushed, signed by the key, to be answered in a JWT
 // finish {url: the callback's} -> {claims, tokenType, accessToken, userinfo, refreshed, introspected, revoked}
 //        refreshed: id_token claims (or null) after one refresh, introspected: of the access token,
 //        revoked: true when the refresh token is inactive afterwards; the last three null without a refresh token or endpoint
@@ -11,14 +13,22 @@ import { serve } from '../lines.mjs';
 
 let config;
 let pending;
+let keys;
 
-const AUTH = { basic: oidc.ClientSecretBasic, post: oidc.ClientSecretPost, none: () => oidc.None() };
+const AUTH = { basic: oidc.ClientSecretBasic, post: oidc.ClientSecretPost, none: () => oidc.None(), key: () => oidc.PrivateKeyJwt(keys.privateKey) };
+
+async function key() {
+  keys = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify']);
+  const { kty, crv, x, y } = await crypto.subtle.exportKey('jwk', keys.publicKey);
+  return { jwk: { kty, crv, x, y } };
+}
 
 async function start(ask) {
   const auth = AUTH[ask.auth ?? (ask.client_secret ? 'basic' : 'none')](ask.client_secret);
-  config = await oidc.discovery(new URL(ask.issuer), ask.client_id, undefined, auth, {
+  config = await oidc.discovery(new URL(ask.issuer), ask.client_id, ask.metadata, auth, {
     execute: [oidc.allowInsecureRequests], // loopback http
   });
+  if (ask.jarm) oidc.useJwtResponseMode(config);
   const verifier = oidc.randomPKCECodeVerifier();
   const dpop = ask.dpop ? oidc.getDPoPHandle(config, await oidc.randomDPoPKeyPair()) : undefined;
   pending = {
@@ -35,9 +45,10 @@ async function start(ask) {
     ...ask.params,
   };
   if (params.max_age !== undefined) pending.checks.maxAge = Number(params.max_age);
+  const asked = ask.jar ? (await oidc.buildAuthorizationUrlWithJAR(config, params, keys.privateKey)).searchParams : params;
   const url = ask.par
-    ? await oidc.buildAuthorizationUrlWithPAR(config, params, pending.options)
-    : oidc.buildAuthorizationUrl(config, params);
+    ? await oidc.buildAuthorizationUrlWithPAR(config, asked, pending.options)
+    : oidc.buildAuthorizationUrl(config, asked);
   return { url: url.href };
 }
 
@@ -68,4 +79,4 @@ async function finish({ url }) {
   return answer;
 }
 
-await serve({ start, finish });
+await serve({ key, start, finish });

@@ -1,0 +1,110 @@
+"""A client of the FAPI 2.0 profiles: it pushes what it asks for, and signs it where it says so."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from urllib.parse import urlencode
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.openid.openid_world import (
+    CALLBACK,
+    CHALLENGE,
+    CLIENT_KEY,
+    FORM,
+    ISSUER,
+    SCOPE,
+    answered,
+    claims_of,
+)
+
+OTHER_KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+def jwks(*keys):
+    """The registered key set of these private keys."""
+    made = []
+    for key in keys:
+        algorithm = jwt.get_algorithm_by_name("ES256" if isinstance(key, ec.EllipticCurvePrivateKey) else "RS256")
+        made.append(json.loads(algorithm.to_jwk(key.public_key())))
+    return {"keys": made}
+
+
+class Fapi:
+    """What such a client does at the provider `world`."""
+
+    def __init__(self, world, *, keys=(CLIENT_KEY,), **b2b):
+        self.world = world
+        ours = {"profile": "fapi2", "jwks": jwks(*keys)} | b2b
+        self.row, _ = world.app("Bank", web={"redirectUris": [CALLBACK]}, b2b=ours)
+        scopes = frozenset({*SCOPE.split(), "User.Read"})
+        world.change(lambda w: w.grants.consent(world.user.id, self.row.app_id, scopes, world.at))
+
+    def parameters(self, without=(), **given):
+        asked = {
+            "redirect_uri": CALLBACK,
+            "response_type": "code",
+            "scope": "openid profile",
+            "state": "st",
+            "nonce": "n",
+            "code_challenge": CHALLENGE,
+            "code_challenge_method": "S256",
+        } | given
+        return {k: v for k, v in asked.items() if k not in without and v is not None}
+
+    def request_object(self, key=CLIENT_KEY, alg="ES256", typ="oauth-authz-req+jwt", without=(), **given):
+        """A request object that is right, unless `given` says otherwise; a value of None is left out."""
+        now = int(self.world.at.timestamp())
+        about = {"iss": self.row.app_id, "aud": ISSUER, "nbf": now, "exp": now + 300, "client_id": self.row.app_id}
+        claims = {k: v for k, v in (about | self.parameters() | given).items() if k not in without and v is not None}
+        return jwt.encode(claims, None if alg == "none" else key, alg, headers={"typ": typ} if typ else None)
+
+    def post(self, form, assertion=None):
+        """The pushed request endpoint's answer to exactly this form and the client's assertion."""
+        proof = self.world.assertion(self.row) if assertion is None else assertion
+        return self.world.http.post("/idp/par", data=urlencode(form | proof), content_type=FORM)
+
+    def push(self, *, assertion=None, **given):
+        return self.post(self.parameters(**given), assertion)
+
+    def push_object(self, **given):
+        return self.post({"request": self.request_object(**given)})
+
+    def pushed(self, **given):
+        """The request_uri of a request that was taken."""
+        return uri_of(self.push(**given))
+
+    def go(self, uri, **beside):
+        """The browser brings the request_uri; what comes of it."""
+        query = {"client_id": self.row.app_id, "request_uri": uri} | beside
+        return self.world.http.get("/idp/authorize?" + urlencode(query))
+
+    def code(self, **given):
+        return answered(self.go(self.pushed(**given)))["code"]
+
+    def exchange(self, code, **form):
+        return self.world.exchange(code, **self.world.assertion(self.row), **form)
+
+    def id_token(self, **given):
+        answer = self.exchange(self.code(**given))
+        assert answer.status_code == 200, answer.text
+        return claims_of(answer.json["id_token"])
+
+
+def uri_of(answer):
+    assert answer.status_code == 201, answer.text
+    return answer.json["request_uri"]
+
+
+def refused(answer, *, status=400):
+    """The error that a pushed request was refused with."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Cache-Control"] == "no-store"
+    return answer.json["error"]
+
+
+def unlike(text):
+    """Something of the same length that nobody made."""
+    return secrets.token_urlsafe(len(text))[: len(text)]
