@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Table, func, insert, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store.connection import Connection
-from b2b_idp.store.engine import Conflict, Database, json_text, unavailable
+from b2b_idp.store.engine import Conflict, Database, Lost, json_text, unavailable
 from b2b_idp.store.migrate import HEAD, revision
 from b2b_idp.store.tables import metadata
 
@@ -57,6 +57,8 @@ def copy(source: str, target: str, progress: Callable[[int, int], None] = lambda
             _check_schema(database, name)
         with from_.transaction(write=False) as reading, to.transaction(write=True) as writing:
             return _copied(reading, writing, progress)
+    except Lost as lost:
+        raise unavailable("the connection was lost, and nothing was copied") from lost
     except Conflict as conflict:
         raise unavailable("somebody else wrote to the target") from conflict
     finally:
@@ -130,11 +132,9 @@ def _batches(rows: Iterator[Mapping[str, Any]], digest: _Digest) -> Iterator[Seq
 def _write(connection: Connection, table: Table, batch: Sequence[Mapping[str, Any]]) -> None:
     try:
         connection.execute(insert(table), batch)
-    except (DBAPIError, Problem) as e:
+    except (DataError, IntegrityError, Problem) as e:
         # the text of a driver's error may hold the row
-        if isinstance(e, DBAPIError) and getattr(e.orig, "sqlstate", "22")[:2] != "22":
-            raise
-        why = e.say if isinstance(e, Problem) else type(e.orig).__name__
+        why = e.say if isinstance(e, Problem) else f"{type(e.orig).__name__}."
         first = ", ".join(str(batch[0][c.name]) for c in table.primary_key.columns)
         raise Problem(
             Code.CONFLICT,
