@@ -24,7 +24,7 @@ from b2b_idp.cookies import Cookies
 from b2b_idp.factors.outbox import OutboxRunner
 from b2b_idp.graph import GraphParts, beta_blueprint, graph_blueprint
 from b2b_idp.graph.errors import error_response
-from b2b_idp.guests import membership
+from b2b_idp.guests import erasure, membership
 from b2b_idp.guests.apps import create_admin_app, graph_service_principal
 from b2b_idp.health import HealthParts, health_blueprint
 from b2b_idp.homes.oidc import OidcHomes
@@ -242,13 +242,16 @@ class B2BIdp:
             row, secret = create_admin_app(w, self.vault, moment)
             return Created(w.configuration.tenant, row.app_id, secret)
 
-    def upgrade(self) -> str:
-        """Brings the schema and the Graph API's permissions to this version; the name of the schema's revision."""
-        revision = self.store.migrate()
-        with self.store.write() as w:
-            if w.documents.has_tenant():
-                graph_service_principal(w, self.moment())
+    def upgrade(self, *, online: bool = False) -> str:
+        """Brings the schema and the Graph API's permissions to this version; the name of the schema's revision.
+        `online`: while servers run. Raises Problem(CONFLICT) where that is not safe, or somebody else does it."""
+        revision = self.store.migrate_online() if online else self.store.migrate()
+        self.store.transact(self._complete_permissions)
         return revision
+
+    def _complete_permissions(self, w: Writer) -> None:
+        if w.documents.has_tenant():
+            graph_service_principal(w, self.moment())
 
     def start_background(self) -> None:
         """Starts what runs beside requests, in one of the processes over a database and in another when that one dies:
@@ -262,6 +265,7 @@ class B2BIdp:
             ("notices", FOLLOW_SECONDS, self._tell_apps),
             ("members", FOLLOW_SECONDS, self._list_members),
             ("sweep", SWEEP_SECONDS, lambda: self.store.transact(self._sweep_once)),
+            ("erasure", SWEEP_SECONDS, self.erase),
         ):
             again = partial(self._again_and_again, name, pause, work)
             threading.Thread(target=again, name=f"b2b-idp-{name}", daemon=True).start()
@@ -286,6 +290,10 @@ class B2BIdp:
         membership.follow_clock(self.store, self.moment())
         for _ in membership.refresh(self.store, self.moment):
             time.sleep(BREATH_SECONDS)
+
+    def erase(self) -> int:
+        """Takes those who were deleted for good out of logs, mail and kept answers; how many entries it changed."""
+        return sum(erasure.carry_on(self.store, self.vault, self.moment))
 
     def _sweep_once(self, w: Writer) -> None:
         before = self.moment().at - KEPT_AFTERWARDS
@@ -348,7 +356,6 @@ class B2BIdp:
                 keys=self.keys,
                 metrics=self.metrics,
                 metrics_token=self.settings.metrics_token,
-                in_memory=self.in_memory,
                 moment=self.request_moment,
             ),
             name,

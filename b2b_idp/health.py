@@ -26,8 +26,10 @@ class HealthParts:
     keys: KeyRing
     metrics: Metrics
     metrics_token: str
-    in_memory: bool
     moment: Callable[[], Moment]
+
+
+_NEWER = "the database's schema is newer than this version, which works on it: install the newer one"
 
 
 def health_blueprint(parts: HealthParts, name: str) -> Blueprint:
@@ -40,7 +42,9 @@ def health_blueprint(parts: HealthParts, name: str) -> Blueprint:
     @blueprint.get("/readyz")
     def readyz() -> tuple[dict[str, str], int]:
         wrong = _unready(parts)
-        return ({"status": "ok"}, 200) if wrong is None else (wrong, 503)
+        if wrong is not None:
+            return wrong, 503
+        return {"status": "ok"} | ({"detail": _NEWER} if parts.store.schema() == "newer" else {}), 200
 
     @blueprint.get("/metrics")
     def metrics() -> Response:
@@ -80,8 +84,8 @@ def _unready(parts: HealthParts) -> dict[str, str] | None:
     """Which part does not work, None where all do."""
     try:
         parts.store.ping()
-        if not parts.in_memory and not parts.store.schema_is_current():
-            return {"status": "database schema is not current: run b2b-idp migrate"}
+        if parts.store.schema() in ("none", "older"):
+            return {"status": "the database's schema is older than this version: run b2b-idp migrate"}
     except Problem as p:
         return {"status": "database unavailable", "detail": p.why}
     return None

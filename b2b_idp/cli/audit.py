@@ -26,7 +26,9 @@ def verify(data: Path, as_json: bool) -> None:
         chain = r.logs.verify_chain()
     says = "each as it was written" if chain.broken is None else f"then: {chain.broken}"
     document = {"entries": chain.entries, "olderThanTheChain": chain.unchained, "broken": chain.broken}
-    show(document, [f"{chain.entries} entries, {says}."], as_json)
+    document["erased"] = chain.erased
+    erased = f" Out of {chain.erased} of them a person was taken." if chain.erased else ""
+    show(document, [f"{chain.entries} entries, {says}.{erased}"], as_json)
     if chain.broken is not None:
         raise SystemExit(1)
 

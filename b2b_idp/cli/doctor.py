@@ -64,10 +64,11 @@ def _passkeys(issuer: str) -> str:
 
 def _database(idp: B2BIdp) -> str:
     idp.store.ping()
-    if not idp.store.schema_is_current():
-        raise Problem(Code.UNAVAILABLE, "The schema is not current. Run: b2b-idp migrate")
+    schema = idp.store.schema()
+    if schema in ("none", "older"):
+        raise Problem(Code.UNAVAILABLE, "The schema is older than this version. Run: b2b-idp migrate")
     with idp.store.read() as r:
-        return f"schema current, tenant {r.configuration.tenant.name}"
+        return f"schema {schema}{' than this version' * (schema == 'newer')}, tenant {r.configuration.tenant.name}"
 
 
 def _replica(standing: Standing) -> dict[str, Any]:
@@ -161,8 +162,9 @@ def _homes(idp: B2BIdp) -> list[dict[str, Any]]:
 
 @click.command()
 @data_option
+@click.option("--online", is_flag=True, help="While servers run; refused where that is not safe.")
 @json_option
-def migrate(data: Path, as_json: bool) -> None:
+def migrate(data: Path, online: bool, as_json: bool) -> None:
     """Bring the database's schema, and the Graph API's list of permissions, to this version."""
-    revision = open_instance(data).upgrade()
+    revision = open_instance(data).upgrade(online=online)
     show({"revision": revision}, [f"The schema is at revision {revision}."], as_json)

@@ -214,7 +214,7 @@ def _restore(call: Call, id: str) -> Answer:
 def _delete_for_good(call: Call, id: str) -> Answer:
     user = _deleted(call, id)
     guard_person(call, user)
-    lifecycle.delete_for_good(writer(call), user)
+    lifecycle.delete_for_good(writer(call), user, call.moment)
     call.target("User", user.id, user.display_name)
     return None
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from b2b_idp.guests.erasure import person_of
 from b2b_idp.guests.membership import settle
 from b2b_idp.guests.roles import GLOBAL_ADMINISTRATOR
 from b2b_idp.model.directory import User, UserType
@@ -98,8 +99,11 @@ def restore(w: Writer, user: User, moment: Moment) -> User:
     return forget_factors(w, replace(user, deleted_at=None), moment)
 
 
-def delete_for_good(w: Writer, user: User) -> None:
-    """Removes the user with everything that hangs on them; the logs stay."""
+def delete_for_good(w: Writer, user: User, moment: Moment) -> None:
+    """Removes the user with everything that hangs on them. The logs stay, and `erasure.carry_on` takes the person out
+    of them."""
+    w.erasures.add(person_of(w, user), moment.at)
+    w.erasures.forget_letters([user.id, *w.erasures.invitation_ids(user.id)])
     w.apps.unassign_principal(user.id)
     w.directory.forget(user.id)
     w.users.delete(user.id)

@@ -25,7 +25,7 @@ class Due:
 
     user: User
     action: Action
-    reason: Literal["unredeemed", "inactive", "expired", "deleted"]
+    reason: Literal["unredeemed", "inactive", "expired", "deleted", "erased"]
     since: datetime
 
 
@@ -61,7 +61,7 @@ def carry_out(w: Writer, list_: Sequence[Due], moment: Moment) -> None:
             case "disable":
                 lifecycle.set_enabled(w, one.user, False, moment)
             case "deleteForGood":
-                lifecycle.delete_for_good(w, one.user)
+                lifecycle.delete_for_good(w, one.user, moment)
 
 
 def attest(w: Writer, user: User, by: str, moment: Moment) -> User:

@@ -28,13 +28,15 @@ from b2b_idp.store.connection import Connection
 from b2b_idp.store.devices import DevicesReader, DevicesWriter
 from b2b_idp.store.directory import DirectoryReader, DirectoryWriter
 from b2b_idp.store.engine import Conflict, Database, Lost, ping, unavailable
+from b2b_idp.store.erasing import ErasuresReader, ErasuresWriter
 from b2b_idp.store.factors import FactorsReader, FactorsWriter
 from b2b_idp.store.grants import GrantsReader, GrantsWriter
 from b2b_idp.store.leading import Leadership
 from b2b_idp.store.logs import LogsReader, LogsWriter
 from b2b_idp.store.memberships import MembershipsReader, MembershipsWriter
-from b2b_idp.store.migrate import HEAD, create_all, revision
+from b2b_idp.store.migrate import HEAD, create_all, revision, standing
 from b2b_idp.store.notices import NoticesReader, NoticesWriter
+from b2b_idp.store.online import migrate_online
 from b2b_idp.store.outbox import OutboxReader, OutboxWriter
 from b2b_idp.store.passes import PassesReader, PassesWriter
 from b2b_idp.store.pushed import PushedReader, PushedWriter
@@ -151,6 +153,10 @@ class Reader:
         return OutboxReader(self._c, self._sealer)
 
     @cached_property
+    def erasures(self) -> ErasuresReader:
+        return ErasuresReader(self._c, self._sealer)
+
+    @cached_property
     def logs(self) -> LogsReader:
         return LogsReader(self._c, self._sealer)
 
@@ -249,6 +255,10 @@ class Writer(Reader):
     @cached_property
     def outbox(self) -> OutboxWriter:
         return OutboxWriter(self._c, self._sealer)
+
+    @cached_property
+    def erasures(self) -> ErasuresWriter:
+        return ErasuresWriter(self._c, self._sealer)
 
     @cached_property
     def logs(self) -> LogsWriter:
@@ -423,8 +433,18 @@ class Store:
         self._database.migrate()
         return HEAD
 
-    def schema_is_current(self) -> bool:
-        return revision(self._database.engine) == HEAD
+    def compact(self) -> None:
+        """Leaves nothing of what was deleted in the database's files; other writers wait, or are told to."""
+        self._database.compact()
+
+    def migrate_online(self) -> str:
+        """`migrate` while servers run. Raises as `online.migrate_online`."""
+        migrate_online(self._database.engine)
+        return HEAD
+
+    def schema(self) -> Literal["none", "older", "current", "newer"]:
+        """How the database's schema stands to this version's. A newer one only has more: this version works on it."""
+        return "current" if self._database.in_memory else standing(revision(self._database.engine))
 
     # --- one among many ----------------------------------------------------------------------------------------------
 

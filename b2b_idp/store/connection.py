@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from b2b_idp.model.problem import Code, Problem
+from b2b_idp.store import postgres
 from b2b_idp.store.statements import Form, Parameters, Prepared, Rows, said
 
 _Columns = TypeVarTuple("_Columns")
@@ -51,6 +52,13 @@ class Connection:
     def stream(self, statement: Executable, at_once: int) -> Iterator[Any]:
         """The rows of a SELECT without holding them all: `at_once` at a time."""
         yield from self._connection.execute(statement, execution_options={"yield_per": at_once})
+
+    def take_its_time(self) -> None:
+        """Lifts the limits that requests have off this transaction; its database is closed behind it."""
+        if self.dialect.name == "postgresql":
+            postgres.patient(self._connection)
+            for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
+                self._connection.exec_driver_sql(f"SET LOCAL {name} = 0")
 
     def is_behind(self) -> None:
         """Told by a reader that has seen a later state before: worth nothing more where it was to be proved."""

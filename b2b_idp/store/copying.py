@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Table, func, insert, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store.connection import Connection
-from b2b_idp.store.engine import Conflict, Database, json_text, unavailable
+from b2b_idp.store.engine import Conflict, Database, Lost, json_text, unavailable
 from b2b_idp.store.migrate import HEAD, revision
 from b2b_idp.store.tables import metadata
 
@@ -57,6 +57,8 @@ def copy(source: str, target: str, progress: Callable[[int, int], None] = lambda
             _check_schema(database, name)
         with from_.transaction(write=False) as reading, to.transaction(write=True) as writing:
             return _copied(reading, writing, progress)
+    except Lost as lost:
+        raise unavailable("the connection was lost, and nothing was copied") from lost
     except Conflict as conflict:
         raise unavailable("somebody else wrote to the target") from conflict
     finally:
@@ -77,8 +79,8 @@ def _check_schema(database: Database, name: str) -> None:
 
 def _copied(reading: Connection, writing: Connection, progress: Callable[[int, int], None]) -> list[CopiedTable]:
     tables = metadata.sorted_tables
-    _without_limits(reading)
-    _without_limits(writing)
+    reading.take_its_time()
+    writing.take_its_time()
     for table in tables:
         if writing.execute(select(table).limit(1)).first() is not None:
             raise Problem(
@@ -107,18 +109,11 @@ def _copied(reading: Connection, writing: Connection, progress: Callable[[int, i
     return sent
 
 
-def _without_limits(connection: Connection) -> None:
-    """A copy may take longer than any request may."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
-        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-
-
 def _rows(connection: Connection, table: Table) -> Iterator[Mapping[str, Any]]:
     """All rows in order of the primary key, which is by code point and by byte in both, without holding them all."""
     statement = select(table).order_by(*table.primary_key.columns)
     for row in connection.stream(statement, _AT_ONCE):
-        yield dict(row._mapping)
+        yield row._asdict()
 
 
 def _batches(rows: Iterator[Mapping[str, Any]], digest: _Digest) -> Iterator[Sequence[Mapping[str, Any]]]:
@@ -137,11 +132,9 @@ def _batches(rows: Iterator[Mapping[str, Any]], digest: _Digest) -> Iterator[Seq
 def _write(connection: Connection, table: Table, batch: Sequence[Mapping[str, Any]]) -> None:
     try:
         connection.execute(insert(table), batch)
-    except (DBAPIError, Problem) as e:
+    except (DataError, IntegrityError, Problem) as e:
         # the text of a driver's error may hold the row
-        if isinstance(e, DBAPIError) and getattr(e.orig, "sqlstate", "22")[:2] != "22":
-            raise
-        why = e.say if isinstance(e, Problem) else type(e.orig).__name__
+        why = e.say if isinstance(e, Problem) else f"{type(e.orig).__name__}."
         first = ", ".join(str(batch[0][c.name]) for c in table.primary_key.columns)
         raise Problem(
             Code.CONFLICT,

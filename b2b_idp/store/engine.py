@@ -63,6 +63,9 @@ class Kind(Protocol):
     def position(self, engine: Engine) -> Position | None:
         """How far the database is; None where it has no copies."""
 
+    def compact(self, engine: Engine) -> None:
+        """Leaves nothing of what was deleted or replaced, as far as the database's files are concerned."""
+
 
 _KINDS: dict[str, Kind] = {"sqlite": sqlite, "postgresql": postgres}
 
@@ -179,6 +182,13 @@ class Database:
             if why is None:
                 raise
             raise unavailable(why) from e
+
+    def compact(self) -> None:
+        """Gives back the room of what was deleted. Raises Problem(UNAVAILABLE)."""
+        try:
+            self._kind.compact(self._engine)
+        except DBAPIError as e:
+            raise unavailable(self._kind.unavailable(e) or "it cannot be compacted now") from e
 
     def leader_lock(self) -> Lock:
         """The lock of the one process that does the work in the background."""

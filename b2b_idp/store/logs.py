@@ -27,19 +27,20 @@ _NEXT = Prepared(
     .returning(audit_head.c.seq, audit_head.c.hash)
 )
 _HEAD = Prepared(update(audit_head).values(hash=bindparam("link")))
-_ADD_AUDIT = insert_into(audit_log, [c.name for c in audit_log.c])
+_ADD_AUDIT = insert_into(audit_log, ("id", "at", "activity", "document", "seq", "hash"))
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
     """What checking the audit chain found: `entries` good ones, then, if `broken` is set, the first that is not.
 
-    `unchained` entries are older than the chain.
+    `unchained` entries are older than the chain; from `erased` ones a person was taken out.
     """
 
     entries: int
     unchained: int
     broken: str | None = None
+    erased: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +100,7 @@ class LogsReader:
     def evidence(self, id: str) -> bytes | None:
         """What the home signed in a sign-in, None when it signed nothing in it."""
         sealed = self._c.execute(select(signin_log.c.evidence).where(signin_log.c.id == id)).scalar()
-        return None if sealed is None else self._sealer.open(sealed, _evidence_of(id))
+        return None if sealed is None else self._sealer.open(sealed, evidence_of(id))
 
     def audit(self, id: str) -> Mapping[str, Any] | None:
         row = self._c.execute(select(audit_log.c.document).where(audit_log.c.id == id)).first()
@@ -136,28 +137,42 @@ class LogsReader:
         has not the master key."""
         head = self._c.execute(select(audit_head)).one()
         unchained = len(self._c.execute(select(audit_log.c.id).where(audit_log.c.seq.is_(None))).all())
-        entries, before = 0, b""
+        entries, erased, before = 0, 0, b""
         statement = select(audit_log).where(audit_log.c.seq.is_not(None)).order_by(audit_log.c.seq)
         for row in self._c.stream(statement, 500):
-            expected = self._link(before, entries + 1, row.id, row.at, row.activity, row.document)
             if row.seq != entries + 1:
-                return Chain(entries, unchained, f"entry {entries + 1} is missing")
-            if row.hash is None or not hmac.compare_digest(expected, row.hash):
-                return Chain(entries, unchained, f"entry {row.seq} ({row.id}) was changed")
-            entries, before = entries + 1, row.hash
+                return Chain(entries, unchained, f"entry {entries + 1} is missing", erased)
+            if not self._authentic(row, before):
+                return Chain(entries, unchained, f"entry {row.seq} ({row.id}) was changed", erased)
+            entries, erased, before = entries + 1, erased + (row.erased is not None), row.hash
         if entries != head.seq or before != (head.hash or b""):
-            return Chain(entries, unchained, f"entries after {entries} are missing")
-        return Chain(entries, unchained)
+            return Chain(entries, unchained, f"entries after {entries} are missing", erased)
+        return Chain(entries, unchained, erased=erased)
+
+    def _authentic(self, row: Any, before: bytes) -> bool:
+        """Whether the entry behind the link `before` is what was written, or what an erasure made of it."""
+        if row.hash is None:
+            return False
+        if row.erased is not None:
+            return hmac.compare_digest(self._erasure(row, row.document), row.erased)
+        return hmac.compare_digest(self._link(before, row.seq, row.id, row.at, row.activity, row.document), row.hash)
 
     def _link(self, before: bytes, seq: int, id: str, at: datetime, activity: str, document: str) -> bytes:
         moment = (at - _EPOCH) // timedelta(microseconds=1)
         return self._sealer.digest("audit", "\n".join((before.hex(), str(seq), id, str(moment), activity, document)))
 
+    def _erasure(self, row: Any, document: str) -> bytes:
+        """What vouches for an entry after an erasure: the chain's own link told of the text that is gone."""
+        moment = (row.at - _EPOCH) // timedelta(microseconds=1)
+        told = (str(row.seq), row.id, str(moment), row.activity, row.hash.hex(), document)
+        return self._sealer.digest("audit-erased", "\n".join(told))
+
 
 _ADD_SIGNIN = insert_into(signin_log, [c.name for c in signin_log.c])
 
 
-def _evidence_of(id: str) -> str:
+def evidence_of(id: str) -> str:
+    """What the envelope of a sign-in's evidence is bound to."""
     return "signin_log:" + id
 
 
@@ -166,7 +181,7 @@ class LogsWriter(LogsReader):
         """`document` is Graph's signIn with its id, userId, appId and correlationId."""
         kept = {name: getattr(facts, name) for name in SigninFacts.__slots__}
         if facts.evidence is not None:
-            kept["evidence"] = self._sealer.seal(facts.evidence, _evidence_of(document["id"]))
+            kept["evidence"] = self._sealer.seal(facts.evidence, evidence_of(document["id"]))
         self._c.execute(
             _ADD_SIGNIN,
             {
@@ -197,3 +212,22 @@ class LogsWriter(LogsReader):
             rows.append({"id": id, "at": at, "activity": activity, "document": text, "seq": seq, "hash": before})
         self._c.execute(_ADD_AUDIT, rows)
         self._c.execute(_HEAD, {"link": before})
+
+    def erase_audit(self, id: str, document: Mapping[str, Any]) -> None:
+        """Puts `document`, out of which a person was taken, in the place of an entry's own. One that was tampered with
+        stays known as such."""
+        row = self._c.execute(select(audit_log).where(audit_log.c.id == id)).one()
+        text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+        values: dict[str, Any] = {"document": text}
+        if row.seq is not None and self._authentic(row, self._before(row.seq)):
+            values["erased"] = self._erasure(row, text)
+        self._c.execute(update(audit_log).where(audit_log.c.id == id).values(**values))
+
+    def _before(self, seq: int) -> bytes:
+        return self._c.execute(select(audit_log.c.hash).where(audit_log.c.seq == seq - 1)).scalar() or b""
+
+    def erase_signin(self, id: str, document: Mapping[str, Any]) -> None:
+        """Puts `document` in the place of a sign-in's own; what the home signed, and what the policies saw, goes."""
+        self._c.execute(
+            update(signin_log).where(signin_log.c.id == id).values(document=document, replay=None, evidence=None)
+        )

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError, SQLAlchemyError
 
 from b2b_idp.model.position import Position
+from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store.breaker import Breaker, Open
 from b2b_idp.store.leading import OfSession
 
@@ -53,7 +54,8 @@ _CONFLICTS = frozenset({"40001", "40P01"})
 _GONE = frozenset({"08", "53", "57", "58", "XX"})
 """connection, resources (disk full, too many connections), operator's doing (shutdown, timeout), system, internal"""
 _TURNS = 0x6232_6269
-"""Our number among a database's advisory locks."""
+_MIGRATING = 0x6232_626D
+"""Our numbers among a database's advisory locks."""
 _NO_TABLE, _LOCKED = "42P01", "55P03"
 _STANDBY = frozenset({"25006", "0A000", "55000"})
 """What a server that only follows another says of a transaction that writes, of a serializable one, of its position."""
@@ -65,7 +67,7 @@ restart."""
 class _Primary(psycopg.Connection[Any]):
     """A connection that gives up a server which does not answer: a timeout of the server's own cannot."""
 
-    deadline = _DEADLINE
+    deadline: float | None = _DEADLINE
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         try:
@@ -204,6 +206,41 @@ def kept(engine: Engine, mark: Mark) -> bool | None:
 
 
 @contextmanager
+def unhurried(connection: Connection) -> Iterator[None]:
+    """Outside a transaction: what is done takes as long as it takes, without the limits that requests have."""
+    patient(connection)
+    for name in ("statement_timeout", "lock_timeout"):
+        connection.exec_driver_sql(f"SET {name} = 0")
+    yield
+    # what failed leaves its connection; one that did not goes back to requests
+    for name in ("statement_timeout", "lock_timeout"):
+        connection.exec_driver_sql(f"RESET {name}")
+    hurried(connection)
+
+
+def patient(connection: Connection) -> None:
+    """Waits for this connection's server without an end."""
+    _primary(connection).deadline = None
+
+
+def hurried(connection: Connection) -> None:
+    """Gives it up again as others are."""
+    _primary(connection).deadline = _DEADLINE
+
+
+def _primary(connection: Connection) -> _Primary:
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, _Primary)
+    return raw
+
+
+def compact(engine: Engine) -> None:
+    """Takes away row versions that nobody sees any more."""
+    with _alone(engine) as connection, unhurried(connection):
+        connection.exec_driver_sql("VACUUM")
+
+
+@contextmanager
 def turn(connection: Connection) -> Iterator[None]:
     """A lock of the session, taken before the transaction: one within it would wait with a view of the database that is
     old when it is given."""
@@ -221,6 +258,23 @@ def turn(connection: Connection) -> Iterator[None]:
 def leader_lock(engine: Engine) -> OfSession:
     """A session's."""
     return OfSession(engine)
+
+
+@contextmanager
+def migrating(engine: Engine) -> Iterator[None]:
+    """A lock of a session, which no transaction holds open. Raises Problem(CONFLICT) when somebody else has it."""
+    with _alone(engine) as connection:
+        if not connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({_MIGRATING})").scalar():
+            raise Problem(Code.CONFLICT, "Somebody else is migrating this database. Wait for them, and look again.")
+        try:
+            yield
+        finally:
+            connection.exec_driver_sql(f"SELECT pg_advisory_unlock({_MIGRATING})")
+
+
+def in_the_way(e: DBAPIError) -> bool:
+    """Whether a change of the schema did not get its lock, or lost against a transaction."""
+    return conflict(e) or getattr(e.orig, "sqlstate", None) == _LOCKED
 
 
 def conflict(e: DBAPIError) -> bool:

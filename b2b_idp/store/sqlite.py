@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -39,6 +40,8 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
+        # what is deleted is overwritten: an erased person's data stay in no free page
+        "secure_delete=ON",
     ):
         cursor.execute("PRAGMA " + pragma)
     cursor.close()
@@ -53,6 +56,27 @@ def _begin(connection: Connection) -> None:
         driver.execute(begin)
     except sqlite3.Error as e:
         raise DBAPIError.instance(begin, None, e, sqlite3.Error, dialect=connection.dialect) from e
+
+
+def compact(engine: Engine) -> None:
+    """Writes the file anew, without what lies in its free space, and empties the log beside it."""
+    with engine.connect() as connection:
+        # no transaction is begun: VACUUM stands alone
+        file = cast(sqlite3.Connection, connection.connection.driver_connection)
+        file.execute("VACUUM")
+        file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+
+@contextmanager
+def tables_replaced(connection: Connection) -> Iterator[None]:
+    """Around a transaction in which tables are made anew, as SQLite changes columns: dropping the old one would
+    otherwise delete what refers to its rows."""
+    file: sqlite3.Connection = cast(sqlite3.Connection, connection.connection.driver_connection)
+    file.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        file.execute("PRAGMA foreign_keys=ON")
 
 
 def turn(_connection: Connection) -> AbstractContextManager[None]:

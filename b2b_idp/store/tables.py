@@ -558,4 +558,14 @@ audit_log = Table(
     Column("document", Text, nullable=False),
     Column("seq", BigInteger, unique=True),
     Column("hash", LargeBinary),
+    Column("erased", LargeBinary),
+)
+
+erasures = Table(
+    "erasures",
+    metadata,
+    _id(),
+    Column("person", LargeBinary, nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),
 )

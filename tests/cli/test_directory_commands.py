@@ -59,6 +59,38 @@ def test_guests_who_never_came_are_shown_first_and_deleted_when_asked(data):
     assert json.loads(run("guests", "--data", data, "--unredeemed", "30", "--json"))["due"] == []
 
 
+def test_an_instance_is_copied_by_its_directory_alone(data, tmp_path, monkeypatch):
+    there = f"sqlite:///{tmp_path / 'there.sqlite3'}"
+    assert "no database" in run("copy", "--data", data, "--to", there, code=2)
+    monkeypatch.setenv("B2B_IDP_DATABASE_URL", there)
+    assert "at revision" in run("migrate", "--data", data)
+    monkeypatch.delenv("B2B_IDP_DATABASE_URL")
+    assert "compared and equal" in run("copy", "--data", data, "--to", there)
+    monkeypatch.setenv("B2B_IDP_DATABASE_URL", there)
+    assert "each as it was written" in run("audit", "verify", "--data", data)
+
+
+def test_the_schema_is_changed_while_servers_run_only_where_that_is_safe(data):
+    newest = json.loads(run("migrate", "--data", data, "--online", "--json"))["revision"]
+    assert newest == json.loads(run("migrate", "--data", data, "--json"))["revision"]
+    with database(data) as c:
+        c.execute("UPDATE alembic_version SET version_num = '0001'")
+    assert "is not safe while servers run" in run("migrate", "--data", data, "--online", code=1)
+
+
+def test_a_guest_is_erased_for_good_once_that_is_meant(data):
+    shown = run("guests", "erase", "ada@fabrikam.example", "--data", data)
+    assert "Nothing was changed" in shown and "Ada" in shown
+    done = json.loads(run("guests", "erase", "ada@fabrikam.example", "--data", data, "--apply", "--json"))
+    assert done["erased"] and done["changed"]
+    for file in data.glob("b2b-idp.sqlite3*"):
+        assert b"ada@" not in file.read_bytes() and b"Ada" not in file.read_bytes()
+    checked = json.loads(run("audit", "verify", "--data", data, "--json"))
+    assert checked["broken"] is None and checked["erased"] > 0
+    assert "There is no guest" in run("guests", "erase", "ada@fabrikam.example", "--data", data, code=1)
+    assert "There is no guest" in run("guests", "erase", done["id"], "--data", data, "--apply", code=1)
+
+
 def test_days_are_a_number(data):
     run("guests", "--data", data, "--inactive", "soon", code=2)
 

@@ -49,23 +49,20 @@ CLIENT_KEY = ec.generate_private_key(ec.SECP256R1())
 
 
 class World:
-    """In memory, or in a folder where requests really run side by side."""
+    """In memory, or in a folder where requests really run side by side; `url` names another database than its own."""
 
-    def __init__(self, folder=None, **settings):
+    def __init__(self, folder=None, url=None, **settings):
         self.at = AT
-        flask = Flask(__name__, static_folder=None)
+        self.folder = folder
         kept = {"database_url": "sqlite://"}
         if folder is not None:
-            kept = {"database_url": f"sqlite:///{folder}/b2b.db", "keys_dir": str(folder / "keys")}
-        self.idp = B2BIdp(issuer=ISSUER, keys=KEYS, moment=self.moment, **kept, **settings)
-        self.store, self.vault = self.idp.store, self.idp.vault
+            kept = {"database_url": url or f"sqlite:///{folder}/b2b.db", "keys_dir": str(folder / "keys")}
+        self._open({**kept, **settings})
         if folder is not None:
             self.store.migrate()
             tenant = Tenant(self.moment().new_id(), "Contoso", "contoso.example", self.at)
             self.change(lambda w: w.documents.create_tenant(tenant))
-        self.idp.init_app(flask)
-        self.http = flask.test_client()
-        self.flask = flask
+        self._serve()
         with self.store.write() as w:
             self.tenant: Tenant = w.configuration.tenant
             w.documents.add_home(HOME, _home(), "not-a-real-secret", self.at)
@@ -82,6 +79,23 @@ class World:
         B2BIdp(issuer=ISSUER, keys=KEYS, moment=self.moment, **kept).init_app(server.flask)
         server.http = server.flask.test_client()
         return server
+
+    def _open(self, kept):
+        self.idp = B2BIdp(issuer=ISSUER, keys=KEYS, moment=self.moment, **kept)
+        self.store, self.vault = self.idp.store, self.idp.vault
+
+    def _serve(self):
+        self.flask = Flask(__name__, static_folder=None)
+        self.idp.init_app(self.flask)
+        self.http = self.flask.test_client()
+
+    def reopened(self, url):
+        """The same instance on another database, as after a copy or a restore; the guest's browser is the same."""
+        made = copy(self)
+        made._open({"database_url": url, "keys_dir": str(self.folder / "keys")})
+        made._serve()
+        made._browse(self.session, made.http)
+        return made
 
     def moment(self):
         return moment(self.at)
@@ -170,9 +184,12 @@ class World:
             expires_at=self.at + timedelta(hours=24),
         )
         self.change(lambda w: w.signins.add_session(row))
-        name = f"b2bidp_{sha256(ISSUER.encode()).hexdigest()[:8]}_session"
-        (http or self.http).set_cookie(name, self.vault.handle("session", row.id))
+        self._browse(row.id, http or self.http)
         return row.id
+
+    def _browse(self, session, http):
+        name = f"b2bidp_{sha256(ISSUER.encode()).hexdigest()[:8]}_session"
+        http.set_cookie(name, self.vault.handle("session", session))
 
     # --- the Graph API ---
 

@@ -3,6 +3,7 @@
 import sqlite3
 from datetime import UTC, datetime
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from sqlalchemy import insert, text
@@ -172,3 +173,18 @@ def test_a_value_that_arrives_otherwise_undoes_the_copy(migrated_file):
         )
     assert "The table groups did not arrive as it was sent (1201 of 1201 rows)" in refusal(here, there).say
     assert not any(raw(there).values())
+
+
+def test_a_target_that_goes_away_midway_is_said_to_have(migrated_file, migrated, postgres):
+    here, there = migrated_file("here"), postgres.database(migrated)
+    fill(here, ROWS)
+
+    name = there.rpartition("/")[2]
+    ends = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+
+    def goes_away(done, of):
+        with psycopg.connect(postgres.url("postgres"), autocommit=True) as c:
+            c.execute(ends, [name])
+
+    assert refusal(here, there, goes_away).code is Code.UNAVAILABLE
+    assert copy(here, there)

@@ -8,6 +8,8 @@ down_revision = "0011"
 branch_labels = None
 depends_on = None
 
+online = True
+
 
 def upgrade() -> None:
     op.create_table(
