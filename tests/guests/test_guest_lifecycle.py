@@ -55,7 +55,7 @@ def test_a_deleted_guest_leaves_no_membership_or_assignment(directory):
     with directory.store.write() as w:
         delete(w, user, moment())
         deleted = w.users.deleted(user.id)
-        delete_for_good(w, deleted)
+        delete_for_good(w, deleted, moment())
     with directory.store.read() as r:
         assert r.users.by_id(user.id) is r.users.deleted(user.id) is None
         assert (r.apps.members("g"), r.apps.assignments(principal_id=user.id)) == ([], [])

@@ -66,6 +66,6 @@ def test_a_signed_answer(place):
 def test_all_of_it_as_the_profile_fapi2_has_it(place):
     metadata = {"id_token_signed_response_alg": "PS256", "authorization_signed_response_alg": "PS256"}
     client_id = app(place, profile="fapi2", requireSignedRequestObject=True)
-    asked, told, done = went(place, client_id, auth="key", metadata=metadata, par=True, jar=True, jarm=True)
+    asked, told, done = went(place, client_id, auth="key", metadata=metadata, par=True, jar=True, jarm=True, dpop=True)
     assert (asked, told) == ({"client_id", "request_uri"}, {"response"})
     assert done["revoked"] is True

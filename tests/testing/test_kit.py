@@ -118,7 +118,7 @@ def test_keys_of_one_test_are_not_rotated_by_another():
     published = [len(kit.idp.keys.list()) for kit in kits]
     for kit in kits:
         kit.close()
-    assert published == [4, 2]
+    assert published == [6, 3]
 
 
 def test_in_frozen_time_each_sign_in_has_its_own_decision(b2b_idp):

@@ -80,13 +80,13 @@ class Served:
         return {name: float(value) for name, value in (x.rsplit(" ", 1) for x in lines)}
 
     def answered(self) -> float:
-        return self.metrics().get('b2b_idp_request_seconds_count{endpoint="/jwks",status="2xx"}', 0.0)
+        return self.metrics().get('b2b_idp_request_seconds_count{endpoint="/userinfo",status="4xx"}', 0.0)
 
     def ask(self, times: int) -> None:
         for _ in range(times):
             # a connection each: the workers take turns
             headers = {"Connection": "close"}
-            assert self.http.request("GET", f"{self.instance.issuer}/jwks", headers=headers).status == 200
+            assert self.http.request("GET", f"{self.instance.issuer}/userinfo", headers=headers).status == 401
 
     def lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines()]
