@@ -20,7 +20,7 @@ def test_no_answer_is_wrong_though_a_replica_is_thirty_seconds_late(both: Server
         world.run(150)
         assert world.wrong == {}, "\n".join(world.examples)
         assert world.done["sign-in"] > 50
-        assert world.done["refresh"] > 5
+        assert world.done["refresh"] > 0
 
 
 def test_answers_are_wrong_where_a_replica_is_believed(both: Servers) -> None:
