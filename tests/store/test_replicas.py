@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from b2b_idp.keys.vault import Vault
+from b2b_idp.metrics import Metrics
 from b2b_idp.model.directory import Tenant, User
 from b2b_idp.model.position import Position
 from b2b_idp.model.problem import Code, Problem
@@ -20,13 +21,14 @@ LATE = 30.0
 """Seconds that the slow replica is behind."""
 
 
-class Counted:
+class Counted(Metrics):
     """How many readings the primary answered, and how many a replica."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.primary = self.replica = 0
 
-    def __call__(self, primary: int, replica: int) -> None:
+    def reads(self, primary: int, replica: int) -> None:
         self.primary += primary
         self.replica += replica
 
