@@ -33,14 +33,25 @@ class Lost(Conflict):
     """The connection was lost, and nothing of the transaction is kept: run again, on another, it may succeed."""
 
 
+class Lender(Protocol):
+    """Hands out connections for one transaction each."""
+
+    def transaction(self, *, write: bool, again: bool) -> AbstractContextManager[sqlalchemy.Connection]:
+        """Committed on exit, undone on any exception. Those that are run `again` take turns, of any server."""
+
+    def close(self) -> None:
+        """Gives back those that wait for the next transaction."""
+
+
 class Kind(Protocol):
     """What differs from one database to the next."""
 
     def open(self, url: str, **options: Any) -> Engine:
         """An engine whose transactions are serializable when they carry the execution option `b2b_write`."""
 
-    def turn(self, connection: sqlalchemy.Connection) -> AbstractContextManager[None]:
-        """Waits until no other transaction, of any server, has its turn."""
+    @property
+    def Lender(self) -> Callable[[Engine], Lender]:  # noqa: N802
+        """Who hands out the engine's connections."""
 
     def conflict(self, e: DBAPIError) -> bool:
         """Whether the transaction failed for another's sake alone."""
@@ -89,7 +100,7 @@ class Database:
         self._engine = self._kind.open(url, hide_parameters=True, json_serializer=json_text)
         event.listen(self._engine, "handle_error", _refuse_what_is_no_text)
         event.listen(self._engine, "invalidate", lambda *_: lost())
-        self._writer = self._engine.execution_options(b2b_write=True)
+        self._lender = self._kind.Lender(self._engine)
 
     @property
     def engine(self) -> Engine:
@@ -106,11 +117,7 @@ class Database:
         watched = Watched(self._metrics, "write" if write else "read", self._scheme)
         with self._one_at_a_time or nullcontext(), watched:
             try:
-                with (
-                    (self._writer if write else self._engine).connect() as connection,
-                    self._kind.turn(connection) if again else nullcontext(),
-                    connection.begin(),
-                ):
+                with self._lender.transaction(write=write, again=again) as connection:
                     if replica is None:
                         yield Connection(connection)
                     else:
@@ -195,6 +202,7 @@ class Database:
         return Alone() if self.in_memory else self._kind.leader_lock(self._engine)
 
     def close(self) -> None:
+        self._lender.close()
         self._engine.dispose()
 
 

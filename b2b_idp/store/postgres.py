@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -240,8 +240,28 @@ def compact(engine: Engine) -> None:
         connection.exec_driver_sql("VACUUM")
 
 
+class Lender:
+    """Connections for transactions, of SQLAlchemy's pool."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._reader, self._writer = engine, engine.execution_options(b2b_write=True)
+
+    @contextmanager
+    def transaction(self, *, write: bool, again: bool) -> Iterator[Connection]:
+        """One transaction, committed on exit; `again`, after all others that are run again."""
+        with (
+            (self._writer if write else self._reader).connect() as connection,
+            _turn(connection) if again else nullcontext(),
+            connection.begin(),
+        ):
+            yield connection
+
+    def close(self) -> None:
+        """Nothing is kept."""
+
+
 @contextmanager
-def turn(connection: Connection) -> Iterator[None]:
+def _turn(connection: Connection) -> Iterator[None]:
     """A lock of the session, taken before the transaction: one within it would wait with a view of the database that is
     old when it is given."""
     with connection.begin():

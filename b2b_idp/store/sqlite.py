@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import deque
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -15,6 +16,8 @@ from b2b_idp.store.functions import add_functions
 from b2b_idp.store.leading import OfFile
 
 _BUSY_SECONDS = 3
+_KEPT = 8
+_BEGIN = {False: "BEGIN", True: "BEGIN IMMEDIATE"}
 _NOT_OURS = ("locked", "busy", "full", "unable to open", "i/o error", "readonly")
 
 
@@ -49,20 +52,63 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    write = connection.get_execution_options().get("b2b_write", False)
-    begin = "BEGIN IMMEDIATE" if write else "BEGIN"
-    driver = cast(sqlite3.Connection, connection.connection.driver_connection)
+    if not _driver(connection).in_transaction:
+        _say(connection, _BEGIN[connection.get_execution_options().get("b2b_write", False)])
+
+
+def _say(connection: Connection, sql: str) -> None:
     try:
-        driver.execute(begin)
+        _driver(connection).execute(sql)
     except sqlite3.Error as e:
-        raise DBAPIError.instance(begin, None, e, sqlite3.Error, dialect=connection.dialect) from e
+        raise DBAPIError.instance(sql, None, e, sqlite3.Error, dialect=connection.dialect) from e
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    return cast(sqlite3.Connection, connection.connection.driver_connection)
+
+
+class Lender:
+    """Connections for transactions, some of which stay open between two: SQLAlchemy takes longer to hand one out, begin
+    and commit than SQLite for what is read in between."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._free: deque[Connection] = deque()
+
+    @contextmanager
+    def transaction(self, *, write: bool, again: bool) -> Iterator[Connection]:
+        """One transaction, committed on exit. Writers have their turns anyway, so `again` is nothing to them."""
+        try:
+            connection = self._free.pop()
+        except IndexError:
+            connection = self._engine.connect()
+        try:
+            _say(connection, _BEGIN[write])
+            yield connection
+            _say(connection, "COMMIT")
+            if connection.in_transaction():
+                # SQLAlchemy's own, begun by a statement that it ran inside of ours
+                connection.rollback()
+        except BaseException:
+            # which undoes all that is left, and parts with a connection that cannot
+            connection.close()
+            raise
+        if len(self._free) < _KEPT:
+            self._free.append(connection)
+        else:
+            connection.close()
+
+    def close(self) -> None:
+        """Gives back what is kept."""
+        while self._free:
+            self._free.pop().close()
 
 
 def compact(engine: Engine) -> None:
     """Writes the file anew, without what lies in its free space, and empties the log beside it."""
     with engine.connect() as connection:
         # no transaction is begun: VACUUM stands alone
-        file = cast(sqlite3.Connection, connection.connection.driver_connection)
+        file = _driver(connection)
         file.execute("VACUUM")
         file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
@@ -71,17 +117,12 @@ def compact(engine: Engine) -> None:
 def tables_replaced(connection: Connection) -> Iterator[None]:
     """Around a transaction in which tables are made anew, as SQLite changes columns: dropping the old one would
     otherwise delete what refers to its rows."""
-    file: sqlite3.Connection = cast(sqlite3.Connection, connection.connection.driver_connection)
+    file = _driver(connection)
     file.execute("PRAGMA foreign_keys=OFF")
     try:
         yield
     finally:
         file.execute("PRAGMA foreign_keys=ON")
-
-
-def turn(_connection: Connection) -> AbstractContextManager[None]:
-    """Writers have their turns anyway."""
-    return nullcontext()
 
 
 def conflict(e: DBAPIError) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from tests.faults.faulty_kit import MFA, FaultyKit
 
@@ -24,10 +25,9 @@ def file_kit(tmp_path: Path) -> Iterator[FaultyKit]:
 def test_a_full_disk_refuses_and_keeps_what_there_is(file_kit: FaultyKit) -> None:
     kit, app = file_kit, file_kit.app("CRM", requires="mfa")
     ada = kit.invite("ada@fabrikam.example")
-    engine = kit.idp.store._database.engine
     # SQLite keeps this limit by connection, and answers as for a disk without room: SQLITE_FULL
-    with engine.connect() as connection:
-        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+    with kit.idp.store._database.transaction(write=False) as connection:
+        pages = connection.execute(text("PRAGMA page_count")).scalar_one()
     made: list[str] = []
     limit_each(kit, pages)
     for n in range(200):
@@ -46,9 +46,9 @@ def test_a_full_disk_refuses_and_keeps_what_there_is(file_kit: FaultyKit) -> Non
 
 
 def limit_each(kit: FaultyKit, pages: int) -> None:
-    """How large the database may become: the pool's one connection is told, since nothing here runs at once."""
-    with kit.idp.store._database.engine.connect() as connection:
-        connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+    """How large the database may become: the one connection that is kept is told, since nothing here runs at once."""
+    with kit.idp.store._database.transaction(write=False) as connection:
+        connection.execute(text(f"PRAGMA max_page_count={pages}"))
 
 
 def test_a_file_that_another_process_holds_is_waited_for_and_then_a_503(file_kit: FaultyKit, tmp_path: Path) -> None:
