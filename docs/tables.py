@@ -9,6 +9,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 
 import matrix
+import specifications
 
 from b2b_idp.metrics import FAMILIES
 from b2b_idp.model.access import Because, Reason
@@ -76,6 +77,7 @@ def pages() -> dict[Path, str]:
         "decision.md": f"{decision_tables()}\n\n{reasons_table()}",
         "mfa.md": matrix.table(),
         "how-to/watch.md": metrics_table(),
+        "specifications.md": specifications.tables(),
     }
     found = {}
     for name, table in made.items():

@@ -126,6 +126,7 @@ def test_only_the_clients_own_signature_counts(signing):
         assert refused(signing.post({"request": broken})) == "invalid_request_object"
 
 
+@rfc("FAPI 2.0 Message Signing", "5.3")
 @conformance(NAME + "plain-par-refused")
 def test_what_has_to_be_signed_is_not_pushed_plain(signing):
     assert refused(signing.push()) == "invalid_request"
@@ -177,6 +178,7 @@ def opened(op, client, told, alg="PS256"):
     return claims
 
 
+@rfc("JARM", "2.3.1")
 @conformance(NAME + "jarm")
 @pytest.mark.parametrize("mode", ["jwt", "query.jwt"])
 def test_a_signed_answer_in_the_address(op, signing, mode):

@@ -17,6 +17,7 @@ from b2b_idp.keys.vault import Vault
 from b2b_idp.model.evidence import LocalFactor, LocalMethod
 from b2b_idp.model.problem import Code
 from b2b_idp.testing.passkey import SoftwarePasskey
+from tests.conformance import rfc
 
 VAULT = Vault(b"k" * 32)
 HANDLE = passkeys.user_handle(VAULT, GUEST)
@@ -180,6 +181,7 @@ def test_any_of_several_passkeys_will_do(tenancy):
     assert all(isinstance(tenancy.asserted(p), Passed) for p in both)
 
 
+@rfc("WebAuthn", "7.2")
 @pytest.mark.parametrize(
     "say",
     [

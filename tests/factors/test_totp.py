@@ -17,10 +17,12 @@ from b2b_idp.factors import totp
 from b2b_idp.factors.challenge import Failed, Passed
 from b2b_idp.model.evidence import LocalFactor, LocalMethod
 from b2b_idp.model.problem import Code
+from tests.conformance import rfc
 
 SECRET = b"12345678901234567890"
 
 
+@rfc("6238", "B")
 @pytest.mark.parametrize(
     ("seconds", "code"), [(59, "287082"), (1111111109, "081804"), (1234567890, "005924"), (20000000000, "353130")]
 )

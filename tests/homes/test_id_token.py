@@ -17,6 +17,7 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from b2b_idp.model.problem import Code
 from b2b_idp.testing.home_tenant import ScriptedHome, compact_jws
+from tests.conformance import rfc
 
 HOUR = 3600
 OTHER_KEY = rsa.generate_private_key(65537, 2048)
@@ -103,6 +104,7 @@ def test_n_005_an_address_in_the_header_is_not_visited(world, where):
         assert attacker.hits == {}
 
 
+@rfc("7515", "4.1.11")
 @pytest.mark.parametrize("crit", [["exp-policy"], ["b64"], []])
 def test_n_006_crit(world, crit):
     world.spoil_header(crit=crit)
@@ -146,6 +148,7 @@ def test_n_009_an_audience_that_is_not_us(world, aud):
     refused(world, "aud does not name us")
 
 
+@rfc("OIDC Core", "3.1.3.7")
 @pytest.mark.parametrize(("aud", "azp"), [(["b2b", "x"], ...), (["b2b", "x"], "x"), ("b2b", "x"), (["b2b"], ["b2b"])])
 def test_n_010_several_audiences_and_the_authorized_party(world, aud, azp):
     world.spoil_claims(aud=aud, azp=azp)
@@ -169,6 +172,7 @@ def test_n_011_the_nonce_of_another_open_sign_in(world):
     refused(world, "nonce")
 
 
+@rfc("7519", "4.1.4")
 @pytest.mark.parametrize(
     ("name", "offset"),
     [("exp", -HOUR), ("exp", -61), ("iat", HOUR), ("iat", 65), ("iat", -2 * HOUR), ("nbf", HOUR), ("nbf", 65)],
@@ -238,6 +242,7 @@ def test_n_015_no_kid_and_one_key_that_fits(world, beside):
     assert world.sign_in().statement.subject == "ada-1"
 
 
+@rfc("7517", "5")
 @pytest.mark.parametrize(
     "bad",
     [
@@ -433,6 +438,7 @@ def test_a_token_answer_that_is_none(world, answer):
     refused(world, "token")
 
 
+@rfc("8176", "1")
 @pytest.mark.parametrize(
     "amr",
     ["mfa", ["pwd", ["mfa"]], [{"v": "mfa"}], None, [1], ["mfa"] * 10_000, {"mfa": 1}, ["m" * 300], True],

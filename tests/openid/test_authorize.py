@@ -9,6 +9,7 @@ import pytest
 from openid_world import CALLBACK, CHALLENGE, ISSUER, World, answered, claims_of, page_error
 
 from b2b_idp.policy.decide import ACR_VALUES
+from tests.conformance import rfc
 
 
 def error(response, at=CALLBACK):
@@ -61,6 +62,7 @@ def test_the_query_of_a_registered_redirect_uri_is_kept(world):
     assert answer.headers["Location"].startswith(CALLBACK + "?app=crm&code=")
 
 
+@rfc("Form Post", "2")
 def test_form_post_carries_the_answer_in_a_form_and_nothing_in_the_address(world):
     answer = world.authorize(response_mode="form_post")
     assert answer.status_code == 200

@@ -15,6 +15,7 @@ from openid_world import AT, CLIENT_KEY, FORM, ISSUER, VERIFIER, basic, refused
 
 from b2b_idp.guests.apps import add_password, graph_service_principal
 from b2b_idp.keys.vault import client_secret
+from tests.conformance import rfc
 
 RSA_KEY = rsa.generate_private_key(65537, 2048)
 FOR_ITSELF = {"grant_type": "client_credentials", "scope": f"{ISSUER}/.default"}
@@ -206,6 +207,7 @@ def test_n_118_an_assertion_lacks_nothing(shared, name):
     assert refused(shared.token(**assertion, **FOR_ITSELF)) == (401, "invalid_client")
 
 
+@rfc("7523", "3")
 def test_n_118_an_assertion_is_used_once(shared):
     assertion = shared.assertion(keyed(shared))
     assert shared.token(**assertion, **FOR_ITSELF).status_code == 200

@@ -8,6 +8,8 @@ from html import unescape
 import pytest
 from openid_world import BYE, answered, claims_of, page_error
 
+from tests.conformance import rfc
+
 
 @pytest.fixture
 def hint(world):
@@ -36,6 +38,7 @@ def confirm(world, answer):
     return world.http.post(action.removeprefix("http://localhost"), data={"csrf": csrf})
 
 
+@rfc("RP-Initiated Logout", "2")
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_an_app_with_its_guests_hint_signs_out_and_gets_the_browser_back_with_state(world, hint, method):
     answer = logout(world, method, id_token_hint=hint, post_logout_redirect_uri=BYE, state="s 1")

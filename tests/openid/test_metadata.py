@@ -6,6 +6,7 @@ import pytest
 from openid_world import FORM, ISSUER
 
 from b2b_idp.policy.decide import ACR_VALUES
+from tests.conformance import rfc
 
 WELL_KNOWN = ("openid-configuration", "oauth-authorization-server")
 
@@ -15,10 +16,12 @@ def found(unchanged):
     return unchanged.http.get("/idp/.well-known/openid-configuration").json
 
 
+@rfc("OIDC Discovery", "4.3")
 def test_the_issuer_is_byte_for_byte_the_settings(found):
     assert found["issuer"] == ISSUER
 
 
+@rfc("8414", "3")
 def test_both_well_known_addresses_say_the_same(unchanged):
     first, second = (unchanged.http.get(f"/idp/.well-known/{n}") for n in WELL_KNOWN)
     assert first.data == second.data
@@ -90,6 +93,7 @@ def test_an_apps_own_metadata_says_what_it_is_held_to(unchanged):
     assert said["require_signed_request_object"] is True
 
 
+@rfc("9207", "2")
 def test_every_response_names_its_issuer(found):
     assert found["authorization_response_iss_parameter_supported"] is True
 

@@ -8,6 +8,8 @@ from datetime import timedelta
 import pytest
 from openid_world import AT, CALLBACK, FORM, ISSUER, basic, claims_of, refused
 
+from tests.conformance import rfc
+
 
 @pytest.fixture
 def tokens(world):
@@ -82,6 +84,7 @@ def test_n_126_a_token_twice_in_the_body_is_400(world, tokens):
     assert answer.status_code == 400
 
 
+@rfc("6750", "2.1")
 @pytest.mark.parametrize("header", ["Bearer", "Bearer  ", "Bearer x", "Bearer x y", "Bearer x, Bearer x", "Basic eDp5"])
 def test_n_126_a_header_that_is_not_one_bearer_token_is_401(world, header):
     assert unwelcome(world.http.get("/idp/userinfo", headers={"Authorization": header})) == (401, "invalid_token")
@@ -177,6 +180,7 @@ def test_n_127_another_clients_token_is_inactive_and_nothing_more_is_said(world,
         assert world.post("introspect", other, secret, token=token).json == {"active": False}
 
 
+@rfc("7662", "2.2")
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "\x00", "A" * 60])
 def test_n_127_garbage_is_inactive(world, token):
     assert world.post("introspect", token=token).json == {"active": False}
@@ -213,6 +217,7 @@ def test_an_expired_access_token_is_inactive(world, tokens):
 # --- revocation ------------------------------------------------------------------------------------------------------
 
 
+@rfc("7009", "2.1")
 def test_a_revoked_access_token_ends_alone(world, tokens):
     assert world.post("revoke", token=tokens["access_token"]).status_code == 200
     assert world.userinfo(tokens["access_token"]).status_code == 401

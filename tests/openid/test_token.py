@@ -11,6 +11,7 @@ from openid_world import AT, CALLBACK, HOME_ISSUER, ISSUER, SCOPE, VERIFIER, Wor
 from b2b_idp.guests.apps import graph_service_principal
 from b2b_idp.guests.permissions import role_id
 from b2b_idp.model.directory import RoleAssignment
+from tests.conformance import rfc
 
 
 def revoke_reasons(world):
@@ -54,6 +55,7 @@ def test_n_114_a_code_is_good_for_60_seconds(world):
     assert refused(world.exchange(late)) == (400, "invalid_grant")
 
 
+@rfc("6749", "4.1.3")
 def test_n_114_a_code_is_for_its_client_only_and_stays_good_for_it(world):
     thief, secret = world.app("Thief", web={"redirectUris": [CALLBACK]})
     code = world.code()
@@ -66,6 +68,7 @@ def test_n_114_the_redirect_uri_is_the_requests(world, uri):
     assert refused(world.exchange(world.code(), redirect_uri=uri)) == (400, "invalid_grant")
 
 
+@rfc("7636", "4.6")
 @pytest.mark.parametrize("verifier", [None, "w" * 43, "v" * 42, "v" * 129, "v" * 42 + "ä", "v" * 42 + "="])
 def test_n_113_the_verifier_fits_the_challenge(world, verifier):
     assert refused(world.exchange(world.code(), code_verifier=verifier)) == (400, "invalid_grant")
@@ -158,6 +161,7 @@ def test_the_window_runs_from_first_use_and_is_never_extended(world):
     assert refused(world.refresh(first)) == (400, "invalid_grant")
 
 
+@rfc("9700", "4.14")
 def test_n_115_ten_seconds_after_rotation_reuse_revokes_the_family(world):
     first = world.tokens()["refresh_token"]
     second = world.refresh(first).json

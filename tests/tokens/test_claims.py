@@ -21,6 +21,7 @@ from b2b_idp.tokens import claims
 from b2b_idp.tokens.gather import Subject
 from b2b_idp.tokens.memberships import GROUPS_LIMIT
 from b2b_idp.tokens.occasion import Occasion
+from tests.conformance import rfc
 
 ISSUER = "https://idp.contoso.example"
 AT = datetime(2026, 6, 1, 10, tzinfo=UTC)
@@ -272,6 +273,7 @@ def test_the_user_principal_name_reads_as_the_address_for_guests_from_entra_alon
 # --- access tokens ---------------------------------------------------------------------------------------------------
 
 
+@rfc("9068", "2.2")
 def test_an_access_token_has_what_rfc_9068_wants():
     token = access_token()
     assert {"iss", "exp", "aud", "sub", "client_id", "iat", "jti"} <= set(token)
