@@ -19,12 +19,10 @@ _CASE_TEXT = re.compile(r"N-(\d{3})(?!\d)")
 def marked(marker: str) -> dict[str, list[str]]:
     """The tests by the first argument of `@marker(…)`, as `tests/room/test_file.py::test_name`."""
     found: dict[str, list[str]] = defaultdict(list)
-    for name, test in _tests():
+    for name, test, constants in _tests():
         for mark in test.decorator_list:
             if isinstance(mark, ast.Call) and _name(mark.func) == marker:
-                first = mark.args[0]
-                if isinstance(first, ast.Constant):
-                    found[str(first.value)].append(name)
+                found[_text(mark.args[0], constants)].append(name)
     return dict(found)
 
 
@@ -32,12 +30,19 @@ def marked(marker: str) -> dict[str, list[str]]:
 def cases() -> dict[str, list[str]]:
     """The tests by the id of a case, `N-001`, that stands in their name or in a parameter's id."""
     found: dict[str, list[str]] = defaultdict(list)
-    for name, test in _tests():
+    for name, test, _ in _tests():
         texts = [n.value for n in ast.walk(test) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
         numbers = set(_CASE.findall(test.name)) | {n for text in texts for n in _CASE_TEXT.findall(text)}
         for number in sorted(numbers):
             found[f"N-{number}"].append(name)
     return dict(found)
+
+
+def _text(node: ast.expr, constants: dict[str, str]) -> str:
+    """What a literal, a constant of the file, or a sum of them says."""
+    if isinstance(node, ast.BinOp):
+        return _text(node.left, constants) + _text(node.right, constants)
+    return constants[node.id] if isinstance(node, ast.Name) else str(ast.literal_eval(node))
 
 
 def _name(function: ast.expr) -> str:
@@ -46,15 +51,22 @@ def _name(function: ast.expr) -> str:
 
 
 @cache
-def _tests() -> tuple[tuple[str, Test], ...]:
+def _tests() -> tuple[tuple[str, Test, dict[str, str]], ...]:
     return tuple(_read())
 
 
-def _read() -> Iterator[tuple[str, Test]]:
+def _read() -> Iterator[tuple[str, Test, dict[str, str]]]:
     for path in sorted(TESTS.rglob("*.py")):
         if "node_modules" in path.parts:
             continue
         where = path.relative_to(TESTS.parent).as_posix()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        module = ast.parse(path.read_text(encoding="utf-8"))
+        constants = {
+            node.targets[0].id: node.value.value
+            for node in module.body
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+            if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        }
+        for node in ast.walk(module):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-                yield f"{where}::{node.name}", node
+                yield f"{where}::{node.name}", node, constants

@@ -260,7 +260,7 @@ def test_looking_at_the_sign_in_page_spends_nothing(world):
 
 @conformance(NAME + "par-reuse-after-success-refused")
 @rfc("9126", "7.3")
-def test_a_request_uri_is_answered_once(world):
+def test_n_120_a_request_uri_is_answered_once(world):
     client = Fapi(world)
     uri = client.pushed()
     assert "code" in answered(client.go(uri))
@@ -292,7 +292,7 @@ def test_of_two_sign_ins_for_one_request_one_is_granted(world):
 
 @conformance(NAME + "par-expired")
 @rfc("9126", "2.2")
-def test_a_request_uri_expires_and_a_sign_in_begun_with_it_does_not(world):
+def test_n_120_a_request_uri_expires_and_a_sign_in_begun_with_it_does_not(world):
     client = Fapi(world)
     uri = client.pushed(prompt="consent")
     page = world.http.get(client.go(uri).headers["Location"].removeprefix("http://localhost")).text
@@ -304,7 +304,7 @@ def test_a_request_uri_expires_and_a_sign_in_begun_with_it_does_not(world):
 
 
 @conformance(NAME + "par-other-clients-request-uri")
-def test_a_request_uri_is_of_one_client(op, fapi):
+def test_n_120_a_request_uri_is_of_one_client(op, fapi):
     assert page_error(Fapi(op).go(fapi.pushed())) == "invalid_request_uri"
 
 

@@ -31,7 +31,7 @@ def times(op, **seconds):
 
 @conformance(NAME + "happy-flow")
 @rfc("9101", "6.3")
-def test_a_signed_request_is_answered_as_it_says_inside(signing):
+def test_n_121_a_signed_request_is_answered_as_it_says_inside(signing):
     answer = signing.post({"request": signing.request_object(state="inside"), "state": "outside"})
     assert answered(signing.go(uri_of(answer)))["state"] == "inside"
 
@@ -89,7 +89,7 @@ def test_a_request_object_is_young_and_short_lived(op, signing, seconds):
     ],
     ids=str,
 )
-def test_a_request_object_is_the_clients_for_us_and_nothing_else(signing, given):
+def test_n_121_a_request_object_is_the_clients_for_us_and_nothing_else(signing, given):
     assert refused(signing.push_object(**given)) == "invalid_request_object"
 
 

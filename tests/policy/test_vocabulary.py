@@ -66,6 +66,13 @@ def test_words_that_leave_two_factors_open_are_not_mfa(profile: str, statement: 
     assert not shown(statement, PROFILES[profile], trusted=True).mfa
 
 
+@pytest.mark.parametrize("profile", sorted(PROFILES.keys() - {"google", "none"}))
+@pytest.mark.parametrize("near", ["MFA", "mfa ", "xmfa", "nomfa", "\uff4d\uff46\uff41"])
+def test_n_082_what_only_looks_like_mfa_is_not_mfa(profile: str, near: str) -> None:
+    assert not shown(said(near), PROFILES[profile], trusted=True).mfa
+    assert shown(said("mfa"), PROFILES[profile], trusted=True).mfa
+
+
 def test_amr_and_acr_are_two_accounts_and_not_two_factors() -> None:
     statement = said("otp", acr="urn:okta:loa:1fa:pwd")
     assert not shown(statement, PROFILES["okta"], trusted=True).mfa
