@@ -6,11 +6,11 @@ ARGS   ?=
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit check docs bench clean system-parts
+.PHONY: help demo test unit check docs bench instant-on clean system-parts
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name says; do \
-	  printf '  %-8s %s\n' "$$name" "$$says"; done
+	  printf '  %-10s %s\n' "$$name" "$$says"; done
 
 # Debian ships python3 without ensurepip; root can put that right.
 $(VENV)/.made:
@@ -53,6 +53,9 @@ docs: $(VENV)/.runs ## Write the tables of the manual
 
 bench: benchmarks/peer/node_modules/.made ## Measure beside oidc-provider, Dex and Keycloak (ARGS: --quick, --only growth, --write)
 	$(BIN)/python -m benchmarks $(ARGS)
+
+instant-on: system-parts ## Count wrong answers of two servers, one whose replica is 30 s late (ARGS=10000)
+	$(BIN)/python -m tests.real.instant_on $(ARGS)
 
 clean: ## Remove all that was built and installed here
 	rm -rf $(VENV) build dist *.egg-info tests/real/node_modules benchmarks/peer/node_modules \
