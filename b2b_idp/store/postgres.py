@@ -122,8 +122,15 @@ def _engine(made: type[_Primary], url: str, settings: dict[str, str], wanted: st
 def _refuse_what_is_over(connection: Any, _record: object, _proxy: object) -> None:
     """A server that stopped, or was replaced, has closed its connections, which a look at the socket tells: those that
     wait in the pool all go at once, and no request fails for one of them."""
-    if connection.closed or select.select([connection.fileno()], [], [], 0)[0]:
+    if connection.closed or _has_something(connection.fileno()):
         raise InvalidatePoolError
+
+
+def _has_something(socket: int) -> bool:
+    """Whether there is something to read, or the end, without waiting. (`select` knows the first 1,024 files only.)"""
+    look = select.poll()
+    look.register(socket, select.POLLIN)
+    return bool(look.poll(0))
 
 
 def _begin(connection: Connection) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 from datetime import UTC, datetime
 
 import pytest
@@ -129,6 +131,20 @@ class TestPostgres:
             c.execute(OF_KIND, {"kind": "k"})
         with database.transaction(write=False) as c:
             assert c.execute(OF_KIND, {"kind": "k"}).all() == []
+
+    def test_a_process_with_many_open_files_has_its_database(self, database):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(2048, hard)), hard))
+        held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+        try:
+            database.engine.dispose()
+            for _ in range(2):
+                with database.transaction(write=False) as c:
+                    assert c.execute(OF_KIND, {"kind": "k"}).all() == []
+        finally:
+            for file in held:
+                os.close(file)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
     def test_a_conflict_is_one(self, database):
         with database.transaction(write=True) as c:
