@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 
 from b2b_idp.store.connection import Connection
 from b2b_idp.store.followed import OF_APPS
+from b2b_idp.store.kept import Kept
 from b2b_idp.store.statements import Prepared
 from b2b_idp.store.tables import tenant
 
@@ -24,25 +25,28 @@ class AppCache:
     """What this process read at one version of the applications, whichever transaction read it."""
 
     def __init__(self) -> None:
-        self._kept: tuple[int, dict[Hashable, Any]] = (-1, {})
-        self.forgotten = 0
-        """How often all was forgotten."""
+        self._kept: Kept[tuple[int, dict[Hashable, Any]]] = Kept()
+
+    @property
+    def history(self) -> object:
+        """Taken before the version is asked for."""
+        return self._kept.history
 
     def forget(self) -> None:
-        """Called when another database may have taken the place of the one that was read: one that lost the newest
-        versions gives their numbers again."""
-        self.forgotten += 1
-        self._kept = (-1, {})
+        """As `Kept.forget`."""
+        self._kept.forget()
 
-    def at(self, version: int, connection: Connection, forgotten: int) -> dict[Hashable, Any]:
-        """What is kept of this version; nothing where all was `forgotten` since the version was asked for."""
-        before, kept = self._kept
+    def at(self, version: int, connection: Connection, history: object) -> dict[Hashable, Any]:
+        """What is kept of this version, which was asked for in this history."""
+        if history is not self._kept.history:
+            # of a database that is gone: nothing read of it stands beside what is read of the next
+            return {}
+        before, kept = self._kept.good() or (-1, {})
         if before > version:
             connection.is_behind()
         if before != version:
             kept = {}
-            if self.forgotten == forgotten:
-                self._kept = version, kept
+            self._kept.hold(history, (version, kept))
         return kept
 
 
@@ -62,9 +66,9 @@ class KnownApps:
         if self._changed:
             return read()
         if self._kept is None:
-            forgotten = self._cache.forgotten
+            history = self._cache.history
             version = self._c.execute(_VERSION).scalar()
-            self._kept = {} if version is None else self._cache.at(version, self._c, forgotten)
+            self._kept = {} if version is None else self._cache.at(version, self._c, history)
         found: T | None = self._kept.get(key)
         if found is None:
             found = read()

@@ -26,6 +26,7 @@ from b2b_idp.policy.stored import readable, stored_policy_of
 from b2b_idp.policy.strengths import BUILT_IN
 from b2b_idp.store.connection import Connection
 from b2b_idp.store.followed import CONFIGURED
+from b2b_idp.store.kept import Kept
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.statements import Prepared, insert_into
 from b2b_idp.store.tables import (
@@ -102,27 +103,20 @@ class ConfigurationCache:
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
         self._lock = threading.Lock()
-        self._kept: tuple[object, Configuration] | None = None
-        self._history = object()
-        """What is kept is of this history of the database, or is not good any more."""
+        self._kept: Kept[Configuration] = Kept()
 
     def forget(self) -> None:
-        """Called when another database may have taken the place of the one that was read: one that lost the newest
-        versions gives their numbers again. Takes no lock: whoever holds it may be the one that lost its connection."""
-        self._history = object()
-
-    def _good(self) -> Configuration | None:
-        kept = self._kept
-        return kept[1] if kept is not None and kept[0] is self._history else None
+        """As `Kept.forget`."""
+        self._kept.forget()
 
     def get(self, connection: Connection, *, keep: bool = True) -> Configuration:
         """What holds in this transaction. One that writes does not `keep` it: its changes may never be committed, and
         the next to be committed would have the same version."""
-        history = self._history
+        history = self._kept.history
         version = connection.execute(_VERSION).scalar()
         if version is None:
             raise Problem(Code.UNAVAILABLE, "The service is not set up yet.", "no tenant: run `b2b-idp init`")
-        kept = self._good()
+        kept = self._kept.good()
         if kept is not None and kept.version == version:
             return kept
         if kept is not None and kept.version > version:
@@ -131,7 +125,7 @@ class ConfigurationCache:
             return _load(connection, self._sealer)
         with self._lock:
             loaded = _load(connection, self._sealer)
-            self._kept = history, loaded
+            self._kept.hold(history, loaded)
         for id, why in loaded.problems.items():
             log.error("policy cannot be enforced, what it concerns is closed", policy_id=id, problem=why)
         for id, mapping in loaded.claims_mappings.items():

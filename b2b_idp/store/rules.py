@@ -16,6 +16,7 @@ from b2b_idp.logs import log
 from b2b_idp.model.problem import Problem
 from b2b_idp.store.connection import Connection
 from b2b_idp.store.followed import RULED
+from b2b_idp.store.kept import Kept
 from b2b_idp.store.statements import Prepared
 from b2b_idp.store.tables import membership_rules, tenant
 
@@ -68,25 +69,18 @@ class RuleCache:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: tuple[object, Rules] | None = None
-        self._history = object()
-        """What is kept is of this history of the database, or is not good any more."""
+        self._kept: Kept[Rules] = Kept()
 
     def forget(self) -> None:
-        """Called when another database may have taken the place of the one that was read: one that lost the newest
-        versions gives their numbers again. Takes no lock: whoever holds it may be the one that lost its connection."""
-        self._history = object()
-
-    def _good(self) -> Rules | None:
-        kept = self._kept
-        return kept[1] if kept is not None and kept[0] is self._history else None
+        """As `Kept.forget`."""
+        self._kept.forget()
 
     def get(self, connection: Connection, *, keep: bool = True) -> Rules:
         """What holds in this transaction. One that changed a rule does not `keep` it: it may never be committed, and
         the next change would have the same version."""
-        history = self._history
+        history = self._kept.history
         version = connection.execute(_VERSION).scalar() or 0
-        kept = self._good()
+        kept = self._kept.good()
         if kept is not None and kept.version == version:
             return kept
         if kept is not None and kept.version > version:
@@ -94,12 +88,12 @@ class RuleCache:
         if not keep:
             return _load(connection, version, kept)
         with self._lock:
-            kept = self._good()
+            kept = self._kept.good()
             if kept is not None and kept.version == version:
                 return kept
             found = _load(connection, version, kept)
             if kept is None or kept.version < version:
-                self._kept = history, found
+                self._kept.hold(history, found)
             return found
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
 from b2b_idp.model.directory import AppKey, AppSecret, Tenant
 from b2b_idp.store.apps import AppRow
+from b2b_idp.store.tables import tenant
 
 AT = datetime(2026, 5, 4, tzinfo=UTC)
 URI = "api://orders"
@@ -111,3 +113,16 @@ def test_what_is_known_is_not_read_again(servers):
         first = r.apps.by_client_id("client")
     with one.read() as r:
         assert r.apps.by_client_id("client") is first
+
+
+def test_what_is_read_of_a_database_that_is_gone_never_stands_beside_what_is_read_of_the_next(servers):
+    store, _ = servers
+    cache = store._caches.apps
+    with store.read() as r:
+        version = r._c.execute(select(tenant.c.apps_version)).scalar()
+        before = cache.history
+        cache.forget()
+        new = cache.at(version, r._c, cache.history)
+        cache.at(version, r._c, before)["client"] = "of the old one"
+        assert new == {}
+        assert cache.at(version, r._c, cache.history) is new
