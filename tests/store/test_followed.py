@@ -43,11 +43,7 @@ def test_each_table_of_the_statement_marks_the_key_that_the_answer_is_proved_by(
         assert None not in keys
         assert not any(key.startswith("'") for key in keys)
     elif name.partition(".")[2] not in VERSIONS:
-        assert (
-            keys <= {f"'{follow.name}'", "'configuration'"}
-            if follow.name == "configuration"
-            else keys == {f"'{follow.name}'"}
-        )
+        assert keys == {f"'{follow.name}'"}
 
 
 def test_every_change_of_these_tables_leaves_a_mark(postgres, migrated):
