@@ -16,10 +16,11 @@ from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.url import origin_of
 from b2b_idp.pages.errors import STATUS, title_of
-from b2b_idp.pages.forms import check_origin, forged, see_other
+from b2b_idp.pages.forms import check_origin, forged
 from b2b_idp.pages.me import me_routes
 from b2b_idp.pages.render import WAYS_ON, Pages, content_security_policy
 from b2b_idp.pages.security import security_routes
+from b2b_idp.redirecting import see_other
 from b2b_idp.signin import SignIn
 from b2b_idp.signin.devices import Asked
 from b2b_idp.signin.values import AtStep, Browser, Conclude, GoTo, Granted, Landed, Refused, Show, ShowPage
