@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -164,10 +164,10 @@ class B2BIdp:
 
     @cached_property
     def homes(self) -> OidcHomes:
-        return OidcHomes(self.http, self._sign_assertion, self.metrics)
+        return OidcHomes(self.http, self._sign_for_home, self.metrics)
 
-    def _sign_assertion(self, claims: Any, alg: str) -> str:
-        return self.keys.signer(alg, self.moment().at).sign(claims, "JWT")
+    def _sign_for_home(self, claims: Mapping[str, Any], alg: str, typ: str) -> str:
+        return self.keys.signer(alg, self.moment().at).sign(claims, typ)
 
     @cached_property
     def signin(self) -> SignIn:

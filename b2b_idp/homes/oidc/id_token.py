@@ -36,10 +36,10 @@ _HASHES = {"256": sha256, "384": sha384, "512": sha512, "DSA": sha512}
 
 
 class Keys(Protocol):
-    """A home's keys: as kept, and fetched anew where that may be done."""
+    """A home's keys: as kept, and anew where those that were looked at do not do."""
 
-    def get(self, at: datetime) -> Sequence[HomeKey]: ...
-    def renewed(self, at: datetime) -> Sequence[HomeKey] | None: ...
+    def get(self, at: datetime) -> tuple[HomeKey, ...]: ...
+    def renewed(self, looked_at: tuple[HomeKey, ...], at: datetime) -> Sequence[HomeKey] | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +83,11 @@ def verify(
     claims = strict_json(_decoded(parts[1]), lambda why: refused(f"id_token claims: {why}"))
     alg, kid = _checked_header(header, metadata)
     signed, signature = f"{parts[0]}.{parts[1]}".encode(), _decoded(parts[2])
-    key = the_key(keys.get(at), kid, alg)
+    kept = keys.get(at)
+    key = the_key(kept, kid, alg)
     if key is None or not _signed(signed, signature, alg, key):
         # the home may have rotated its key since we looked
-        key = the_key(keys.renewed(at) or (), kid, alg)
+        key = the_key(keys.renewed(kept, at) or (), kid, alg)
         if key is None or not _signed(signed, signature, alg, key):
             raise refused("no single key of the home verifies the id_token's signature")
     _check_claims(claims, home, nonce, at.timestamp())
