@@ -106,10 +106,14 @@ def verify(
 
 
 def _decoded(segment: str) -> bytes:
+    """Of the one spelling that base64url has for its bytes (RFC 4648 §3.5)."""
     try:
-        return urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+        decoded = urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
     except ValueError:
         raise refused("id_token is not base64url") from None
+    if urlsafe_b64encode(decoded).rstrip(b"=") != segment.encode():
+        raise refused("id_token is not base64url")
+    return decoded
 
 
 def _checked_header(header: Mapping[str, Any], metadata: Metadata) -> tuple[str, str | None]:
@@ -155,7 +159,7 @@ def _check_claims(claims: Mapping[str, Any], home: Home, nonce: str, now: float)
 
 def _check_audience(aud: object, azp: object, client_id: str) -> None:
     listed = aud if isinstance(aud, list) else [aud]
-    if client_id not in listed:
+    if client_id not in listed or not all(isinstance(a, str) for a in listed):
         raise refused("aud does not name us")
     if azp is not None and azp != client_id:
         raise refused("azp is not us")
