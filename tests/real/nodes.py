@@ -225,7 +225,10 @@ class ForeignHome:
 
 @contextmanager
 def foreign_home(
-    accounts: Mapping[str, Mapping[str, Any]], redirect_uri: Callable[[str], str], **config: Any
+    accounts: Mapping[str, Mapping[str, Any]],
+    redirect_uri: Callable[[str], str],
+    domain: str = "foreign.example",
+    **config: Any,
 ) -> Iterator[ForeignHome]:
     """A home tenant by npm oidc-provider.
 
@@ -234,8 +237,8 @@ def foreign_home(
     home/home.mjs.
     """
     port = free_port()
-    issuer = f"http://127.0.0.1:{port}"
-    home = ForeignHome(issuer, "b2b-idp", "secret-of-b2b-idp-at-this-home")
+    issuer = f"http://{config.get('host', '127.0.0.1')}:{port}"
+    home = ForeignHome(issuer, "b2b-idp", "secret-of-b2b-idp-at-this-home", domain)
     given = {
         "port": port,
         "clientId": home.client_id,
