@@ -206,6 +206,12 @@ class ForeignHome:
         return asked
 
     @property
+    def calls(self) -> list[dict[str, Any]]:
+        """What the provider under test called itself, in order: token, userinfo (`status`, `auth`, `proof`)."""
+        made: list[dict[str, Any]] = _http.request("GET", f"{self.issuer}/_calls").json()
+        return made
+
+    @property
     def requests(self) -> list[dict[str, str]]:
         """The parameters of each authorization request, in order."""
         return [entry["params"] for entry in self.log if entry["kind"] == "authorize"]

@@ -51,7 +51,7 @@ def signed(instance: Instance) -> Iterator[World]:
 
 
 def heard(world: World, kind: str) -> list[dict[str, Any]]:
-    return [entry for entry in world.home.log if entry["kind"] == kind]
+    return [entry for entry in [*world.home.log, *world.home.calls] if entry["kind"] == kind]
 
 
 @rfc("FAPI 2.0 Security Profile", "5.3.3")

@@ -16,7 +16,7 @@
 // }
 // Prints {"ready": true, "issuer": "..."} when listening. GET /_log answers everything asked of it, in order:
 //   {"kind": "authorize", "params": {...}, "pushed": bool, "signed": bool} | {"kind": "challenge", "login", "factor": "pwd"|"otp"}
-//   {"kind": "token"|"userinfo", "status", "auth"?, "proof": bool}
+// GET /_calls: the same of the requests of clients: {"kind": "token"|"userinfo", "status", "auth"?, "proof": bool}
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 
@@ -31,6 +31,7 @@ const config = JSON.parse(process.argv[2]);
 const issuer = `http://${config.host ?? '127.0.0.1'}:${config.port}`;
 const bySub = new Map(Object.entries(config.accounts).map(([login, account]) => [account.sub, { login, ...account }]));
 const log = [];
+const calls = [];
 const halfway = new Map(); // interaction uid -> login whose password was right, second factor outstanding
 
 /** Whether this request would like MFA, essential or voluntary (OIDC Core 3.1.2.1, 5.5.1.1). */
@@ -115,7 +116,7 @@ provider.use(async (ctx, next) => {
     log.push({ kind: 'authorize', params, pushed: Boolean(ctx.oidc.entities.PushedAuthorizationRequest), signed: 'request' in ctx.query });
   }
   if (['token', 'userinfo'].includes(ctx.oidc?.route)) {
-    log.push({ kind: ctx.oidc.route, status: ctx.status, auth: ctx.oidc.client?.clientAuthMethod, proof: ctx.get('DPoP') !== '' });
+    calls.push({ kind: ctx.oidc.route, status: ctx.status, auth: ctx.oidc.client?.clientAuthMethod, proof: ctx.get('DPoP') !== '' });
   }
   if (config.formPost && ctx.oidc?.route === 'discovery') ctx.body.response_modes_supported = ['form_post'];
 });
@@ -184,8 +185,8 @@ async function interact(req, res) {
 
 const answer = provider.callback();
 createServer((req, res) => {
-  if (req.url === '/_log') {
-    res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(log));
+  if (['/_log', '/_calls'].includes(req.url)) {
+    res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(req.url === '/_log' ? log : calls));
   } else if (req.url.startsWith('/interaction/')) {
     interact(req, res).catch((error) => res.writeHead(error.statusCode ?? 500, { 'content-type': 'text/plain' }).end(`${error}`));
   } else {
