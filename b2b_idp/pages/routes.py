@@ -23,7 +23,7 @@ from b2b_idp.pages.render import WAYS_ON, Pages, content_security_policy
 from b2b_idp.pages.security import security_routes
 from b2b_idp.signin import SignIn
 from b2b_idp.signin.devices import Asked
-from b2b_idp.signin.values import AtStep, Browser, Conclude, GoTo, Landed, Refused, Show, ShowPage
+from b2b_idp.signin.values import AtStep, Browser, Conclude, GoTo, Granted, Landed, Refused, Show, ShowPage
 from b2b_idp.store import Store
 
 _FIELDS = ("email", "code", "credential", "name", "decline", "terms", "other", "method", "resend")
@@ -41,6 +41,8 @@ class PagesParts:
     moment: Callable[[], Moment]
     browser: Callable[[], Browser]
     set_session: Callable[..., None]
+    granted: Callable[[Granted], Response]
+    """How the OpenID side tells an app."""
 
 
 class Renderer:
@@ -209,7 +211,8 @@ def pages_blueprint(parts: PagesParts, renderer: Renderer, name: str) -> Bluepri
         said = _home_said()
         if held_back():
             return renderer.send_again(f"{parts.issuer}/federation/{tenant_id}/callback", said)
-        return renderer.show(parts.signin.home_answered(str(tenant_id), said, parts.browser(), parts.moment()))
+        answer = parts.signin.home_answered(str(tenant_id), said, parts.browser(), parts.moment())
+        return parts.granted(answer) if isinstance(answer, Granted) else renderer.show(answer)
 
     @blueprint.get("/redeem")
     def redeem() -> Response:
