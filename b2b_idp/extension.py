@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -163,10 +163,10 @@ class B2BIdp:
 
     @cached_property
     def homes(self) -> OidcHomes:
-        return OidcHomes(self.http, self._sign_assertion, self.metrics)
+        return OidcHomes(self.http, self._sign_for_home, self.metrics)
 
-    def _sign_assertion(self, claims: Any, alg: str) -> str:
-        return self.keys.signer(alg, self.moment().at).sign(claims, "JWT")
+    def _sign_for_home(self, claims: Mapping[str, Any], alg: str, typ: str) -> str:
+        return self.keys.signer(alg, self.moment().at).sign(claims, typ)
 
     @cached_property
     def signin(self) -> SignIn:

@@ -6,6 +6,7 @@ from functools import partial
 
 from flask import Blueprint, Response, request
 
+from b2b_idp.cookies import held_back
 from b2b_idp.model.directory import App
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.request import AuthorizeRequest
@@ -34,7 +35,7 @@ def authorize_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
     @blueprint.route("/authorize", methods=["GET", "POST"])
     def authorize() -> Response:
         pairs = form_pairs(request) if request.method == "POST" else list(request.args.items(multi=True))
-        if _from_another_site() and not repeated(pairs):
+        if held_back() and not repeated(pairs):
             return parts.pages.send_again(f"{parts.issuer}/authorize", dict(pairs))
 
         def asked(r: Reader) -> AuthorizeRequest:
@@ -52,14 +53,6 @@ def authorize_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
     @blueprint.get("/resume/<uuid:id>")
     def resume(id: object) -> Response:
         return respond(parts, parts.signin.conclude(str(id), parts.browser(), parts.moment()))
-
-
-def _from_another_site() -> bool:
-    """Whether another site's form came here, with which a browser sends no Lax cookies: a session would not be seen.
-    Within another site's frame no page of ours is shown, and no cookie ever comes."""
-    said = request.headers
-    in_a_frame = said.get("Sec-Fetch-Dest", "document") != "document"
-    return request.method == "POST" and said.get("Sec-Fetch-Site") == "cross-site" and not in_a_frame
 
 
 def _request(parts: OpenIdParts, r: Reader, pairs: Pairs) -> AuthorizeRequest | Bad:

@@ -23,6 +23,12 @@ def check_origin(issuer: str) -> None:
         raise forged("the form came from another site")
     if request.mimetype != "application/x-www-form-urlencoded":
         raise forged("not a form")
+    check_size()
+
+
+def check_size() -> None:
+    """Raises Problem(BODY_TOO_LARGE) for more than a form that we read can hold."""
+    request.max_content_length = MAX_FORM
     if (request.content_length or 0) > MAX_FORM:
         raise Problem(Code.BODY_TOO_LARGE, "The form is too large.")
 

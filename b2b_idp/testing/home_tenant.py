@@ -401,7 +401,7 @@ class ScriptedHome:
                 jwt.decode(
                     form.get("client_assertion", ""),
                     self.client_key,
-                    algorithms=["RS256", "ES256"],
+                    algorithms=["RS256", "ES256", "PS256"],
                     audience=self.issuer,
                     issuer=self.client_id,
                     options={"require": ["exp", "iat", "jti", "sub"]},

@@ -36,10 +36,10 @@ _HASHES = {"256": sha256, "384": sha384, "512": sha512, "DSA": sha512}
 
 
 class Keys(Protocol):
-    """A home's keys: as kept, and fetched anew where that may be done."""
+    """A home's keys: as kept, and anew where those that were looked at do not do."""
 
-    def get(self, at: datetime) -> Sequence[HomeKey]: ...
-    def renewed(self, at: datetime) -> Sequence[HomeKey] | None: ...
+    def get(self, at: datetime) -> tuple[HomeKey, ...]: ...
+    def renewed(self, looked_at: tuple[HomeKey, ...], at: datetime) -> Sequence[HomeKey] | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +83,11 @@ def verify(
     claims = strict_json(_decoded(parts[1]), lambda why: refused(f"id_token claims: {why}"))
     alg, kid = _checked_header(header, metadata)
     signed, signature = f"{parts[0]}.{parts[1]}".encode(), _decoded(parts[2])
-    key = the_key(keys.get(at), kid, alg)
+    kept = keys.get(at)
+    key = the_key(kept, kid, alg)
     if key is None or not _signed(signed, signature, alg, key):
         # the home may have rotated its key since we looked
-        key = the_key(keys.renewed(at) or (), kid, alg)
+        key = the_key(keys.renewed(kept, at) or (), kid, alg)
         if key is None or not _signed(signed, signature, alg, key):
             raise refused("no single key of the home verifies the id_token's signature")
     _check_claims(claims, home, nonce, at.timestamp())
@@ -105,10 +106,14 @@ def verify(
 
 
 def _decoded(segment: str) -> bytes:
+    """Of the one spelling that base64url has for its bytes (RFC 4648 §3.5)."""
     try:
-        return urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+        decoded = urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
     except ValueError:
         raise refused("id_token is not base64url") from None
+    if urlsafe_b64encode(decoded).rstrip(b"=") != segment.encode():
+        raise refused("id_token is not base64url")
+    return decoded
 
 
 def _checked_header(header: Mapping[str, Any], metadata: Metadata) -> tuple[str, str | None]:
@@ -154,7 +159,7 @@ def _check_claims(claims: Mapping[str, Any], home: Home, nonce: str, now: float)
 
 def _check_audience(aud: object, azp: object, client_id: str) -> None:
     listed = aud if isinstance(aud, list) else [aud]
-    if client_id not in listed:
+    if client_id not in listed or not all(isinstance(a, str) for a in listed):
         raise refused("aud does not name us")
     if azp is not None and azp != client_id:
         raise refused("azp is not us")
