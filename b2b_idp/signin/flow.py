@@ -290,7 +290,7 @@ class SignIn:
             return self._home_failed(row, known, problem, browser, moment)
         signed = sealed(answer.signed, self._vault, row.id)
         return self._store.transact(
-            lambda w: self._proceed(w, row, learn(w, known, home, answer, signed, moment), browser, moment)
+            lambda w: self._proceed(w, row, learn(w, self._vault, known, home, answer, signed, moment), browser, moment)
         )
 
     def _home_failed(
