@@ -8,6 +8,7 @@ import threading
 from base64 import b64decode, urlsafe_b64encode
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -396,7 +397,9 @@ class ScriptedHome:
         session = self._sessions.pop(request.cookies.get(self._cookie, ""), None)
         if session is not None and self.backchannel_logout_uri is not None:
             form = {"logout_token": self.logout_token(session.account.sub, session.sid)}
-            urllib3.request("POST", self.backchannel_logout_uri, fields=form, encode_multipart=False, retries=False)
+            # whom it does not reach, it does not keep the guest for
+            with suppress(urllib3.exceptions.HTTPError):
+                urllib3.request("POST", self.backchannel_logout_uri, fields=form, encode_multipart=False, retries=False)
         back = asked.get("post_logout_redirect_uri")
         if back is None or asked.get("client_id") != self.client_id:
             response = signed_out_page(self.domain)
