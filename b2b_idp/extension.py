@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -34,12 +33,12 @@ from b2b_idp.keys.vault import Vault
 from b2b_idp.logs import correlation, log, traceback_of
 from b2b_idp.metrics import Metrics
 from b2b_idp.model.directory import Tenant
-from b2b_idp.model.moment import Moment
+from b2b_idp.model.moment import Moment, new_uuid
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.net.addresses import Allowed
 from b2b_idp.net.http import Http
 from b2b_idp.observing import Observer
-from b2b_idp.openid import FOR_MACHINES, OpenIdParts, ReadyDocuments, openid_blueprint
+from b2b_idp.openid import FOR_MACHINES, OpenIdParts, ReadyDocuments, openid_blueprint, respond
 from b2b_idp.openid.responses import cors, token_error
 from b2b_idp.pages.render import Pages
 from b2b_idp.pages.routes import PagesParts, Renderer, pages_blueprint
@@ -75,7 +74,7 @@ class Created:
 
 def system_moment() -> Moment:
     """The clock and randomness of this machine, read once."""
-    return Moment(datetime.now(UTC), lambda: str(uuid.uuid4()), lambda: secrets.token_urlsafe(32))
+    return Moment(datetime.now(UTC), new_uuid, lambda: secrets.token_urlsafe(32))
 
 
 class B2BIdp:
@@ -328,6 +327,7 @@ class B2BIdp:
             moment=self.request_moment,
             browser=self._cookie.browser,
             set_session=self._cookie.set_session,
+            granted=lambda granted: respond(openid_parts, granted),
         )
         renderer = Renderer(parts)
         pages = pages_blueprint(parts, renderer, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from b2b_idp.openid.authorize import authorize_routes
+from b2b_idp.openid.authorize import authorize_routes, respond
 from b2b_idp.openid.device import device_routes
 from b2b_idp.openid.home_logout import home_logout_routes
 from b2b_idp.openid.logout import logout_routes
@@ -15,7 +15,7 @@ from b2b_idp.openid.ready import ReadyDocuments
 from b2b_idp.openid.resources import resource_routes
 from b2b_idp.openid.token import token_routes
 
-__all__ = ["FOR_MACHINES", "OpenIdParts", "ReadyDocuments", "openid_blueprint"]
+__all__ = ["FOR_MACHINES", "OpenIdParts", "ReadyDocuments", "openid_blueprint", "respond"]
 
 FOR_MACHINES = frozenset(
     {

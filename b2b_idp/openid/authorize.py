@@ -1,4 +1,4 @@
-"""The authorization endpoint, and `/resume/<id>`, which alone hands codes to clients."""
+"""The authorization endpoint, and `/resume/<id>`. `respond` alone hands codes to clients."""
 
 from __future__ import annotations
 

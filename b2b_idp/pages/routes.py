@@ -23,7 +23,18 @@ from b2b_idp.pages.security import security_routes
 from b2b_idp.signin import SignIn
 from b2b_idp.signin.devices import Asked
 from b2b_idp.signin.home_logout import WayHome
-from b2b_idp.signin.values import AtStep, Browser, Conclude, GoTo, Landed, LogoutFrame, Refused, Show, ShowPage
+from b2b_idp.signin.values import (
+    AtStep,
+    Browser,
+    Conclude,
+    GoTo,
+    Granted,
+    Landed,
+    LogoutFrame,
+    Refused,
+    Show,
+    ShowPage,
+)
 from b2b_idp.store import Store
 
 _FIELDS = ("email", "code", "credential", "name", "decline", "terms", "other", "method", "resend")
@@ -41,6 +52,8 @@ class PagesParts:
     moment: Callable[[], Moment]
     browser: Callable[[], Browser]
     set_session: Callable[..., None]
+    granted: Callable[[Granted], Response]
+    """How the OpenID side tells an app."""
 
 
 class Renderer:
@@ -218,7 +231,8 @@ def pages_blueprint(parts: PagesParts, renderer: Renderer, name: str) -> Bluepri
                 "Your organisation's answer could not be read. Please start again at the app.",
                 "a parameter stands twice in the home's answer",
             )
-        return renderer.show(parts.signin.home_answered(str(tenant_id), query, parts.browser(), parts.moment()))
+        answer = parts.signin.home_answered(str(tenant_id), query, parts.browser(), parts.moment())
+        return parts.granted(answer) if isinstance(answer, Granted) else renderer.show(answer)
 
     @blueprint.get("/redeem")
     def redeem() -> Response:
