@@ -45,6 +45,7 @@ from b2b_idp.pages.routes import PagesParts, Renderer, pages_blueprint
 from b2b_idp.settings import Settings
 from b2b_idp.signin import SignIn, SignInSettings
 from b2b_idp.signin.continuity import Continuity
+from b2b_idp.signin.home_logout import HomeLogouts
 from b2b_idp.signin.whatif import WhatIf
 from b2b_idp.store import Store, Writer
 from b2b_idp.tokens.certificates import MutualTls
@@ -177,6 +178,10 @@ class B2BIdp:
             SignInSettings(self.settings.issuer, timedelta(seconds=self.settings.home_recheck)),
             self.metrics,
         )
+
+    @cached_property
+    def home_logouts(self) -> HomeLogouts:
+        return HomeLogouts(self.store, self.vault, self.homes, self.settings.issuer)
 
     @cached_property
     def continuity(self) -> Continuity:
@@ -330,6 +335,7 @@ class B2BIdp:
             issuer=self.settings.issuer,
             store=self.store,
             signin=self.signin,
+            home_logouts=self.home_logouts,
             keys=self.keys,
             vault=self.vault,
             moment=self.request_moment,

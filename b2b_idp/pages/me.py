@@ -91,7 +91,7 @@ class _Page(PersonPages):
     def leave(self) -> Response:
         moment = self._parts.moment()
         until = self._form(lambda w, user: account.leave(w, user, moment))
-        response = self._renderer.signed_out(None, moment.new_id(), restorable_until=until)
+        response = self._renderer.signed_out(moment.new_id(), restorable_until=until)
         self._parts.set_session(response, None)
         return response
 

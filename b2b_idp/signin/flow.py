@@ -294,7 +294,8 @@ class SignIn:
         signed = sealed(answer.signed, self._vault, row.id)
 
         def learned(w: Writer) -> Show | Landed | Granted:
-            return self._taken_on(w, row, learn(w, known, home, answer, signed, moment), browser, moment)
+            now = learn(w, self._vault, known, home, answer, signed, moment)
+            return self._taken_on(w, row, now, browser, moment)
 
         return self._store.transact(learned)
 
