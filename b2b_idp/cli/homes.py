@@ -93,11 +93,12 @@ def add(
         )
     )
     back = redirect_uri(idp.settings.issuer, tenant_id)
-    show(
-        {"tenantId": tenant_id, "redirectUri": back},
-        [f"Connected {name} as {tenant_id}.", f"Redirect URI to register there: {back}"],
-        as_json,
-    )
+    made = {"tenantId": tenant_id, "redirectUri": back}
+    lines = [f"Connected {name} as {tenant_id}.", f"Redirect URI to register there: {back}"]
+    if client_secret is None:
+        made["jwksUri"] = f"{idp.settings.issuer}/jwks"
+        lines.append(f"Our keys, to register there as jwks_uri: {made['jwksUri']}")
+    show(made, lines, as_json)
 
 
 @homes.command("test")
