@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 
-from flask import Response, redirect, request
+from flask import request
 
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.url import origin_of
@@ -45,9 +45,3 @@ def forged(why: str) -> Problem:
         "This form did not come from this page. Please go back, reload the page and try again.",
         why,
     )
-
-
-def see_other(url: str) -> Response:
-    response = redirect(url, 303, Response)
-    assert isinstance(response, Response)
-    return response

@@ -17,13 +17,26 @@ from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.url import origin_of
 from b2b_idp.pages.errors import STATUS, title_of
-from b2b_idp.pages.forms import check_origin, check_size, forged, see_other
+from b2b_idp.pages.forms import check_origin, check_size, forged
 from b2b_idp.pages.me import me_routes
 from b2b_idp.pages.render import WAYS_ON, Pages, content_security_policy
 from b2b_idp.pages.security import security_routes
+from b2b_idp.redirecting import see_other
 from b2b_idp.signin import SignIn
 from b2b_idp.signin.devices import Asked
-from b2b_idp.signin.values import AtStep, Browser, Conclude, GoTo, Granted, Landed, Refused, Show, ShowPage
+from b2b_idp.signin.home_logout import WayHome
+from b2b_idp.signin.values import (
+    AtStep,
+    Browser,
+    Conclude,
+    GoTo,
+    Granted,
+    Landed,
+    LogoutFrame,
+    Refused,
+    Show,
+    ShowPage,
+)
 from b2b_idp.store import Store
 
 _ANSWER = ("state", "iss", "code", "error")
@@ -143,23 +156,42 @@ class Renderer:
         return self.html(html, "device", form_action=WAYS_ON)
 
     def signed_out(
-        self, return_link: str | None, correlation_id: str, restorable_until: datetime | None = None
+        self,
+        correlation_id: str,
+        *,
+        restorable_until: datetime | None = None,
+        frames: Sequence[LogoutFrame] = (),
+        home: WayHome | None = None,
+        go_on: str | None = None,
+        ended_at: str | None = None,
     ) -> Response:
-        """The session is over; with `restorable_until`, because the guest left the organisation."""
+        """The session is over; with `restorable_until`, because the guest left the organisation. `frames` tell apps,
+        then the browser goes on to `go_on`; `home` is offered to be signed out of, `ended_at` names one that was."""
         with self._parts.store.read() as r:
             organisation = r.configuration.tenant.name
         html = self._parts.pages.page(
             "signed-out",
             organisation=organisation,
-            return_link=return_link,
             restorable_until=restorable_until,
+            frames=frames,
+            home=home,
+            go_on=go_on,
+            ended_at=ended_at,
             correlation_id=correlation_id,
         )
-        return self.html(html, "signed-out")
+        framed = sorted({origin_of(f.url) for f in frames})
+        return self.html(html, "signed-out", frames=framed)
 
-    def html(self, html: str, name: str, status: int = 200, form_action: Sequence[str] = ("'self'",)) -> Response:
+    def html(
+        self,
+        html: str,
+        name: str,
+        status: int = 200,
+        form_action: Sequence[str] = ("'self'",),
+        frames: Sequence[str] = (),
+    ) -> Response:
         response = Response(html, status, content_type="text/html; charset=utf-8")
-        response.headers["Content-Security-Policy"] = content_security_policy(name, form_action)
+        response.headers["Content-Security-Policy"] = content_security_policy(name, form_action, frames)
         return response
 
 

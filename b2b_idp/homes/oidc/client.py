@@ -11,6 +11,7 @@ from b2b_idp.homes.oidc.authentication import Sign
 from b2b_idp.homes.oidc.back_channel import BackChannel
 from b2b_idp.homes.oidc.cache import HomeClients
 from b2b_idp.homes.oidc.id_token import verify
+from b2b_idp.homes.oidc.logout_token import HomeLogout, read_logout_token
 from b2b_idp.homes.oidc.metadata import Metadata
 from b2b_idp.homes.oidc.profile import lacks, profile_of, with_userinfo
 from b2b_idp.homes.oidc.report import report_of
@@ -131,7 +132,32 @@ class OidcHomes:
             at=moment.at,
             asked=pending.asked_step_up or pending.max_age is not None,
         )
-        return HomeAnswer(statement, profile_of(home, claims), verified.signed)
+        return HomeAnswer(statement, profile_of(home, claims), verified.signed, verified.sid)
+
+    def logout(self, home: Home, token: object, moment: Moment) -> HomeLogout:
+        """What a logout token that somebody sent us in this home's name says is over.
+
+        Raises Problem(HOME_ANSWER_REFUSED | HOME_UNAVAILABLE | HOME_MISCONFIGURED).
+        """
+        client = self._clients.of(home)
+        metadata = client.metadata(moment.at)
+        return read_logout_token(token, home=home, metadata=metadata, keys=client.keys(metadata), at=moment.at)
+
+    def end_session(
+        self, home: Home, *, post_logout_redirect_uri: str, state: str, logout_hint: str | None, moment: Moment
+    ) -> str | None:
+        """Where a browser ends its session at the home (OpenID Connect RP-Initiated Logout 1.0 §2); None where the home
+        has no such place, or does not say now."""
+        try:
+            endpoint = self._clients.of(home).metadata(moment.at).end_session_endpoint
+        except Problem:
+            return None
+        if endpoint is None:
+            return None
+        query = {"client_id": home.client_id, "post_logout_redirect_uri": post_logout_redirect_uri, "state": state}
+        if logout_hint and len(logout_hint) <= MAX_HINT:
+            query["logout_hint"] = logout_hint
+        return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
 
     def check(self, home: Home, moment: Moment) -> HomeReport:
         """Fetches metadata and keys anew and says in plain words what is wrong and what step-up can do."""

@@ -24,6 +24,7 @@ class Metadata:
     userinfo_endpoint: str | None
     par_endpoint: str | None
     par_required: bool
+    end_session_endpoint: str | None
     algorithms: tuple[str, ...]
     auth_methods: tuple[str, ...]
     auth_algorithms: tuple[str, ...]
@@ -55,6 +56,7 @@ def parse_metadata(raw: bytes, issuer: str, check_url: Callable[[str], None]) ->
         userinfo_endpoint=_url(document, "userinfo_endpoint", check_url),
         par_endpoint=_url(document, "pushed_authorization_request_endpoint", check_url),
         par_required=document.get("require_pushed_authorization_requests") is True,
+        end_session_endpoint=_optional(document, "end_session_endpoint", check_url),
         algorithms=known,
         auth_methods=_texts(document, "token_endpoint_auth_methods_supported") or ("client_secret_basic",),
         auth_algorithms=_texts(document, "token_endpoint_auth_signing_alg_values_supported"),
@@ -85,6 +87,14 @@ def _url(document: Mapping[str, Any], name: str, check_url: Callable[[str], None
     except Problem as p:
         raise misconfigured(f"{name} in its metadata: {p.say}") from None
     return value
+
+
+def _optional(document: Mapping[str, Any], name: str, check_url: Callable[[str], None]) -> str | None:
+    """An address that no sign-in needs: a bad one is as good as none."""
+    try:
+        return _url(document, name, check_url)
+    except Problem:
+        return None
 
 
 def _needed(document: Mapping[str, Any], name: str, check_url: Callable[[str], None]) -> str:

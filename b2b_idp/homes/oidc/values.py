@@ -56,6 +56,8 @@ class HomeAnswer:
     profile: Profile
     signed: SignedStatement | None = None
     """What it was read from; None when that is too large to be kept."""
+    sid: str | None = None
+    """The guest's session there, as the home calls it to us (OpenID Connect Back-Channel Logout §2.1)."""
 
 
 @dataclass(frozen=True, slots=True)
