@@ -28,8 +28,7 @@ def authorize_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
         pairs = form_pairs(request) if request.method == "POST" else list(request.args.items(multi=True))
         if _from_another_site() and not repeated(pairs):
             return parts.pages.send_again(f"{parts.issuer}/authorize", dict(pairs))
-        with parts.store.read() as r:
-            found = _request(parts, r, pairs)
+        found = parts.documents.having(parts.moment().at, lambda: _read(parts, pairs))
         if isinstance(found, Bad):
             return tell_error(parts, found.to, found.problem)
         return respond(parts, parts.signin.begin(found, parts.browser(), parts.moment()))
@@ -37,6 +36,11 @@ def authorize_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
     @blueprint.get("/resume/<uuid:id>")
     def resume(id: object) -> Response:
         return respond(parts, parts.signin.conclude(str(id), parts.browser(), parts.moment()))
+
+
+def _read(parts: OpenIdParts, pairs: Pairs) -> AuthorizeRequest | Bad:
+    with parts.store.read() as r:
+        return _request(parts, r, pairs)
 
 
 def _from_another_site() -> bool:
@@ -51,7 +55,7 @@ def _request(parts: OpenIdParts, r: Reader, pairs: Pairs) -> AuthorizeRequest | 
     """What the app asks for, wherever it stands. A Problem raised is told to nobody but the person."""
     app = client_of(r, pairs)
     try:
-        asked = asked_by(r, parts.vault, app, pairs, parts.issuer, parts.moment().at)
+        asked = asked_by(r, parts, app, pairs, parts.moment().at)
         if app.require_pushed and asked.pushed_id is None:
             raise Problem(Code.INVALID_REQUEST, "This app has to push what it asks for (RFC 9126).")
     except Problem as problem:

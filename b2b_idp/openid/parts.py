@@ -14,6 +14,7 @@ from b2b_idp.keys.ring import KeyRing
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
+from b2b_idp.openid.client_documents import ClientDocuments
 from b2b_idp.signin import SignIn
 from b2b_idp.signin.devices import Asked
 from b2b_idp.signin.values import Browser, Landed, Show
@@ -60,6 +61,7 @@ class OpenIdParts:
     browser: Callable[[], Browser]
     set_session: Callable[..., None]
     """(response, session id or None, persistent)"""
+    documents: ClientDocuments
     mutual_tls: MutualTls | None = None
     """How client certificates arrive, where they do."""
 

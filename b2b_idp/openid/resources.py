@@ -104,7 +104,7 @@ def _address(r: Reader, caller: Caller) -> str:
 
 def _client(w: Writer, parts: OpenIdParts, form: dict[str, str], endpoint: str) -> Client:
     audiences = (parts.issuer, f"{parts.issuer}/token", f"{parts.issuer}/{endpoint}")
-    return authenticate(w, parts.vault, request, form, audiences, parts.moment(), parts.mutual_tls)
+    return authenticate(w, parts, request, form, audiences, parts.moment())
 
 
 def _introspect(parts: OpenIdParts) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def _introspect(parts: OpenIdParts) -> dict[str, Any]:
         bound_to_key = "jkt" in claims.get("cnf", {})
         return claims | {"active": True, "token_type": "DPoP" if bound_to_key else "Bearer"}
 
-    return parts.store.transact(look)
+    return parts.documents.having(moment.at, lambda: parts.store.transact(look))
 
 
 def _refresh_state(
@@ -176,4 +176,4 @@ def _revoke(parts: OpenIdParts) -> None:
         if claims.get("client_id") == client.app.app_id:
             w.grants.revoke_token(claims["jti"], datetime.fromtimestamp(claims["exp"], UTC))
 
-    parts.store.transact(revoke)
+    parts.documents.having(moment.at, lambda: parts.store.transact(revoke))

@@ -61,6 +61,10 @@ class Kept(Generic[_T]):
         finally:
             self._lock.release()
 
+    def fresh(self, at: datetime) -> _T | None:
+        """The document where it is kept and fresh; nothing is fetched."""
+        return self._younger_than(FRESH, at)
+
     def renewed(self, at: datetime) -> _T | None:
         """The document fetched again though it may be fresh; None when that failed or was done too often."""
         seen = self._fetches
