@@ -309,6 +309,7 @@ class B2BIdp:
         # one for each call by DPoP: they are many
         w.grants.forget_used(before + KEPT_AFTERWARDS)
         w.pushed.sweep(before)
+        w.registrations.sweep(before)
         w.directory.sweep_answers(before)
         w.notices.sweep(before)
 
@@ -406,7 +407,7 @@ class B2BIdp:
             problem = Problem(Code.METHOD_NOT_ALLOWED, "This address does not take this method.")
             if wrong_method and path.startswith(("/v1.0/", "/beta/")):
                 response = error_response(problem, self.request_moment())
-            elif wrong_method and path in FOR_MACHINES:
+            elif wrong_method and (path in FOR_MACHINES or path.startswith("/register/")):
                 response = cors(token_error(problem))
             else:
                 shown = page(e)

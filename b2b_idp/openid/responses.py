@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response
 
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.openid.errors import BEARER, TOKEN
+from b2b_idp.openid.errors import BEARER, REGISTRATION, TOKEN
 from b2b_idp.tokens.dpop import DPOP_ALGORITHMS
 
 
@@ -34,6 +34,15 @@ def token_error(problem: Problem, words: Mapping[Code, tuple[int, str]] = TOKEN)
         response.headers["DPoP-Nonce"] = problem.details["dpop_nonce"]
     if problem.retry_after is not None:
         response.headers["Retry-After"] = str(max(1, int(problem.retry_after.total_seconds())))
+    return response
+
+
+def registration_error(problem: Problem) -> Response:
+    """RFC 7591 §3.2.2, and RFC 6750 §3 where the token is at fault."""
+    response = token_error(problem, REGISTRATION)
+    if response.status_code == 401:
+        said = ', error="invalid_token"' if problem.code is not Code.UNAUTHENTICATED else ""
+        response.headers["WWW-Authenticate"] = f'Bearer realm="b2b-idp"{said}'
     return response
 
 
