@@ -14,7 +14,7 @@ from b2b_idp.policy.documents import Document, Text, parse
 from b2b_idp.store.registrations import InitialAccessToken
 
 _PROPERTIES = frozenset(
-    "id displayName createdDateTime createdBy expirationDateTime maximumUses usesRemaining requirePkce".split()
+    "id displayName createdDateTime createdBy expirationDateTime maximumUses usesRemaining requirePkce secretText".split()
 )
 
 
@@ -27,7 +27,8 @@ class RegistrationToken(Document):
     requirePkce: bool = True
 
 
-def _row(token: InitialAccessToken) -> dict[str, Any]:
+def _row(token: InitialAccessToken, text: str | None = None) -> dict[str, Any]:
+    """`text` is told where the token is made, and never again."""
     return {
         "id": token.id,
         "displayName": token.display_name,
@@ -37,6 +38,7 @@ def _row(token: InitialAccessToken) -> dict[str, Any]:
         "maximumUses": token.uses,
         "usesRemaining": token.uses_left,
         "requirePkce": token.require_pkce,
+        "secretText": text,
     }
 
 
@@ -70,7 +72,7 @@ def _add(call: Call) -> Answer:
         require_pkce=asked.requirePkce,
     )
     call.target("RegistrationToken", token.id, token.display_name, {}, _row(token))
-    return call.entity("registrationTokens", _row(token)) | {"secretText": text}, 201
+    return call.entity("registrationTokens", _row(token, text)), 201
 
 
 def _revoke(call: Call, id: str) -> Answer:

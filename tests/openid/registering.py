@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import ssl
 import threading
+import uuid
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 
+import jwt
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -18,7 +20,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from b2b_idp.guests.registration_tokens import make_token
 from b2b_idp.net.addresses import Allowed
 from b2b_idp.net.http import Http
-from tests.openid.openid_world import CALLBACK, World
+from b2b_idp.openid.assertion import ASSERTION_TYPE
+from tests.openid.openid_world import CALLBACK, ISSUER, World
 
 REGISTER = "/idp/register"
 
@@ -59,6 +62,30 @@ class RegisteringWorld(World):
 
     def row(self, app):
         return self.ask(lambda r: r.apps.row(app["client_id"]))
+
+
+class Key:
+    """A client's key, as `kid`."""
+
+    def __init__(self, kid):
+        self.kid, self.private = kid, ec.generate_private_key(ec.SECP256R1())
+
+    @property
+    def public(self):
+        return jwt.get_algorithm_by_name("ES256").to_jwk(self.private.public_key(), as_dict=True) | {"kid": self.kid}
+
+    def assertion(self, client_id, at):
+        now = int(at.timestamp())
+        said = {
+            "iss": client_id,
+            "sub": client_id,
+            "aud": ISSUER,
+            "iat": now,
+            "exp": now + 60,
+            "jti": str(uuid.uuid4()),
+        }
+        signed = jwt.encode(said, self.private, "ES256", headers={"kid": self.kid})
+        return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": signed}
 
 
 class Documents:

@@ -8,14 +8,12 @@ from datetime import timedelta
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
-from registering import REGISTER, RegisteringWorld, documents_over_tls
 
 from b2b_idp.extension import B2BIdp
 from b2b_idp.keys.vault import client_secret, initial_access_token, is_client_secret, is_initial_access_token
 from b2b_idp.model.directory import GRAPH_APP_ID
-from b2b_idp.openid.assertion import ASSERTION_TYPE
 from tests.openid.openid_world import BYE, CALLBACK, ISSUER, answered, claims_of, refused
+from tests.openid.registering import REGISTER, Key, RegisteringWorld, documents_over_tls
 
 rfc = pytest.mark.rfc
 
@@ -41,30 +39,6 @@ def world(shared):
     began = shared.at
     yield shared
     shared.at = began
-
-
-class Key:
-    """A client's key, as `kid`."""
-
-    def __init__(self, kid):
-        self.kid, self.private = kid, ec.generate_private_key(ec.SECP256R1())
-
-    @property
-    def public(self):
-        return jwt.get_algorithm_by_name("ES256").to_jwk(self.private.public_key(), as_dict=True) | {"kid": self.kid}
-
-    def assertion(self, client_id, at):
-        now = int(at.timestamp())
-        said = {
-            "iss": client_id,
-            "sub": client_id,
-            "aud": ISSUER,
-            "iat": now,
-            "exp": now + 60,
-            "jti": str(uuid.uuid4()),
-        }
-        signed = jwt.encode(said, self.private, "ES256", headers={"kid": self.kid})
-        return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": signed}
 
 
 # --- registering ------------------------------------------------------------------------------------------------------
