@@ -14,7 +14,8 @@ from b2b_idp.policy.documents import Document, Text, parse
 from b2b_idp.store.registrations import InitialAccessToken
 
 _PROPERTIES = frozenset(
-    "id displayName createdDateTime createdBy expirationDateTime maximumUses usesRemaining requirePkce secretText".split()
+    "id displayName createdDateTime createdBy expirationDateTime maximumUses usesRemaining requirePkce "
+    "secretText".split()
 )
 
 

@@ -78,6 +78,7 @@ class _Extension(Document):
     postLogoutRedirectUris: list[_Uri] = Field(default_factory=list, max_length=50)
     subjectType: Literal["pairwise", "public"] = "pairwise"
     idTokenSignedResponseAlg: SigningAlg | None = None
+    userinfoSignedResponseAlg: SigningAlg | None = None
     authorizationSignedResponseAlg: SigningAlg | None = None
     requestObjectSigningAlg: Literal["RS256", "PS256", "ES256", "EdDSA", "none"] | None = None
     requireSignedRequestObject: bool = False
@@ -255,7 +256,12 @@ def _check_profile(ours: _Extension) -> None:
         raise _bad("b2bIdp.requestObjectSigningAlg: none is no signature, and requireSignedRequestObject wants one.")
     if ours.profile is None:
         return
-    names = ("idTokenSignedResponseAlg", "authorizationSignedResponseAlg", "requestObjectSigningAlg")
+    names = (
+        "idTokenSignedResponseAlg",
+        "userinfoSignedResponseAlg",
+        "authorizationSignedResponseAlg",
+        "requestObjectSigningAlg",
+    )
     for name in names:
         if getattr(ours, name) in ("RS256", "none"):
             raise _bad(f"b2bIdp.{name}: the profile fapi2 takes PS256 or ES256 (FAPI 2.0 §5.4).")

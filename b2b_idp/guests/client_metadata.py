@@ -30,7 +30,6 @@ _TAGGED = re.compile(r"(client_name|client_uri|logo_uri|policy_uri|tos_uri)#[A-Z
 """A value for one language (RFC 7591 §2.2, BCP 47)."""
 _MOST_TAGGED = 50
 _NOT_SUPPORTED = (
-    "userinfo_signed_response_alg",
     "introspection_signed_response_alg",
     *(f"{of}_encrypted_response_alg" for of in ("id_token", "userinfo", "authorization", "introspection")),
     "request_object_encryption_alg",
@@ -69,6 +68,7 @@ class ClientMetadata(BaseModel):
     subject_type: Literal["pairwise", "public"] | None = None
     sector_identifier_uri: _Uri | None = None
     id_token_signed_response_alg: SigningAlg = "RS256"
+    userinfo_signed_response_alg: SigningAlg | None = None
     authorization_signed_response_alg: SigningAlg | None = None
     request_object_signing_alg: Literal[ClientAlg, "none"] | None = None
     require_signed_request_object: bool | None = None
@@ -236,6 +236,7 @@ def _bad(say: str) -> Problem:
 _OURS = {
     "post_logout_redirect_uris": "postLogoutRedirectUris",
     "id_token_signed_response_alg": "idTokenSignedResponseAlg",
+    "userinfo_signed_response_alg": "userinfoSignedResponseAlg",
     "authorization_signed_response_alg": "authorizationSignedResponseAlg",
     "request_object_signing_alg": "requestObjectSigningAlg",
     "require_signed_request_object": "requireSignedRequestObject",

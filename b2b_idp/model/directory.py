@@ -150,6 +150,8 @@ class App:
     require_pkce: bool = True
     subject_type: Literal["pairwise", "public"] = "pairwise"
     id_token_alg: SigningAlg = "RS256"
+    userinfo_alg: SigningAlg | None = None
+    """What signs the answers of the userinfo endpoint; None for plain JSON."""
     response_alg: SigningAlg = "RS256"
     """What signs authorization responses, where the app asks for signed ones (JARM)."""
     request_object_alg: str | None = None

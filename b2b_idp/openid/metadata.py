@@ -53,6 +53,7 @@ def document(issuer: str) -> dict[str, Any]:
         "acr_values_supported": list(ACR_VALUES),
         "subject_types_supported": ["pairwise", "public"],
         "id_token_signing_alg_values_supported": list(ALGORITHMS),
+        "userinfo_signing_alg_values_supported": list(ALGORITHMS),
         "token_endpoint_auth_methods_supported": _AUTH_METHODS,
         "token_endpoint_auth_signing_alg_values_supported": list(CLIENT_ALGORITHMS),
         "introspection_endpoint_auth_methods_supported": _AUTH_METHODS[:-1],
@@ -123,6 +124,7 @@ def document_of(r: Reader, app: App, issuer: str, at: datetime) -> dict[str, Any
         "issuer": issuer_for(r, app, issuer, at),
         "jwks_uri": f"{issuer}/jwks?appid={app.app_id}",
         "id_token_signing_alg_values_supported": signs,
+        "userinfo_signing_alg_values_supported": signs,
         "require_pushed_authorization_requests": app.require_pushed,
         "require_signed_request_object": app.require_signed_request,
     }

@@ -24,6 +24,11 @@ def json_response(document: Mapping[str, Any] | bytes, status: int = 200, max_ag
     return response
 
 
+def jwt_response(token: str) -> Response:
+    headers = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+    return Response(token, content_type="application/jwt", headers=headers)
+
+
 def token_error(problem: Problem, words: Mapping[Code, tuple[int, str]] = TOKEN) -> Response:
     """RFC 6749 §5.2; `words` is the endpoint's table of errors."""
     status, error = words[problem.code]

@@ -91,6 +91,7 @@ def app_of(row: AppRow) -> App:
         require_pkce=fapi or ours.get("requirePkce", True) is not False,
         subject_type=ours.get("subjectType", "pairwise"),
         id_token_alg=ours.get("idTokenSignedResponseAlg") or signs_by,
+        userinfo_alg=ours.get("userinfoSignedResponseAlg"),
         response_alg=ours.get("authorizationSignedResponseAlg") or signs_by,
         request_object_alg=ours.get("requestObjectSigningAlg"),
         require_signed_request=ours.get("requireSignedRequestObject") is True,

@@ -52,6 +52,17 @@ def test_an_unsigned_id_token_is_refused_by_name(op):
     )
 
 
+@conformance("oidcc-userinfo-rs256")
+@rfc("OIDC Core", "5.3.2")
+def test_userinfo_is_signed_for_whom_registered_it(op):
+    app = op.registered(userinfo_signed_response_alg="RS256")
+    answer = op.userinfo(signed_in(op, app)["access_token"])
+    assert answer.mimetype == "application/jwt"
+    claims = claims_of(answer.text)
+    assert jwt.get_unverified_header(answer.text)["alg"] == "RS256"
+    assert (claims["iss"], claims["aud"], claims["name"]) == (ISSUER, app["client_id"], "Ada")
+
+
 @conformance("oidcc-redirect-uri-query-OK")
 def test_a_redirect_uri_with_a_query_keeps_it(op):
     uri = CALLBACK + "?foo=bar"

@@ -176,7 +176,7 @@ def test_redirect_uris_are_a_list_of_addresses(world, wrong):
         {"jwks": "keys"},
         {"id_token_signed_response_alg": "HS256"},
         {"id_token_encrypted_response_alg": "RSA-OAEP"},
-        {"userinfo_signed_response_alg": "RS256"},
+        {"userinfo_signed_response_alg": "none"},
         {"subject_type": "shared"},
         {"default_max_age": -1},
         {"default_max_age": "3600"},
