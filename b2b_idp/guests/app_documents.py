@@ -256,13 +256,8 @@ def _check_profile(ours: _Extension) -> None:
         raise _bad("b2bIdp.requestObjectSigningAlg: none is no signature, and requireSignedRequestObject wants one.")
     if ours.profile is None:
         return
-    names = (
-        "idTokenSignedResponseAlg",
-        "userinfoSignedResponseAlg",
-        "authorizationSignedResponseAlg",
-        "requestObjectSigningAlg",
-    )
-    for name in names:
+    signed = (f"{of}SignedResponseAlg" for of in ("idToken", "userinfo", "authorization"))
+    for name in (*signed, "requestObjectSigningAlg"):
         if getattr(ours, name) in ("RS256", "none"):
             raise _bad(f"b2bIdp.{name}: the profile fapi2 takes PS256 or ES256 (FAPI 2.0 §5.4).")
     if not ours.requirePkce:

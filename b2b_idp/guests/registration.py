@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from b2b_idp.guests.app_documents import checked_application
+from b2b_idp.guests.app_keys import check_algorithm
 from b2b_idp.guests.apps import add_password, create_app
 from b2b_idp.guests.client_metadata import ClientMetadata, application_of
 from b2b_idp.guests.registration_tokens import spend
@@ -67,7 +68,7 @@ def registered_by(r: Reader, vault: Vault, client_id: str, token: str) -> AppRow
 
 def update(w: Writer, vault: Vault, row: AppRow, metadata: ClientMetadata, moment: Moment) -> Registered:
     """The app with other metadata in place of those that it had; what administrators gave it stays."""
-    after = replace(row, application=_checked(metadata, row.application))
+    after = replace(row, application=_checked(metadata, row.application, own_keys=bool(w.app_keys.of(row.id))))
     w.apps.save(after)
     _audit(w, after, "Update application", "Update", moment, row.application, after.application)
     return _with_secret(w, vault, after, metadata, moment)
@@ -80,10 +81,12 @@ def delete(w: Writer, row: AppRow, moment: Moment) -> None:
     _audit(w, row, "Delete application", "Delete", moment, row.application, {})
 
 
-def _checked(metadata: ClientMetadata, before: Mapping[str, Any]) -> dict[str, Any]:
-    """The application, checked as one that an administrator writes."""
+def _checked(metadata: ClientMetadata, before: Mapping[str, Any], *, own_keys: bool = False) -> dict[str, Any]:
+    """The application, checked as one that an administrator writes; `own_keys`: it has signing keys of its own."""
     try:
-        return checked_application(application_of(metadata, before))
+        application = checked_application(application_of(metadata, before))
+        check_algorithm(application, others=own_keys)
+        return application
     except Problem as problem:
         raise Problem(Code.INVALID_CLIENT_METADATA, problem.say) from None
 
