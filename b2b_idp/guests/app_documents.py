@@ -11,6 +11,7 @@ from b2b_idp.guests.oauth_clients import TlsClientAuth, check_jwks, check_redire
 from b2b_idp.model.directory import SigningAlg
 from b2b_idp.model.optional_claims import EXTENSION, KNOWN
 from b2b_idp.model.problem import Code, Problem
+from b2b_idp.model.url import origin_of
 from b2b_idp.policy.documents import Document, Guid, parse
 
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -92,6 +93,7 @@ class _Extension(Document):
     dpopBoundAccessTokens: bool = False
     dpopNonceRequired: bool = False
     backchannelLogoutUri: _Uri | None = None
+    frontchannelLogoutSessionRequired: bool = True
     adminConsent: list[str] = Field(default_factory=list, max_length=200)
     registration: dict[str, Any] | None = None
     """What an app that registered itself said of itself (RFC 7591), which it alone changes."""
@@ -203,6 +205,8 @@ def checked_application(document: dict[str, Any]) -> dict[str, Any]:
         check_redirect(uri, custom_scheme=True)
     if app.b2bIdp and app.b2bIdp.backchannelLogoutUri:
         check_redirect(app.b2bIdp.backchannelLogoutUri, custom_scheme=False)
+    if app.web and app.web.logoutUrl:
+        _check_frontchannel_logout(app, app.web.logoutUrl)
     for uri in app.identifierUris:
         if not _IDENTIFIER_URI.fullmatch(uri):
             raise _bad(f"identifierUris: {uri[:100]} is not an absolute URI without fragment.")
@@ -272,6 +276,14 @@ def _check_jwks_uri(ours: _Extension) -> None:
     check_redirect(ours.jwksUri, custom_scheme=False)
     if not ours.jwksUri.startswith("https://"):
         raise _bad("b2bIdp.jwksUri: https is needed.")
+
+
+def _check_frontchannel_logout(app: Application, uri: str) -> None:
+    """OpenID Connect Front-Channel Logout 1.0 §2: a page frames it, so it is of the app, as its redirect URIs are."""
+    check_redirect(uri, custom_scheme=False)
+    own = [u for part in (app.web, app.spa) for u in (part.redirectUris if part else ())]
+    if origin_of(uri) not in {origin_of(u) for u in own}:
+        raise _bad(f"web.logoutUrl: {uri[:100]} has not scheme, host and port of any redirect URI of this app.")
 
 
 def _check_unique(values: list[str], say: str) -> None:

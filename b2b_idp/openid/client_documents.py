@@ -32,9 +32,10 @@ _OWN_NETWORK = (".localhost", ".local", ".internal", ".home.arpa", ".lan", ".int
 class KeysNeededError(Exception):
     """A transaction lacks the keys of a client, which are fetched outside of it."""
 
-    def __init__(self, uri: str, *, again: bool) -> None:
+    def __init__(self, uri: str, looked_at: Keys | None = None) -> None:
+        """`looked_at`: the keys that are kept, among which the one that is asked for is not."""
         super().__init__(uri)
-        self.uri, self.again = uri, again
+        self.uri, self.looked_at = uri, looked_at
 
 
 class ClientDocuments:
@@ -78,9 +79,9 @@ class ClientDocuments:
         if keys is None:
             keys = self._set(app.jwks_uri).fresh(at)
             if keys is None:
-                raise KeysNeededError(app.jwks_uri, again=False)
+                raise KeysNeededError(app.jwks_uri)
             if kid is not None and all(k.get("kid") != kid for k in keys):
-                raise KeysNeededError(app.jwks_uri, again=True)
+                raise KeysNeededError(app.jwks_uri, keys)
         return replace(app, jwks=keys)
 
     def having(self, at: datetime, step: Callable[[], T]) -> T:
@@ -96,7 +97,7 @@ class ClientDocuments:
 
     def _fetched(self, needed: KeysNeededError, at: datetime) -> Keys:
         kept = self._set(needed.uri)
-        if needed.again and (renewed := kept.renewed(at)) is not None:
+        if needed.looked_at is not None and (renewed := kept.renewed(needed.looked_at, at)) is not None:
             return renewed
         try:
             return kept.get(at)

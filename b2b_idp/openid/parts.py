@@ -18,7 +18,8 @@ from b2b_idp.model.strict_json import read_json
 from b2b_idp.openid.client_documents import ClientDocuments
 from b2b_idp.signin import SignIn
 from b2b_idp.signin.devices import Asked
-from b2b_idp.signin.values import Browser, Landed, Show
+from b2b_idp.signin.home_logout import HomeLogouts, WayHome
+from b2b_idp.signin.values import Browser, Landed, LogoutFrame, Show
 from b2b_idp.store import Store
 from b2b_idp.tokens.certificates import MutualTls
 
@@ -47,7 +48,15 @@ class Screen(Protocol):
         correlation_id: str,
     ) -> Response: ...
 
-    def signed_out(self, return_link: str | None, correlation_id: str) -> Response: ...
+    def signed_out(
+        self,
+        correlation_id: str,
+        *,
+        frames: Sequence[LogoutFrame] = (),
+        home: WayHome | None = None,
+        go_on: str | None = None,
+        ended_at: str | None = None,
+    ) -> Response: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +64,7 @@ class OpenIdParts:
     issuer: str
     store: Store
     signin: SignIn
+    home_logouts: HomeLogouts
     keys: KeyRing
     vault: Vault
     moment: Callable[[], Moment]
