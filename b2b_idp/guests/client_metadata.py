@@ -1,4 +1,4 @@
-"""Client metadata (RFC 7591 §2, OpenID Connect Registration §2) and the application that it makes."""
+"""Client metadata (RFC 7591 §2, OpenID Connect Registration §2): what an app says of itself, parsed."""
 
 from __future__ import annotations
 
@@ -85,6 +85,8 @@ class ClientMetadata(BaseModel):
     default_acr_values: list[_Line] | None = Field(default=None, max_length=20)
     initiate_login_uri: _Uri | None = None
     post_logout_redirect_uris: list[_Uri] | None = Field(default=None, max_length=50)
+    frontchannel_logout_uri: _Uri | None = None
+    frontchannel_logout_session_required: bool | None = None
     backchannel_logout_uri: _Uri | None = None
     backchannel_logout_session_required: bool | None = None
     tagged: dict[str, _Line] = Field(default_factory=dict, exclude=True)
@@ -93,6 +95,20 @@ class ClientMetadata(BaseModel):
     @property
     def has_secret(self) -> bool:
         return self.token_endpoint_auth_method.startswith("client_secret")
+
+    def tls_client_auth(self) -> TlsClientAuth | None:
+        """What its client certificate must name (RFC 8705 §2)."""
+        if self.token_endpoint_auth_method == "self_signed_tls_client_auth":
+            return TlsClientAuth(selfSigned=True)
+        if self.token_endpoint_auth_method != "tls_client_auth":
+            return None
+        return TlsClientAuth(
+            subjectDn=self.tls_client_auth_subject_dn,
+            sanDns=self.tls_client_auth_san_dns,
+            sanUri=self.tls_client_auth_san_uri,
+            sanIp=self.tls_client_auth_san_ip,
+            sanEmail=self.tls_client_auth_san_email,
+        )
 
     def registered(self) -> dict[str, Any]:
         """What the app is told that it registered: RFC 7591's names, without what it left away."""
@@ -177,7 +193,7 @@ def _check_addresses(metadata: ClientMetadata, check_url: Callable[[str, str], N
         _check_redirect(Code.INVALID_REDIRECT_URI, "redirect_uris", uri, custom_scheme=native)
     for uri in metadata.post_logout_redirect_uris or ():
         _check_redirect(Code.INVALID_CLIENT_METADATA, "post_logout_redirect_uris", uri, custom_scheme=native)
-    for name in ("backchannel_logout_uri", "initiate_login_uri"):
+    for name in ("frontchannel_logout_uri", "backchannel_logout_uri", "initiate_login_uri"):
         if (uri := getattr(metadata, name)) is not None:
             _check_redirect(Code.INVALID_CLIENT_METADATA, name, uri, custom_scheme=False)
     for name in (*_FOR_PEOPLE, "jwks_uri", "sector_identifier_uri"):
@@ -205,93 +221,10 @@ def _check_keys(metadata: ClientMetadata) -> None:
         raise _bad("require_signed_request_object needs jwks or jwks_uri.")
     try:
         check_jwks(metadata.jwks)
-        check_tls_client_auth(_tls_client_auth(metadata))
+        check_tls_client_auth(metadata.tls_client_auth())
     except Problem as problem:
         raise _bad(problem.say.replace("b2bIdp.tlsClientAuth", "tls_client_auth").replace("b2bIdp.", "")) from None
 
 
-_NAMES = {
-    "subject_dn": "subjectDn",
-    "san_dns": "sanDns",
-    "san_uri": "sanUri",
-    "san_ip": "sanIp",
-    "san_email": "sanEmail",
-}
-
-
-def _tls_client_auth(metadata: ClientMetadata) -> TlsClientAuth | None:
-    if metadata.token_endpoint_auth_method == "self_signed_tls_client_auth":
-        return TlsClientAuth(selfSigned=True)
-    if metadata.token_endpoint_auth_method != "tls_client_auth":
-        return None
-    return TlsClientAuth(**{ours: getattr(metadata, f"tls_client_auth_{name}") for name, ours in _NAMES.items()})
-
-
 def _bad(say: str) -> Problem:
     return Problem(Code.INVALID_CLIENT_METADATA, say)
-
-
-# --- as an application ------------------------------------------------------------------------------------------------
-
-_OURS = {
-    "post_logout_redirect_uris": "postLogoutRedirectUris",
-    "id_token_signed_response_alg": "idTokenSignedResponseAlg",
-    "userinfo_signed_response_alg": "userinfoSignedResponseAlg",
-    "authorization_signed_response_alg": "authorizationSignedResponseAlg",
-    "request_object_signing_alg": "requestObjectSigningAlg",
-    "require_signed_request_object": "requireSignedRequestObject",
-    "require_pushed_authorization_requests": "requirePushedAuthorizationRequests",
-    "token_endpoint_auth_signing_alg": "tokenEndpointAuthSigningAlg",
-    "jwks": "jwks",
-    "jwks_uri": "jwksUri",
-    "tls_client_certificate_bound_access_tokens": "tlsClientCertificateBoundAccessTokens",
-    "dpop_bound_access_tokens": "dpopBoundAccessTokens",
-    "backchannel_logout_uri": "backchannelLogoutUri",
-}
-"""Members that any application has below b2bIdp."""
-
-
-def application_of(metadata: ClientMetadata, before: Mapping[str, Any]) -> dict[str, Any]:
-    """The application in Graph's shape: `before`, in which what the metadata say takes the place of what they said."""
-    ours = dict(before.get("b2bIdp") or {})
-    for name, property in _OURS.items():
-        ours.pop(property, None)
-        if (value := getattr(metadata, name)) is not None:
-            ours[property] = value
-    ours.pop("tlsClientAuth", None)
-    if (tls := _tls_client_auth(metadata)) is not None:
-        ours["tlsClientAuth"] = tls.model_dump(exclude_none=True)
-    ours["registration"] = {"metadata": metadata.registered()}
-    public = metadata.token_endpoint_auth_method == "none"
-    native = metadata.application_type == "native"
-    part = "publicClient" if native else "spa" if public else "web"
-    uris = {
-        name: dict(before.get(name) or {}) | {"redirectUris": list(metadata.redirect_uris) if name == part else []}
-        for name in ("web", "spa", "publicClient")
-    }
-    return {
-        **before,
-        **uris,
-        "displayName": metadata.client_name or _unnamed(metadata),
-        "isFallbackPublicClient": DEVICE_CODE in metadata.grant_types,
-        "b2bIdp": ours,
-    }
-
-
-def _unnamed(metadata: ClientMetadata) -> str:
-    return (metadata.client_uri or (metadata.redirect_uris or ["An app without a name"])[0])[:256]
-
-
-def metadata_of(application: Mapping[str, Any]) -> dict[str, Any]:
-    """What an app registered, as it is now: what an administrator changed of it is told as changed."""
-    ours = application["b2bIdp"]
-    found: dict[str, Any] = dict(ours["registration"]["metadata"])
-    for name, property in _OURS.items():
-        found.pop(name, None)
-        if property in ours and ours[property] is not None:
-            found[name] = ours[property]
-    uris = [
-        u for part in ("web", "spa", "publicClient") for u in (application.get(part) or {}).get("redirectUris") or ()
-    ]
-    named = {"client_name": application["displayName"]} if "client_name" in found else {}
-    return found | named | {"redirect_uris": list(dict.fromkeys(uris))}

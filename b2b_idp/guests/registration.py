@@ -10,7 +10,8 @@ from typing import Any
 from b2b_idp.guests.app_documents import checked_application
 from b2b_idp.guests.app_keys import check_algorithm
 from b2b_idp.guests.apps import add_password, create_app
-from b2b_idp.guests.client_metadata import ClientMetadata, application_of
+from b2b_idp.guests.client_metadata import ClientMetadata
+from b2b_idp.guests.registered_application import application_of
 from b2b_idp.guests.registration_tokens import spend
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.audited import differences, directory_audit

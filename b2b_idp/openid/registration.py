@@ -8,7 +8,8 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from b2b_idp.guests import registration
-from b2b_idp.guests.client_metadata import ClientMetadata, metadata_of, parse_metadata
+from b2b_idp.guests.client_metadata import ClientMetadata, parse_metadata
+from b2b_idp.guests.registered_application import metadata_of
 from b2b_idp.guests.registration import Registered, registered_by
 from b2b_idp.guests.registration_tokens import read_token
 from b2b_idp.model.problem import Code, Problem
