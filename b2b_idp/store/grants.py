@@ -137,6 +137,12 @@ class GrantsWriter(GrantsReader):
     def revoke(self, id: str, at: datetime) -> None:
         self._c.execute(_REVOKE, {"which": id, "at": at})
 
+    def revoke_app(self, app_id: str, at: datetime) -> None:
+        """Ends all that guests gave an app, and forgets that they did."""
+        ours = (grants.c.app_id == app_id, grants.c.revoked_at.is_(None))
+        self._c.execute(update(grants).where(*ours).values(revoked_at=at))
+        self._c.execute(delete(consents).where(consents.c.app_id == app_id))
+
     def revoke_session(self, session_id: str, moment: Moment, by: By) -> None:
         """Ends the grants that a session made, and tells their apps."""
         self._end(grants.c.session_id == session_id, moment, by)

@@ -63,6 +63,10 @@ class Kept(Generic[_T]):
         finally:
             self._lock.release()
 
+    def fresh(self, at: datetime) -> _T | None:
+        """The document where it is kept and fresh; nothing is fetched."""
+        return self._younger_than(FRESH, at)
+
     def renewed(self, looked_at: _T, at: datetime, most: int = RENEWALS) -> _T | None:
         """The document anew, though the one that was `looked_at` may be fresh: what somebody fetched meanwhile, else
         fetched again. None when that failed or was done `most` times in the last minute."""
