@@ -89,6 +89,25 @@ def _elements(element: elements, compiler: Any, **more: Any) -> str:
     return f"json_each({compiler.process(element.clauses, **more)})"
 
 
+class spaced(FunctionElement[str]):  # noqa: N801
+    """All values of a column that holds no spaces, such as ids, in one text with spaces between them; NULL where there
+    is no row."""
+
+    name = "spaced"
+    type = String()
+    inherit_cache = True
+
+
+@compiles(spaced, "postgresql")
+def _spaced_postgresql(element: spaced, compiler: Any, **more: Any) -> str:
+    return f"string_agg({compiler.process(element.clauses, **more)}, ' ')"
+
+
+@compiles(spaced)
+def _spaced(element: spaced, compiler: Any, **more: Any) -> str:
+    return f"group_concat({compiler.process(element.clauses, **more)}, ' ')"
+
+
 class Texts(TypeDecorator[Collection[str]]):
     """A list of texts as one parameter."""
 
