@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, select, update
 
 from b2b_idp.store.connection import Connection
-from b2b_idp.store.statements import Prepared, insert_into
+from b2b_idp.store.statements import Prepared, consumed, insert_into
 from b2b_idp.store.tables import sessions, signins
 
 
@@ -40,7 +40,7 @@ class SessionRow:
     ended_at: datetime | None = None
 
 
-_SIGNIN = Prepared(select(signins).where(signins.c.id == bindparam("id")))
+_SIGNIN = consumed(select(signins).where(signins.c.id == bindparam("id")))
 _MOVE = Prepared(
     update(signins)
     .where(signins.c.id == bindparam("which"), signins.c.version == bindparam("seen"))
@@ -55,7 +55,7 @@ _MARK = Prepared(
     .where(signins.c.id == bindparam("which"), signins.c.version == bindparam("seen"))
     .values(version=bindparam("next"), waiting=bindparam("to_waiting"))
 )
-_SESSION = Prepared(select(sessions).where(sessions.c.id == bindparam("id")))
+_SESSION = consumed(select(sessions).where(sessions.c.id == bindparam("id")), sessions.c.user_id)
 _ADD = insert_into(signins, SigninRow.__slots__)
 _ADD_SESSION = insert_into(sessions, SessionRow.__slots__)
 _UPDATE_SESSION = Prepared(
