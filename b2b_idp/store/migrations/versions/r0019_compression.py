@@ -4,7 +4,7 @@ insert. What is stored stays as it is."""
 from alembic import op
 
 revision = "0019"
-down_revision = "0012"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
