@@ -87,6 +87,8 @@ class Routed(Connection):
         except SQLAlchemyError as e:
             self._replica.lost(e)
             raise Stale from e
+        # the primary's part of the proof counts as well
+        self.asked_replica += 1
         unseen = self._keys - self._here.keys()
         if unseen:
             self._here |= _marks(super().execute, unseen)
