@@ -18,16 +18,18 @@ import pytest
 import urllib3
 
 from b2b_idp.testing.home_tenant import Account, HomeRequest, ScriptedHome
+from b2b_idp.testing.walker import Page, Walker
 from tests.docs.following import followed
 from tests.docs.pages import ROOT
 from tests.real.go_parts import MODULES, PINNED, QUICKLY, go, oauth2_proxy
-from tests.real.nodes import HERE, missing, node
+from tests.real.nodes import HERE, Browser, free_port, missing, node
 from tests.real.tls_front import PAGE as TLS_FRONT
 from tests.real.tls_front import planned_front
 
 HTTP, HTTPS = "http loopback", "https with an issuer path"
 HOW_TO = ROOT / "docs" / "how-to"
 BEFORE = HOW_TO / "apps.md"
+ADA, BEN = "ada@fabrikam.example", "ben@fabrikam.example"
 MODULE = Path("/usr/lib/apache2/modules/mod_auth_openidc.so")
 ONLY_HTTPS = ["apps-msal-python.md"]
 """MSAL takes no issuer over http, nor one without a path."""
@@ -99,9 +101,9 @@ def all_recipes(way: str, folder: Path) -> Iterator[Apps]:
     pages = [p for p in sorted(HOW_TO.glob("apps-*.md")) if way == HTTPS or p.name not in ONLY_HTTPS]
     with home_tenant() as home:
         if way == HTTP:
-            yield from _follow([BEFORE, *pages], home, folder, replaced, env)
+            yield from _follow([BEFORE, *pages], home, folder, replaced, env, free_port())
             return
-        front = planned_front(folder)
+        front = planned_front(folder, free_port())
         replaced |= {"ISSUER=http://127.0.0.1:8000": f"ISSUER={front.issuer}", **front.replaced}
         with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as readable:
             for name, value in front.env.items():
@@ -109,12 +111,46 @@ def all_recipes(way: str, folder: Path) -> Iterator[Apps]:
             Path(readable).chmod(0o755)  # Apache reads it as www-data
             authority = shutil.copy(front.authority, readable)
             replaced["OIDCInfoHook"] = f"OIDCCABundlePath {authority}\nOIDCInfoHook"
-            yield from _follow([TLS_FRONT, BEFORE, *pages], home, folder, replaced, env)
+            yield from _follow([TLS_FRONT, BEFORE, *pages], home, folder, replaced, env, front.backend)
 
 
 def _follow(
-    pages: Sequence[Path], home: ScriptedHome, folder: Path, replaced: dict[str, str], env: dict[str, str]
+    pages: Sequence[Path],
+    home: ScriptedHome,
+    folder: Path,
+    replaced: dict[str, str],
+    env: dict[str, str],
+    server: int,
 ) -> Iterator[Apps]:
-    with followed(*pages, home=home.issuer, folder=folder, replaced=replaced, env=env) as ports:
+    chosen = {"8000": server}
+    with followed(*pages, home=home.issuer, folder=folder, replaced=replaced, env=env, ports=chosen) as ports:
         issuer = json.loads((folder / "admin.json").read_text())["issuer"]
         yield Apps(ports, folder, issuer)
+
+
+def sign_in(url: str, email: str, walker: Walker | None = None) -> tuple[Page, Walker]:
+    """Where somebody of the home ends who opens an app's page; also what b2b-idp asks at the first time is answered."""
+    walker = walker or Walker()
+    page = walker.get(url)
+    if page.name == "home-realm":
+        page = walker.submit(page, email=email)
+    while page.name in ("redeem", "consent"):
+        page = walker.submit(page)
+    return page, walker
+
+
+def said(page: Page) -> dict[str, Any]:
+    """The JSON that a page is."""
+    assert page.status == 200, (page.url, page.text[-800:])
+    found: dict[str, Any] = json.loads(page.text)
+    return found
+
+
+def sign_in_by_browser(browser: Browser, until: str) -> None:
+    """From the page that asks for the address to the app's page that is called `until`."""
+    browser.ask("wait", selector="main[data-page]")
+    while (page := browser.where()["page"]) != until:
+        if page == "home-realm":
+            browser.fill("input[name=email]", ADA)
+        browser.click("button[type=submit]")
+        browser.ask("wait", selector="main[data-page]")

@@ -13,13 +13,13 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from b2b_idp.testing.walker import Page, Walker
+from b2b_idp.testing.walker import SocketTransport, Walker
 from tests.docs.pages import blocks
 from tests.real.nodes import Browser
-from tests.real.recipes import HOW_TO, HTTP, HTTPS, Apps, all_recipes
+from tests.real.recipes import ADA, BEN, HOW_TO, HTTP, HTTPS, Apps, all_recipes, said, sign_in, sign_in_by_browser
 
-ADA, BEN = "ada@fabrikam.example", "ben@fabrikam.example"
 client = pytest.mark.client
+CLAIMS = {"X-Forwarded-For": "203.0.113.9"}
 
 
 @pytest.fixture(scope="module", params=[HTTP, HTTPS])
@@ -34,23 +34,6 @@ def browser(chromium: Browser) -> Iterator[Browser]:
     chromium.ask("new", options={"ignoreHTTPSErrors": True})
     yield chromium
     assert chromium.complaints() == []
-
-
-def sign_in(url: str, email: str, walker: Walker | None = None) -> tuple[Page, Walker]:
-    """Where somebody of the home ends who opens an app's page; also what b2b-idp asks at the first time is answered."""
-    walker = walker or Walker()
-    page = walker.get(url)
-    if page.name == "home-realm":
-        page = walker.submit(page, email=email)
-    while page.name in ("redeem", "consent"):
-        page = walker.submit(page)
-    return page, walker
-
-
-def said(page: Page) -> dict:
-    """The JSON that a page is."""
-    assert page.status == 200, (page.url, page.text[-800:])
-    return json.loads(page.text)
 
 
 # --- openid-client ---------------------------------------------------------------------------------------------------
@@ -101,16 +84,6 @@ def test_oauth4webapi_signs_in_asks_userinfo_and_refreshes(apps):
 def test_oauth4webapi_signs_out_here_and_there(apps):
     _, walker = sign_in(apps.at("3001"), ADA)
     assert walker.get(apps.at("3001", "/sign-out")).name == "home-realm"
-
-
-def sign_in_by_browser(browser: Browser, until: str) -> None:
-    """From the page that asks for the address to the app's page that is called `until`."""
-    browser.ask("wait", selector="main[data-page]")
-    while (page := browser.where()["page"]) != until:
-        if page == "home-realm":
-            browser.fill("input[name=email]", ADA)
-        browser.click("button[type=submit]")
-        browser.ask("wait", selector="main[data-page]")
 
 
 def test_oauth4webapi_signs_in_from_a_page_of_another_origin_in_a_real_browser(apps, browser):
@@ -267,6 +240,7 @@ def test_mod_auth_openidc_signs_out_here_and_there(apps):
     assert page.name == "home-realm", "back at the site, which signs in again: nobody is known any more"
 
 
+@pytest.mark.parametrize("apps", [HTTP], indirect=True)
 def test_mod_auth_openidc_hears_of_sessions_that_were_revoked(apps):
     page, walker = sign_in(apps.at("8080"), ADA)
     assert page.status == 200
@@ -322,3 +296,15 @@ def test_msal_signs_a_guest_in_to_a_command_line_tool(apps, tmp_path):
         finally:
             running.kill()
     assert told.strip() == ADA
+
+
+# --- the front -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("apps", [HTTPS], indirect=True)
+def test_the_log_has_the_address_that_the_front_saw_and_not_the_one_that_the_browser_claims(apps):
+    real = SocketTransport()
+    walker = Walker(lambda method, url, headers, body: real(method, url, {**headers, **CLAIMS}, body))
+    sign_in(apps.at("3000"), ADA, walker)
+    (entry,) = apps.graph("GET", "/auditLogs/signIns?$top=1")["value"]
+    assert (entry["appId"], entry["ipAddress"]) == (apps.client_id("Orders"), "127.0.0.1")

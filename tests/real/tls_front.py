@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,14 +12,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID as EKU
 from cryptography.x509.oid import NameOID
 
 from tests.docs.following import followed
-from tests.docs.pages import ROOT
+from tests.docs.pages import ROOT, blocks
 from tests.real.nodes import free_port, missing
 
 PAGE = ROOT / "docs" / "how-to" / "tls-front.md"
@@ -26,11 +29,23 @@ PAGE = ROOT / "docs" / "how-to" / "tls-front.md"
 
 @dataclass(frozen=True)
 class Front:
-    """Where the page is followed: in `folder`, with `port` for its 443 and `mtls_port` for its 8443."""
+    """Where the page is followed: in `folder`, with `port` for its 443, `mtls_port` for its 8443 and `backend` for the
+    server's 8000."""
 
     folder: Path
     port: int
     mtls_port: int
+    backend: int
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Those of the server that the page exports."""
+        (export,) = (b.text for b in blocks(PAGE) if b.text.startswith("export "))
+        for documented, ours in self.replaced.items():
+            export = export.replace(documented, ours)
+        exported = (word.partition("=") for word in shlex.split(export) if "=" in word)
+        named = {name.removeprefix("B2B_IDP_").lower(): value for name, _, value in exported}
+        return named | {"trusted_proxies": int(named["trusted_proxies"])}
 
     @property
     def issuer(self) -> str:
@@ -59,12 +74,12 @@ class Front:
         return dict.fromkeys(names, str(self.authority)) | {"PATH": f"{os.environ['PATH']}:/usr/sbin"}
 
 
-def planned_front(folder: Path) -> Front:
+def planned_front(folder: Path, backend: int) -> Front:
     """A front whose certificates lie in `folder`, for the page to be followed there. Without nginx the test is skipped,
     with CI=true it fails."""
     if shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") is None:
         missing("nginx is not installed: run `make test` on Debian")
-    front = Front(folder, free_port(), free_port())
+    front = Front(folder, free_port(), free_port(), backend)
     front.authority.write_bytes(_pem(_authority()[1]))
     key, made = signed("127.0.0.1")
     (folder / "key.pem").write_bytes(key)
@@ -75,7 +90,7 @@ def planned_front(folder: Path) -> Front:
 @contextmanager
 def tls_front(folder: Path, backend: int) -> Iterator[Front]:
     """Answers https with what http on `backend` says."""
-    front = planned_front(folder)
+    front = planned_front(folder, backend)
     with followed(PAGE, home="", folder=folder, replaced=front.replaced, env=front.env, ports={"8000": backend}):
         yield front
 
@@ -86,7 +101,12 @@ def signed(name: str) -> tuple[bytes, bytes]:
     key = _new_key()
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     addresses = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    made = _for_a_day(subject, own.subject, key).add_extension(addresses, False)
+    made = (
+        _for_a_day(subject, own.subject, key)
+        .add_extension(addresses, False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), False)
+        .add_extension(x509.ExtendedKeyUsage([EKU.SERVER_AUTH, EKU.CLIENT_AUTH]), False)
+    )
     text = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -97,7 +117,14 @@ def signed(name: str) -> tuple[bytes, bytes]:
 def _authority() -> tuple[rsa.RSAPrivateKey, x509.Certificate]:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Authority of the tests")])
     key = _new_key()
-    made = _for_a_day(name, name, key).add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
+    no = dict.fromkeys(("content_commitment", "key_encipherment", "data_encipherment", "key_agreement"), False)
+    signs = x509.KeyUsage(False, **no, key_cert_sign=True, crl_sign=True, encipher_only=False, decipher_only=False)
+    made = (
+        _for_a_day(name, name, key)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
+        .add_extension(signs, True)
+    )
     return key, made.sign(key, hashes.SHA256())
 
 
