@@ -54,7 +54,12 @@ def followed(
     for documented, ours in (replaced or {}).items():
         assert documented in text, documented
         text = text.replace(documented, ours)
-    chosen = {documented: free_port() for documented in PORTS} | dict(ports or {})
+    chosen = dict(ports or {})
+    for documented in PORTS:
+        while documented not in chosen:
+            port = free_port()
+            if port not in chosen.values() and str(port) not in text:  # not one that `replaced` has put there
+                chosen[documented] = port
     for documented, port in chosen.items():
         text = re.sub(rf"(127\.0\.0\.1:|--port |http\.server ){documented}\b", rf"\g<1>{port}", text)
     here = Path(sys.executable).parent
