@@ -396,10 +396,11 @@ class ScriptedHome:
         self.ended.append(asked)
         session = self._sessions.pop(request.cookies.get(self._cookie, ""), None)
         if session is not None and self.backchannel_logout_uri is not None:
-            form = {"logout_token": self.logout_token(session.account.sub, session.sid)}
+            body = urlencode({"logout_token": self.logout_token(session.account.sub, session.sid)})
+            form = {"Content-Type": "application/x-www-form-urlencoded"}
             # whom it does not reach, it does not keep the guest for
             with suppress(urllib3.exceptions.HTTPError):
-                urllib3.request("POST", self.backchannel_logout_uri, fields=form, encode_multipart=False, retries=False)
+                urllib3.request("POST", self.backchannel_logout_uri, body=body, headers=form, retries=False)
         back = asked.get("post_logout_redirect_uri")
         if back is None or asked.get("client_id") != self.client_id:
             response = signed_out_page(self.domain)
