@@ -70,6 +70,7 @@ const provider = new Provider(issuer, {
     claimsParameter: { enabled: true },
     pushedAuthorizationRequests: { enabled: config.par ?? true },
     rpInitiatedLogout: { enabled: true },
+    backchannelLogout: { enabled: true },
   },
   interactions: { policy, url: (_ctx, { uid }) => `/interaction/${uid}` },
   // Browsers send a host's cookies to all its ports: two homes on loopback must not share names.
