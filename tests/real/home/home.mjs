@@ -72,6 +72,8 @@ const provider = new Provider(issuer, {
     rpInitiatedLogout: { enabled: true },
     backchannelLogout: { enabled: true },
   },
+  // it guards against addresses inside; everybody here is on loopback
+  fetch: (url, { dispatcher, ...options }) => fetch(url, options),
   interactions: { policy, url: (_ctx, { uid }) => `/interaction/${uid}` },
   // Browsers send a host's cookies to all its ports: two homes on loopback must not share names.
   cookies: {
