@@ -11,15 +11,17 @@ from typing import Literal
 from flask import Blueprint, Response, request, send_from_directory
 from markupsafe import Markup
 
+from b2b_idp.cookies import held_back
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.url import origin_of
 from b2b_idp.pages.errors import STATUS, title_of
-from b2b_idp.pages.forms import check_origin, forged, see_other
+from b2b_idp.pages.forms import check_origin, check_size, forged
 from b2b_idp.pages.me import me_routes
 from b2b_idp.pages.render import WAYS_ON, Pages, content_security_policy
 from b2b_idp.pages.security import security_routes
+from b2b_idp.redirecting import see_other
 from b2b_idp.signin import SignIn
 from b2b_idp.signin.devices import Asked
 from b2b_idp.signin.home_logout import WayHome
@@ -37,6 +39,8 @@ from b2b_idp.signin.values import (
 )
 from b2b_idp.store import Store
 
+_ANSWER = ("state", "iss", "code", "error")
+"""What is read of a home's answer (RFC 6749 §4.1.2, RFC 9207)."""
 _FIELDS = ("email", "code", "credential", "name", "decline", "terms", "other", "method", "resend")
 
 
@@ -205,6 +209,20 @@ def _version_of(vault: Vault, signin_id: str, token: str, browser: Browser) -> i
     return int(version)
 
 
+def _home_said() -> dict[str, str]:
+    """The parameters of a home's answer, in the address or as a form (OAuth 2.0 Form Post Response Mode)."""
+    if request.method == "POST":
+        check_size()
+    lists = list((request.form if request.method == "POST" else request.args).lists())
+    if any(len(values) > 1 for _, values in lists):
+        raise Problem(
+            Code.HOME_ANSWER_REFUSED,
+            "Your organisation's answer could not be read. Please start again at the app.",
+            "a parameter stands twice in the home's answer",
+        )
+    return {name: values[0] for name, values in lists if name in _ANSWER}
+
+
 def pages_blueprint(parts: PagesParts, renderer: Renderer, name: str) -> Blueprint:
     """All routes of a guest's browser but those of the OpenID provider."""
     blueprint = Blueprint(f"{name}_pages", __name__)
@@ -222,16 +240,12 @@ def pages_blueprint(parts: PagesParts, renderer: Renderer, name: str) -> Bluepri
         form = {f: request.form[f] for f in _FIELDS if f in request.form}
         return renderer.show(parts.signin.answer(str(id), version, form, browser, parts.moment()))
 
-    @blueprint.get("/federation/<uuid:tenant_id>/callback")
+    @blueprint.route("/federation/<uuid:tenant_id>/callback", methods=["GET", "POST"])
     def callback(tenant_id: object) -> Response:
-        query = {k: v[0] for k, v in request.args.lists() if len(v) == 1}
-        if any(len(v) > 1 for _, v in request.args.lists()):
-            raise Problem(
-                Code.HOME_ANSWER_REFUSED,
-                "Your organisation's answer could not be read. Please start again at the app.",
-                "a parameter stands twice in the home's answer",
-            )
-        answer = parts.signin.home_answered(str(tenant_id), query, parts.browser(), parts.moment())
+        said = _home_said()
+        if held_back():
+            return renderer.send_again(f"{parts.issuer}/federation/{tenant_id}/callback", said)
+        answer = parts.signin.home_answered(str(tenant_id), said, parts.browser(), parts.moment())
         return parts.granted(answer) if isinstance(answer, Granted) else renderer.show(answer)
 
     @blueprint.get("/redeem")

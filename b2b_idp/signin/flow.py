@@ -7,7 +7,7 @@ from them again.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -82,12 +82,14 @@ class SignIn:
     # --- beginnings --------------------------------------------------------------------------------------------------
 
     @traced("sign-in: begin")
-    def begin(self, request: AuthorizeRequest, browser: Browser, moment: Moment) -> Show | Granted | Landed:
-        """A sign-in for an app's checked request. With a live session it may be granted at once."""
+    def begin(
+        self, asked: Callable[[Reader], AuthorizeRequest], browser: Browser, moment: Moment
+    ) -> Show | Granted | Landed:
+        """A sign-in for an app's request, which `asked` checks. With a live session it may be granted at once."""
         id, correlation_id = moment.new_id(), _correlation_id(moment)
 
         def look(r: Reader) -> Granted | Landed | tuple[Known, View, Step]:
-            known = facts_of_request(r, request, browser, moment)
+            known = facts_of_request(r, asked(r), browser, moment)
             view = load_view(r, known, moment.at, browser.ip_address)
             step = self._next(known, view, moment)
             if isinstance(step, Issue):

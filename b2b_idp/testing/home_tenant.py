@@ -396,11 +396,11 @@ class ScriptedHome:
         self.ended.append(asked)
         session = self._sessions.pop(request.cookies.get(self._cookie, ""), None)
         if session is not None and self.backchannel_logout_uri is not None:
-            body = urlencode({"logout_token": self.logout_token(session.account.sub, session.sid)})
-            form = {"Content-Type": "application/x-www-form-urlencoded"}
+            form = urlencode({"logout_token": self.logout_token(session.account.sub, session.sid)})
+            kind = {"Content-Type": "application/x-www-form-urlencoded"}
             # whom it does not reach, it does not keep the guest for
             with suppress(urllib3.exceptions.HTTPError):
-                urllib3.request("POST", self.backchannel_logout_uri, body=body, headers=form, retries=False)
+                urllib3.request("POST", self.backchannel_logout_uri, body=form, headers=kind, retries=False)
         back = asked.get("post_logout_redirect_uri")
         if back is None or asked.get("client_id") != self.client_id:
             response = signed_out_page(self.domain)
@@ -463,7 +463,7 @@ class ScriptedHome:
                 jwt.decode(
                     form.get("client_assertion", ""),
                     self.client_key,
-                    algorithms=["RS256", "ES256"],
+                    algorithms=["RS256", "ES256", "PS256"],
                     audience=self.issuer,
                     issuer=self.client_id,
                     options={"require": ["exp", "iat", "jti", "sub"]},

@@ -5,7 +5,7 @@ RFC 8725). What its claims must say is for who asked.
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64decode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,10 +32,10 @@ _ALGORITHMS = get_default_algorithms()
 
 
 class Keys(Protocol):
-    """A home's keys: as kept, and fetched anew where that may be done."""
+    """A home's keys: as kept, and anew where those that were looked at do not do."""
 
-    def get(self, at: datetime) -> Sequence[HomeKey]: ...
-    def renewed(self, at: datetime) -> Sequence[HomeKey] | None: ...
+    def get(self, at: datetime) -> tuple[HomeKey, ...]: ...
+    def renewed(self, looked_at: tuple[HomeKey, ...], at: datetime) -> Sequence[HomeKey] | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +61,25 @@ def read_signed(
     claims = strict_json(_decoded(parts[1], what), lambda why: refused(f"{what} claims: {why}"))
     alg, kid = _checked_header(header, what, types, metadata)
     signed, signature = f"{parts[0]}.{parts[1]}".encode(), _decoded(parts[2], what)
-    key = the_key(keys.get(at), kid, alg)
+    kept = keys.get(at)
+    key = the_key(kept, kid, alg)
     if key is None or not _verifies(signed, signature, alg, key):
         # the home may have rotated its key since we looked
-        key = the_key(keys.renewed(at) or (), kid, alg)
+        key = the_key(keys.renewed(kept, at) or (), kid, alg)
         if key is None or not _verifies(signed, signature, alg, key):
             raise refused(f"no single key of the home verifies the {what}'s signature")
     return Signed(claims, alg, key)
 
 
 def _decoded(segment: str, what: str) -> bytes:
+    """Of the one spelling that base64url has for its bytes (RFC 4648 §3.5)."""
     try:
-        return urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+        decoded = urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
     except ValueError:
         raise refused(f"{what} is not base64url") from None
+    if urlsafe_b64encode(decoded).rstrip(b"=") != segment.encode():
+        raise refused(f"{what} is not base64url")
+    return decoded
 
 
 def _checked_header(
@@ -114,7 +119,7 @@ def check_times(claims: Mapping[str, Any], what: str, now: float) -> None:
 def check_audience(aud: object, azp: object, client_id: str) -> None:
     """That the token is for us, and for nobody beside."""
     listed = aud if isinstance(aud, list) else [aud]
-    if client_id not in listed:
+    if client_id not in listed or not all(isinstance(a, str) for a in listed):
         raise refused("aud does not name us")
     if azp is not None and azp != client_id:
         raise refused("azp is not us")
