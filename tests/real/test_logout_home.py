@@ -1,4 +1,4 @@
-"""Sign-out between us and npm oidc-provider as home tenant: it tells us by a logout token, and guests sign out there."""
+"""Sign-out between us and npm oidc-provider as home: it tells us by a logout token, and guests sign out there."""
 
 from __future__ import annotations
 
