@@ -37,5 +37,5 @@ def _read(parts: GraphParts) -> Presented:
     read = Presented(token, scheme, proof, certificate)
     # before it is written down: nobody fills the store who holds no token of this key
     check_possession(parts.keys.verify(token, ACCESS_TOKEN_TYPE, at), read)
-    parts.store.transact(lambda w: spend(w, parts.vault, proof))
+    parts.store.transact(lambda w: spend(w, parts.vault, proof), lasting=False)
     return read

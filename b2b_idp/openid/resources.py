@@ -93,7 +93,8 @@ def _userinfo(parts: OpenIdParts) -> dict[str, Any]:
         )
         return userinfo_claims(subject_of(r, user, app, home, moment.at), occasion).claims
 
-    return parts.store.look(look) if presented.proof is None else parts.store.transact(look)
+    # of what a proof leaves behind nothing is worth the disk's time
+    return parts.store.look(look) if presented.proof is None else parts.store.transact(look, lasting=False)
 
 
 def _address(r: Reader, caller: Caller) -> str:

@@ -28,7 +28,8 @@ def token_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
             return cors(Response(status=204))
         try:
             form, moment = form_of(request), parts.moment()
-            # an app's own token by its secret is read and signed: nothing is written, so no writer waits for it
+            # an app's own token by its secret is read and signed: nothing is written but that a proof was used, so no
+            # writer waits for it, or none for the disk
             proof = proof_at(parts, "/token", moment)
             by_secret = form.get("grant_type") == "client_credentials" and "client_assertion" not in form
             only_reads = by_secret and proof is None
@@ -44,6 +45,6 @@ def token_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
                         raise
                     return token_error(refused)
 
-            return cors(parts.store.look(answer) if only_reads else parts.store.transact(answer))
+            return cors(parts.store.look(answer) if only_reads else parts.store.transact(answer, lasting=not by_secret))
         except Problem as problem:
             return cors(token_error(problem))

@@ -1,4 +1,4 @@
-"""SQLite, in a file (WAL, synchronous=FULL) or in memory."""
+"""SQLite, in a file (WAL, synchronous=FULL but where a transaction need not last) or in memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ from b2b_idp.store.leading import OfFile
 
 _BUSY_SECONDS = 3
 _KEPT = 8
+_LASTING = "b2b_lasting"
 _BEGIN = {False: "BEGIN", True: "BEGIN IMMEDIATE"}
+_SYNCHRONOUS = {True: "synchronous=FULL", False: "synchronous=NORMAL"}
+"""By whether what is committed outlasts a power cut. NORMAL leaves out the wait for the disk at the COMMIT only: the
+next transaction that lasts takes along what was written before it."""
 _NOT_OURS = ("locked", "busy", "full", "unable to open", "i/o error", "readonly")
 
 
@@ -41,7 +45,7 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
     for pragma in (
         f"busy_timeout={_BUSY_SECONDS * 1000}",
         "journal_mode=WAL",
-        "synchronous=FULL",
+        _SYNCHRONOUS[True],
         "foreign_keys=ON",
         # what is deleted is overwritten: an erased person's data stay in no free page
         "secure_delete=ON",
@@ -53,7 +57,15 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
 
 def _begin(connection: Connection) -> None:
     if not _driver(connection).in_transaction:
+        _make_lasting(connection, True)
         _say(connection, _BEGIN[connection.get_execution_options().get("b2b_write", False)])
+
+
+def _make_lasting(connection: Connection, lasting: bool) -> None:
+    """Between two transactions: how the next one is committed. It is a matter of the driver's connection."""
+    if connection.info.get(_LASTING, True) != lasting:
+        _say(connection, "PRAGMA " + _SYNCHRONOUS[lasting])
+        connection.info[_LASTING] = lasting
 
 
 def _say(connection: Connection, sql: str) -> None:
@@ -76,13 +88,15 @@ class Lender:
         self._free: deque[Connection] = deque()
 
     @contextmanager
-    def transaction(self, *, write: bool, again: bool) -> Iterator[Connection]:
+    def transaction(self, *, write: bool, again: bool, lasting: bool) -> Iterator[Connection]:
         """One transaction, committed on exit. Writers have their turns anyway, so `again` is nothing to them."""
         try:
             connection = self._free.pop()
         except IndexError:
             connection = self._engine.connect()
         try:
+            if write:
+                _make_lasting(connection, lasting)
             _say(connection, _BEGIN[write])
             yield connection
             _say(connection, "COMMIT")

@@ -8,13 +8,16 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jwt.algorithms import Algorithm
 
+from b2b_idp.keys.compact import decoded
 from b2b_idp.keys.ring import thumbprint
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.moment import Moment
@@ -59,11 +62,15 @@ def read_proof(sent: str, method: str, addresses: Iterable[str], at: datetime) -
     ours by configuration, never by what the request says. Raises Problem(INVALID_DPOP_PROOF)."""
     if len(sent) > _LONGEST or not sent.isascii() or sent.count(".") != 2:
         raise invalid_proof("not one compact JWT")
-    key, alg, jkt = _key_of(sent)
+    header, payload, signature = sent.split(".")
+    key = _key_of(header)
     try:
-        signed = jwt.api_jws.decode(sent, key, algorithms=[alg])
+        signed = decoded(payload)
+        genuine = key.algorithm.verify(f"{header}.{payload}".encode(), key.public, decoded(signature))
     except (jwt.PyJWTError, ValueError, TypeError):
-        raise invalid_proof("the signature is not the key's") from None
+        raise invalid_proof("not a signed JWT") from None
+    if not genuine:
+        raise invalid_proof("the signature is not the key's")
     claims = read_json(signed, depth=8, fail=lambda why: invalid_proof("its claims: " + why), quote=False)
     if not isinstance(claims, dict):
         raise invalid_proof("its claims are no object")
@@ -77,15 +84,26 @@ def read_proof(sent: str, method: str, addresses: Iterable[str], at: datetime) -
     nonce, token_hash = claims.get("nonce"), claims.get("ath")
     if not isinstance(nonce, str | None) or not isinstance(token_hash, str | None):
         raise invalid_proof("nonce or ath is no text")
-    return Proof(jkt, jti, _issued(claims, at), nonce, token_hash)
+    return Proof(key.jkt, jti, _issued(claims, at), nonce, token_hash)
 
 
-def _key_of(sent: str) -> tuple[jwt.PyJWK, str, str]:
-    """The public key in the header, its algorithm and its thumbprint."""
+@dataclass(frozen=True, slots=True)
+class _Key:
+    public: Any
+    algorithm: Algorithm
+    jkt: str
+
+
+@lru_cache(maxsize=512)
+def _key_of(segment: str) -> _Key:
+    """The public key in a header, as it was sent. A sender's proofs have the same header word for word: what it says is
+    read once, and says nothing of whether a proof is genuine."""
     try:
-        header = jwt.get_unverified_header(sent)
-    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+        header = read_json(decoded(segment), depth=8, fail=ValueError, quote=False)
+    except ValueError:
         raise invalid_proof("no JWT") from None
+    if not isinstance(header, dict):
+        raise invalid_proof("its header is no object")
     alg, jwk = header.get("alg"), header.get("jwk")
     if str(header.get("typ")).lower() != "dpop+jwt":
         raise invalid_proof("typ is not dpop+jwt")
@@ -100,7 +118,7 @@ def _key_of(sent: str) -> tuple[jwt.PyJWK, str, str]:
         raise invalid_proof("jwk cannot be read") from None
     if not _fits(key.key, alg):
         raise invalid_proof("the key is too weak, or for another algorithm")
-    return key, alg, jkt
+    return _Key(key.key, key.Algorithm, jkt)
 
 
 def _fits(key: Any, alg: str) -> bool:
