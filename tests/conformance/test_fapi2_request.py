@@ -159,6 +159,7 @@ def test_a_request_that_could_not_be_answered_is_refused_when_it_is_pushed(fapi,
     assert refused(fapi.push(**given)) == error
 
 
+@rfc("FAPI 2.0 Security Profile", "5.3.2.2")
 @conformance(NAME + "no-par-fails")
 @rfc("9126", "5")
 def test_a_request_that_was_not_pushed_fails(op, fapi):
@@ -181,6 +182,7 @@ def test_any_client_may_be_held_to_pushing(op):
 # --- client authentication at the pushed request endpoint ------------------------------------------------------------
 
 
+@rfc("FAPI 2.0 Security Profile", "5.3.2.1")
 @conformance(NAME + "no-assertion")
 @conformance(NAME + "other-clients-id")
 @conformance(NAME + "no-sub")
@@ -250,6 +252,7 @@ def test_the_profile_takes_no_shared_secret(op):
 # --- code and PKCE ---------------------------------------------------------------------------------------------------
 
 
+@rfc("FAPI 2.0 Security Profile", "5.3.2.2")
 @conformance(NAME + "pkce-required")
 @conformance(NAME + "pkce-plain-refused")
 @pytest.mark.parametrize(
