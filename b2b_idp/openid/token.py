@@ -34,7 +34,7 @@ def token_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
             only_reads = form.get("grant_type") == "client_credentials" and "client_assertion" not in form
 
             def answer(r: Reader) -> Response:
-                client = authenticate(r, parts.vault, request, form, audiences, moment, parts.mutual_tls)
+                client = authenticate(r, parts, request, form, audiences, moment)
                 try:
                     client = bound(parts, client, proof, moment)
                     if proof is not None and not only_reads:
@@ -46,10 +46,9 @@ def token_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
                         raise
                     return token_error(refused)
 
-            if not only_reads:
-                return cors(parts.store.transact(answer))
-            answered = parts.store.look(answer)
-            if proof is not None:
+            run = parts.store.look if only_reads else parts.store.transact
+            answered = parts.documents.having(moment.at, lambda: run(answer))
+            if proof is not None and only_reads:
                 spend_alone(parts.store, parts.vault, proof)
             return cors(answered)
         except Problem as problem:

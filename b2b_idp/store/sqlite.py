@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -14,11 +16,12 @@ from sqlalchemy.pool import StaticPool
 
 from b2b_idp.store.functions import add_functions
 from b2b_idp.store.leading import OfFile
+from b2b_idp.store.turns import Alone, NextProcess, Turns
 
 _BUSY_SECONDS = 3
 _KEPT = 8
 _LASTING = "b2b_lasting"
-_BEGIN = {False: "BEGIN", True: "BEGIN IMMEDIATE"}
+_BEGIN, _BEGIN_WRITING = "BEGIN", "BEGIN IMMEDIATE"
 _SYNCHRONOUS = {True: "synchronous=FULL", False: "synchronous=NORMAL"}
 """By whether what is committed outlasts a power cut. NORMAL leaves out the wait for the disk at the COMMIT only: the
 next transaction that lasts takes along what was written before it."""
@@ -58,7 +61,12 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
 def _begin(connection: Connection) -> None:
     if not _driver(connection).in_transaction:
         _make_lasting(connection, True)
-        _say(connection, _BEGIN[connection.get_execution_options().get("b2b_write", False)])
+        writes = connection.get_execution_options().get("b2b_write", False)
+        _say(connection, _BEGIN_WRITING if writes else _BEGIN)
+
+
+def _begin_reading(connection: Connection) -> None:
+    _say(connection, _BEGIN)
 
 
 def _make_lasting(connection: Connection, lasting: bool) -> None:
@@ -75,6 +83,11 @@ def _say(connection: Connection, sql: str) -> None:
         raise DBAPIError.instance(sql, None, e, sqlite3.Error, dialect=connection.dialect) from e
 
 
+def _locked() -> DBAPIError:
+    """What SQLite says to a writer that waited too long."""
+    return OperationalError(_BEGIN_WRITING, None, sqlite3.OperationalError("database is locked"))
+
+
 def _driver(connection: Connection) -> sqlite3.Connection:
     return cast(sqlite3.Connection, connection.connection.driver_connection)
 
@@ -86,18 +99,34 @@ class Lender:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._free: deque[Connection] = deque()
+        self._turns = Turns()
+        file = engine.url.database
+        alone = file in (None, "", ":memory:") or os.name == "nt"
+        self._next = Alone() if alone else NextProcess(f"{file}-next")
 
     @contextmanager
     def transaction(self, *, write: bool, again: bool, lasting: bool) -> Iterator[Connection]:
         """One transaction, committed on exit. Writers have their turns anyway, so `again` is nothing to them."""
+        if not write:
+            with self._lent(_begin_reading) as connection:
+                yield connection
+            return
+        if not self._turns.take(_BUSY_SECONDS):
+            raise _locked()
+        try:
+            with self._lent(partial(self._begin_writing, lasting=lasting)) as connection:
+                yield connection
+        finally:
+            self._turns.release()
+
+    @contextmanager
+    def _lent(self, begin: Callable[[Connection], None]) -> Iterator[Connection]:
         try:
             connection = self._free.pop()
         except IndexError:
             connection = self._engine.connect()
         try:
-            if write:
-                _make_lasting(connection, lasting)
-            _say(connection, _BEGIN[write])
+            begin(connection)
             yield connection
             _say(connection, "COMMIT")
             if connection.in_transaction():
@@ -112,10 +141,19 @@ class Lender:
         else:
             connection.close()
 
+    def _begin_writing(self, connection: Connection, lasting: bool) -> None:
+        _make_lasting(connection, lasting)
+        self._next.take(_BUSY_SECONDS)
+        try:
+            _say(connection, _BEGIN_WRITING)
+        finally:
+            self._next.release()
+
     def close(self) -> None:
         """Gives back what is kept."""
         while self._free:
             self._free.pop().close()
+        self._next.close()
 
 
 def compact(engine: Engine) -> None:
