@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks.contenders import ALL, Contender
 from benchmarks.home import node_version
 from benchmarks.manual import write
-from benchmarks.parts import crowd, growth, replica, servers, speed
+from benchmarks.parts import bound, crowd, growth, replica, servers, speed
 from benchmarks.report import closing, tables
 from benchmarks.world import QUICK, STANDARD, Plan, World
 
@@ -30,6 +30,7 @@ PARTS: dict[str, Callable[[World], dict[str, Any]]] = {
     "growth": growth.run,
     "servers": servers.run,
     "replica": replica.run,
+    "bound": bound.run,
 }
 WITH_PEERS = ("speed", "crowd")
 QUICKLY = [kind.client_id() for kind in ALL if kind.warm_up <= STANDARD.seconds]

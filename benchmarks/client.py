@@ -9,9 +9,11 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qs, quote_plus, urlencode, urljoin, urlsplit
 
+from benchmarks.proofs import Key
 from benchmarks.wire import Answer, Connection
 
 MAX_REDIRECTS = 12
@@ -38,6 +40,7 @@ class Client:
     authorize_url: str = field(init=False)
     token_url: str = field(init=False)
     jwks_url: str = field(init=False)
+    userinfo_url: str = field(init=False)
 
     def __post_init__(self) -> None:
         own = urlsplit(self.issuer).netloc
@@ -47,7 +50,7 @@ class Client:
         self._authorization = f"Basic {base64.b64encode(basic.encode()).decode()}"
         metadata = self.discover()
         self.authorize_url, self.token_url = metadata["authorization_endpoint"], metadata["token_endpoint"]
-        self.jwks_url = metadata["jwks_uri"]
+        self.jwks_url, self.userinfo_url = metadata["jwks_uri"], metadata["userinfo_endpoint"]
 
     def discover(self) -> dict[str, Any]:
         """The provider's metadata."""
@@ -59,18 +62,23 @@ class Client:
         keys: dict[str, Any] = self._json(self.jwks_url)
         return keys
 
-    def token(self, **form: str) -> dict[str, Any]:
-        """The token endpoint's answer to `form`."""
-        headers = {"Authorization": self._authorization, "Content-Type": "application/x-www-form-urlencoded"}
-        answer = self._send("POST", self.token_url, headers, urlencode(form).encode())
+    def userinfo(self, headers: Mapping[str, str]) -> dict[str, Any]:
+        """What the provider says of the person of the access token in these headers."""
+        claims: dict[str, Any] = self._json(self.userinfo_url, headers)
+        return claims
+
+    def token(self, *, headers: Mapping[str, str] = MappingProxyType({}), **form: str) -> dict[str, Any]:
+        """The token endpoint's answer to `form`, which `headers` may go with."""
+        own = {"Authorization": self._authorization, "Content-Type": "application/x-www-form-urlencoded"}
+        answer = self._send("POST", self.token_url, own | dict(headers), urlencode(form).encode())
         if answer.status != 200:
             raise WrongAnswer(_told(form["grant_type"], answer))
         tokens: dict[str, Any] = answer.json()
         return tokens
 
-    def sign_in(self, person: str, *, at_home: bool = True) -> dict[str, Any]:
-        """The tokens of a sign-in in which nobody has to type: redirects from the app to the app. Home sends away
-        who is not signed in `at_home`."""
+    def sign_in(self, person: str, *, at_home: bool = True, key: Key | None = None) -> dict[str, Any]:
+        """The tokens of a sign-in in which nobody has to type, bound to the `key` if there is one: redirects from the
+        app to the app. Home sends away who is not signed in `at_home`."""
         self._cookies[urlsplit(self.home).netloc] = {"person": person} if at_home else {}
         url, verifier = self._begin(person)
         for _ in range(MAX_REDIRECTS):
@@ -80,7 +88,7 @@ class Client:
                 raise WrongAnswer(_told(url, answer))
             url = urljoin(url, location)
             if url.startswith(self.redirect_uri):
-                return self._finish(url, verifier)
+                return self._finish(url, verifier, key)
         raise WrongAnswer(f"more than {MAX_REDIRECTS} redirects, the last to {url}")
 
     def forget(self) -> None:
@@ -104,13 +112,17 @@ class Client:
         }
         return f"{self.authorize_url}?{urlencode(asked | dict(self.more))}", verifier
 
-    def _finish(self, callback: str, verifier: str) -> dict[str, Any]:
+    def _finish(self, callback: str, verifier: str, key: Key | None) -> dict[str, Any]:
         """The tokens for a callback URL."""
         code = parse_qs(urlsplit(callback).query).get("code")
         if not code:
             raise WrongAnswer(f"no code, but {', '.join(parse_qs(urlsplit(callback).query).get('error', []))}")
         tokens = self.token(
-            grant_type="authorization_code", code=code[0], redirect_uri=self.redirect_uri, code_verifier=verifier
+            headers={} if key is None else key.proof("POST", self.token_url),
+            grant_type="authorization_code",
+            code=code[0],
+            redirect_uri=self.redirect_uri,
+            code_verifier=verifier,
         )
         if "id_token" not in tokens:
             raise WrongAnswer("no id_token")
@@ -135,8 +147,8 @@ class Client:
         else:
             kept.pop(name, None)
 
-    def _json(self, url: str) -> Any:
-        answer = self._send("GET", url, {})
+    def _json(self, url: str, headers: Mapping[str, str] = MappingProxyType({})) -> Any:
+        answer = self._send("GET", url, headers)
         if answer.status != 200:
             raise WrongAnswer(_told(url, answer))
         return answer.json()

@@ -43,7 +43,14 @@ class Table:
 
 def tables(report: Found) -> list[Table]:
     """All that a report holds."""
-    made = {"speed": _speed, "crowd": _crowd, "growth": _growth, "servers": _servers, "replica": _replica}
+    made = {
+        "speed": _speed,
+        "crowd": _crowd,
+        "growth": _growth,
+        "servers": _servers,
+        "replica": _replica,
+        "bound": _bound,
+    }
     there = [(make, report[part]) for part, make in made.items() if part in report and "cannot" not in report[part]]
     return [table for make, found in there for table in make(found)]
 
@@ -190,3 +197,18 @@ def _servers(servers: Found) -> list[Table]:
 def _replica(replica: Found) -> list[Table]:
     row = [f"{replica['share']:.0%}", f"{replica['reads']:,}", str(replica["sign_ins"])]
     return [Table("Reads that a replica served", ["share", "reads", "sign-ins"], [row])]
+
+
+def _bound(bound: Found) -> list[Table]:
+    rows = [
+        [
+            name,
+            call,
+            *(number(found[column][way]) for column in ("cpu_ms", "per_second") for way in ("without", "with")),
+            f"× {found['ratio']:.2f}",
+        ]
+        for name, by_call in bound.items()
+        for call, found in by_call.items()
+    ]
+    head = ["", "call", "CPU ms", "with a proof", "a second", "with a proof", "CPU, ratio"]
+    return [Table("DPoP: a call with a proof, beside the same call without", head, rows)]

@@ -20,6 +20,7 @@ from b2b_idp.graph.audit import entry
 from b2b_idp.graph.errors import client_request_id, error_response, request_id
 from b2b_idp.graph.objects import CASTS
 from b2b_idp.graph.possession import presented
+from b2b_idp.graph.rules import add_rule
 from b2b_idp.guests.membership import settle
 from b2b_idp.guests.roles import implied, permissions_of
 from b2b_idp.logs import log, traceback_of
@@ -57,7 +58,7 @@ def mount(blueprint: Blueprint, parts: GraphParts, routes: list[Route]) -> None:
         views = {name: _view(parts, throttle, route, methods.get("GET")) for name, route in methods.items()}
         for spelling, rule in enumerate(_spellings(path)):
             view = _by_method(views) if "(appId=" not in rule else _by_app_id(_by_method(views))
-            blueprint.add_url_rule(rule, f"p{number}_{spelling}", view, methods=_METHODS)
+            add_rule(blueprint, rule, f"p{number}_{spelling}", view, _METHODS)
 
     def unknown(_path: str = "") -> NoReturn:
         raise Problem(Code.NOT_FOUND, "There is no such resource in this API.")

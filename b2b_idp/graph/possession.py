@@ -7,7 +7,7 @@ from flask import request
 from b2b_idp.graph.api import GraphParts
 from b2b_idp.tokens.bearer import ACCESS_TOKEN_TYPE
 from b2b_idp.tokens.certificates import read_certificate
-from b2b_idp.tokens.dpop import read_proof, spend
+from b2b_idp.tokens.dpop import read_proof, spend_alone
 from b2b_idp.tokens.possession import Presented, check_possession, read_authorization
 
 PRESENTED = "b2b_idp.presented"
@@ -37,5 +37,5 @@ def _read(parts: GraphParts) -> Presented:
     read = Presented(token, scheme, proof, certificate)
     # before it is written down: nobody fills the store who holds no token of this key
     check_possession(parts.keys.verify(token, ACCESS_TOKEN_TYPE, at), read)
-    parts.store.transact(lambda w: spend(w, parts.vault, proof))
+    spend_alone(parts.store, parts.vault, proof)
     return read

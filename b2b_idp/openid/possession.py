@@ -32,20 +32,20 @@ def certificate_at(parts: OpenIdParts) -> str | None:
     return None if found is None else found.thumbprint
 
 
-def bound(parts: OpenIdParts, r: Reader, client: Client, proof: Proof | None, moment: Moment) -> Client:
-    """The client with what its tokens are bound to: the key of its proof, which is good once, or its
+def bound(parts: OpenIdParts, client: Client, proof: Proof | None, moment: Moment) -> Client:
+    """The client with what its tokens are bound to: the key of its proof, which is still to be spent, or its
     certificate.
 
     Raises Problem(INVALID_REQUEST) where it is registered for one of them and proves nothing, and
-    Problem(INVALID_DPOP_PROOF | USE_DPOP_NONCE).
+    Problem(USE_DPOP_NONCE).
     """
     app = client.app
     if proof is None and app.dpop_bound:
         raise Problem(Code.INVALID_REQUEST, "This app's tokens are bound to a key: send a DPoP proof (RFC 9449).")
     if client.certificate is None and app.certificate_bound:
         raise Problem(Code.INVALID_REQUEST, "This app's tokens are bound to its client certificate: connect with it.")
-    if proof is not None:
-        _spend(parts, r, client, proof, moment)
+    if proof is not None and app.dpop_nonce:
+        check_nonce(parts.vault, proof, moment)
     confirmation = Confirmation(
         jkt=None if proof is None else proof.jkt, x5t_s256=client.certificate if app.certificate_bound else None
     )
@@ -61,13 +61,9 @@ def pushed_key(
     that its `dpop_jkt` named. Raises Problem(INVALID_DPOP_PROOF) where they differ, and Problem(USE_DPOP_NONCE)."""
     if proof is None:
         return named
-    _spend(parts, r, client, proof, moment)
-    if named not in (None, proof.jkt):
-        raise invalid_proof("dpop_jkt names another key")
-    return proof.jkt
-
-
-def _spend(parts: OpenIdParts, r: Reader, client: Client, proof: Proof, moment: Moment) -> None:
     if client.app.dpop_nonce:
         check_nonce(parts.vault, proof, moment)
     spend(r.writing(), parts.vault, proof)
+    if named not in (None, proof.jkt):
+        raise invalid_proof("dpop_jkt names another key")
+    return proof.jkt

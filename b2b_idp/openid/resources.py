@@ -18,7 +18,7 @@ from b2b_idp.store import Reader, Writer
 from b2b_idp.store.grants import Grant
 from b2b_idp.tokens.bearer import ACCESS_TOKEN_TYPE, Caller, read_bearer, standing
 from b2b_idp.tokens.claims import userinfo as userinfo_claims
-from b2b_idp.tokens.dpop import spend
+from b2b_idp.tokens.dpop import spend_alone
 from b2b_idp.tokens.gather import subject_of
 from b2b_idp.tokens.names import pairwise
 from b2b_idp.tokens.occasion import Occasion
@@ -74,8 +74,6 @@ def _userinfo(parts: OpenIdParts) -> Response:
 
     def look(r: Reader) -> Response:
         caller = read_bearer(r, parts.keys, presented, parts.issuer, moment)
-        if presented.proof is not None:
-            spend(r.writing(), parts.vault, presented.proof)
         if caller.user_id is None or "openid" not in caller.scopes:
             raise Problem(Code.INSUFFICIENT_SCOPE, "This token was not issued for a person with scope openid.")
         user, app = r.users.by_id(caller.user_id), r.apps.by_client_id(caller.app_id)
@@ -99,7 +97,10 @@ def _userinfo(parts: OpenIdParts) -> Response:
         signer = signer_for(r, parts.keys, app, app.userinfo_alg, moment.at)
         return jwt_response(signer.sign(addressed, "JWT"))
 
-    return parts.store.look(look) if presented.proof is None else parts.store.transact(look)
+    claims = parts.store.look(look)
+    if presented.proof is not None:
+        spend_alone(parts.store, parts.vault, presented.proof)
+    return claims
 
 
 def _address(r: Reader, caller: Caller) -> str:

@@ -1,7 +1,8 @@
 """The token endpoint (RFC 6749 §3.2): authorization_code, refresh_token, client_credentials.
 
 Everything is in one writing transaction: what is consumed and what is handed out land together, or neither. What a
-refusal did is kept (a family revoked, an assertion spent); only a failure of ours undoes it.
+refusal did is kept (a family revoked, an assertion spent); only a failure of ours undoes it. An app's own token by its
+secret is read and signed, so no writer waits for it: that its DPoP proof was used is written when the answer is ready.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from b2b_idp.openid.parts import OpenIdParts
 from b2b_idp.openid.possession import bound, proof_at
 from b2b_idp.openid.responses import cors, json_response, token_error
 from b2b_idp.store import Reader
+from b2b_idp.tokens.dpop import spend, spend_alone
 
 _OUR_FAULT = (Code.UNAVAILABLE, Code.INTERNAL, Code.BAD_SETTING)
 
@@ -28,15 +30,15 @@ def token_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
             return cors(Response(status=204))
         try:
             form, moment = form_of(request), parts.moment()
-            # an app's own token by its secret is read and signed: nothing is written, so no writer waits for it
             proof = proof_at(parts, "/token", moment)
-            by_secret = form.get("grant_type") == "client_credentials" and "client_assertion" not in form
-            only_reads = by_secret and proof is None
+            only_reads = form.get("grant_type") == "client_credentials" and "client_assertion" not in form
 
             def answer(r: Reader) -> Response:
                 client = authenticate(r, parts, request, form, audiences, moment)
                 try:
-                    client = bound(parts, r, client, proof, moment)
+                    client = bound(parts, client, proof, moment)
+                    if proof is not None and not only_reads:
+                        spend(r.writing(), parts.vault, proof)
                     return json_response(grant(parts, r, client, form, moment))
                 except Problem as refused:
                     # what it wrote stays: a code used twice ends its family
@@ -45,6 +47,9 @@ def token_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
                     return token_error(refused)
 
             run = parts.store.look if only_reads else parts.store.transact
-            return cors(parts.documents.having(moment.at, lambda: run(answer)))
+            answered = parts.documents.having(moment.at, lambda: run(answer))
+            if proof is not None and only_reads:
+                spend_alone(parts.store, parts.vault, proof)
+            return cors(answered)
         except Problem as problem:
             return cors(token_error(problem))

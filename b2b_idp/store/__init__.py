@@ -381,20 +381,21 @@ class Store:
         for do in w.afterwards:
             do()
 
-    def transact(self, step: Callable[[Writer], T]) -> T:
+    def transact(self, step: Callable[[Writer], T], *, lasting: bool = True) -> T:
         """What `step` gives in one writing transaction. Where another was in its way, or a replica did not know what it
-        was asked, it is undone and run again, so it has no effect but on its Writer. Raises Problem(UNAVAILABLE) when
-        that does not end."""
+        was asked, it is undone and run again, so it has no effect but on its Writer. What need not be `lasting` is seen
+        by all servers at once and may be undone by a power cut: the disk is not waited for. Raises Problem(UNAVAILABLE)
+        when that does not end."""
         if self._replicas is not None and (replica := self._replicas.any()) is not None:
             try:
-                return self._once(step, replica=replica)
+                return self._once(step, lasting, replica=replica)
             except Stale:
                 self._metrics.replica_fallback("stale")
             except Conflict as conflict:
                 self._metrics.undone(_kind(conflict), given_up=False)
         for attempt in range(ATTEMPTS):
             try:
-                return self._once(step, again=attempt > 0)
+                return self._once(step, lasting, again=attempt > 0)
             except Conflict as conflict:
                 self._metrics.undone(_kind(conflict), given_up=attempt == ATTEMPTS - 1)
                 if attempt == ATTEMPTS - 1:
@@ -403,8 +404,10 @@ class Store:
                 time.sleep(random.uniform(0, _FIRST_PAUSE * 2**attempt))  # noqa: S311
         raise AssertionError("a last attempt returns or raises")
 
-    def _once(self, step: Callable[[Writer], T], *, again: bool = False, replica: Replica | None = None) -> T:
-        with self._database.transaction(write=True, again=again, replica=replica) as connection:
+    def _once(
+        self, step: Callable[[Writer], T], lasting: bool, *, again: bool = False, replica: Replica | None = None
+    ) -> T:
+        with self._database.transaction(write=True, again=again, lasting=lasting, replica=replica) as connection:
             w = Writer(connection, self._sealer, self._caches)
             made = step(w)
         for do in w.afterwards:

@@ -36,8 +36,9 @@ class Lost(Conflict):
 class Lender(Protocol):
     """Hands out connections for one transaction each."""
 
-    def transaction(self, *, write: bool, again: bool) -> AbstractContextManager[sqlalchemy.Connection]:
-        """Committed on exit, undone on any exception. Those that are run `again` take turns, of any server."""
+    def transaction(self, *, write: bool, again: bool, lasting: bool) -> AbstractContextManager[sqlalchemy.Connection]:
+        """Committed on exit, undone on any exception. Those that are run `again` take turns, of any server. What is not
+        `lasting` may be gone after a power cut, so the disk is not waited for."""
 
     def close(self) -> None:
         """Gives back those that wait for the next transaction."""
@@ -110,16 +111,19 @@ class Database:
         return self._engine
 
     @contextmanager
-    def transaction(self, *, write: bool, again: bool = False, replica: Replica | None = None) -> Iterator[Connection]:
+    def transaction(
+        self, *, write: bool, again: bool = False, lasting: bool = True, replica: Replica | None = None
+    ) -> Iterator[Connection]:
         """One transaction: committed on exit, rolled back on any exception. Raises Problem(UNAVAILABLE) for a busy,
         full or missing database, Conflict when it lost against another, Lost when the connection failed. Those that are
-        run `again` take turns, so that many of them do not keep losing against one another. With a `replica`, which is
+        run `again` take turns, so that many of them do not keep losing against one another. `lasting`: kept whatever
+        happens to the machine; else others see it at once, and a power cut may undo it. With a `replica`, which is
         asked what it may be, it raises Stale unless all that was said there is proved, whatever came of it."""
         mark = None
         watched = Watched(self._metrics, "write" if write else "read", self._scheme)
         with self._one_at_a_time or nullcontext(), watched:
             try:
-                with self._lender.transaction(write=write, again=again) as connection:
+                with self._lender.transaction(write=write, again=again, lasting=lasting) as connection:
                     if replica is None:
                         yield Connection(connection)
                     else:

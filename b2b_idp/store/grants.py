@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, delete, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.dialects.postgresql import insert
 
 from b2b_idp.model.moment import Moment
 from b2b_idp.store.connection import Connection
@@ -89,7 +89,10 @@ _RENEW_CONSENT = Prepared(
 )
 _ADD_CONSENT = insert_into(consents, ("user_id", "app_id", "scopes", "at"))
 _REVOKE_TOKEN = insert_into(revoked_tokens, ("jti", "expires_at"))
-_USE_ASSERTION = insert_into(used_assertions, ("id", "expires_at"))
+# SQLite takes the same words
+_USE_ASSERTION = Prepared(
+    insert(used_assertions).values(id=bindparam("id"), expires_at=bindparam("expires_at")).on_conflict_do_nothing()
+)
 
 
 class GrantsReader:
@@ -170,12 +173,7 @@ class GrantsWriter(GrantsReader):
     def use_assertion(self, id: bytes, expires_at: datetime) -> bool:
         """Remembers the digest of a client assertion or DPoP proof; False when it was seen before (RFC 7523 §3,
         RFC 9449 §11.1)."""
-        try:
-            with self._c.begin_nested():
-                self._c.execute(_USE_ASSERTION, {"id": id, "expires_at": expires_at})
-        except IntegrityError:
-            return False
-        return True
+        return self._c.execute(_USE_ASSERTION, {"id": id, "expires_at": expires_at}).rowcount == 1
 
     def consent(self, user_id: str, app_id: str, scopes: frozenset[str], at: datetime) -> None:
         """Adds to what this person lets this app have."""

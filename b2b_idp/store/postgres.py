@@ -142,7 +142,7 @@ def _begin(connection: Connection) -> None:
         raw.isolation_level, raw.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
         return
     try:
-        named = _named(raw)
+        named = _named(raw, connection.get_execution_options().get("b2b_lasting", True))
     except psycopg.Error as e:
         if raw.closed:
             connection.invalidate(e)
@@ -152,10 +152,10 @@ def _begin(connection: Connection) -> None:
     connection.info["b2b_mark"] = named
 
 
-_BEGIN_WRITING = (
-    b"BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE;"
-    b" SELECT pg_current_xact_id()::text, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
-)
+_BEGIN = b"BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE;"
+_NAME = b" SELECT pg_current_xact_id()::text, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
+_BEGIN_WRITING = {True: _BEGIN + _NAME, False: _BEGIN + b" SET LOCAL synchronous_commit = off;" + _NAME}
+"""By whether what is committed outlasts a crash of the database's machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +167,9 @@ class Mark:
     process: int
 
 
-def _named(raw: psycopg.Connection[Any]) -> Mark:
+def _named(raw: psycopg.Connection[Any], lasting: bool) -> Mark:
     """Begins a writing transaction. A cursor would say the one word and the other in two trips."""
-    raw.pgconn.send_query(_BEGIN_WRITING)
+    raw.pgconn.send_query(_BEGIN_WRITING[lasting])
     answer = raw.wait(generators.execute(raw.pgconn))[-1]
     if answer.status != pq.ExecStatus.TUPLES_OK:
         raise error_from_result(answer)
@@ -252,12 +252,14 @@ class Lender:
 
     def __init__(self, engine: Engine) -> None:
         self._reader, self._writer = engine, engine.execution_options(b2b_write=True)
+        self._passing = self._writer.execution_options(b2b_lasting=False)
 
     @contextmanager
-    def transaction(self, *, write: bool, again: bool) -> Iterator[Connection]:
+    def transaction(self, *, write: bool, again: bool, lasting: bool) -> Iterator[Connection]:
         """One transaction, committed on exit; `again`, after all others that are run again."""
+        writer = self._writer if lasting else self._passing
         with (
-            (self._writer if write else self._reader).connect() as connection,
+            (writer if write else self._reader).connect() as connection,
             _turn(connection) if again else nullcontext(),
             connection.begin(),
         ):

@@ -1,4 +1,4 @@
-"""SQLite, in a file (WAL, synchronous=FULL) or in memory."""
+"""SQLite, in a file (WAL, synchronous=FULL but where a transaction need not last) or in memory."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -19,7 +20,11 @@ from b2b_idp.store.turns import Alone, NextProcess, Turns
 
 _BUSY_SECONDS = 3
 _KEPT = 8
+_LASTING = "b2b_lasting"
 _BEGIN, _BEGIN_WRITING = "BEGIN", "BEGIN IMMEDIATE"
+_SYNCHRONOUS = {True: "synchronous=FULL", False: "synchronous=NORMAL"}
+"""By whether what is committed outlasts a power cut. NORMAL leaves out the wait for the disk at the COMMIT only: the
+next transaction that lasts takes along what was written before it."""
 _NOT_OURS = ("locked", "busy", "full", "unable to open", "i/o error", "readonly")
 
 
@@ -43,7 +48,7 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
     for pragma in (
         f"busy_timeout={_BUSY_SECONDS * 1000}",
         "journal_mode=WAL",
-        "synchronous=FULL",
+        _SYNCHRONOUS[True],
         "foreign_keys=ON",
         # what is deleted is overwritten: an erased person's data stay in no free page
         "secure_delete=ON",
@@ -55,12 +60,20 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
 
 def _begin(connection: Connection) -> None:
     if not _driver(connection).in_transaction:
+        _make_lasting(connection, True)
         writes = connection.get_execution_options().get("b2b_write", False)
         _say(connection, _BEGIN_WRITING if writes else _BEGIN)
 
 
 def _begin_reading(connection: Connection) -> None:
     _say(connection, _BEGIN)
+
+
+def _make_lasting(connection: Connection, lasting: bool) -> None:
+    """Between two transactions: how the next one is committed. It is a matter of the driver's connection."""
+    if connection.info.get(_LASTING, True) != lasting:
+        _say(connection, "PRAGMA " + _SYNCHRONOUS[lasting])
+        connection.info[_LASTING] = lasting
 
 
 def _say(connection: Connection, sql: str) -> None:
@@ -92,7 +105,7 @@ class Lender:
         self._next = Alone() if alone else NextProcess(f"{file}-next")
 
     @contextmanager
-    def transaction(self, *, write: bool, again: bool) -> Iterator[Connection]:
+    def transaction(self, *, write: bool, again: bool, lasting: bool) -> Iterator[Connection]:
         """One transaction, committed on exit. Writers have their turns anyway, so `again` is nothing to them."""
         if not write:
             with self._lent(_begin_reading) as connection:
@@ -101,7 +114,7 @@ class Lender:
         if not self._turns.take(_BUSY_SECONDS):
             raise _locked()
         try:
-            with self._lent(self._begin_writing) as connection:
+            with self._lent(partial(self._begin_writing, lasting=lasting)) as connection:
                 yield connection
         finally:
             self._turns.release()
@@ -128,7 +141,8 @@ class Lender:
         else:
             connection.close()
 
-    def _begin_writing(self, connection: Connection) -> None:
+    def _begin_writing(self, connection: Connection, lasting: bool) -> None:
+        _make_lasting(connection, lasting)
         self._next.take(_BUSY_SECONDS)
         try:
             _say(connection, _BEGIN_WRITING)

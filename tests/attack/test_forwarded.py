@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 
+
+@pytest.mark.rfc("9700", "4.13")
 def test_n_157_forwarded_headers_of_an_untrusted_peer_are_ignored(b2b_idp):
     b2b_idp.home_tenant("fabrikam.example")
     forged = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example"}

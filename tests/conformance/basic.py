@@ -39,7 +39,7 @@ class BasicConditions:
         tokens = op.exchange(told["code"]).json
         claims = claims_of(tokens["id_token"])
         assert (claims["iss"], claims["aud"], claims["nonce"]) == (ISSUER, op.crm.app_id, "n")
-        assert isinstance(tokens["expires_in"], int)
+        assert (tokens["token_type"], isinstance(tokens["expires_in"], int)) == ("Bearer", True)
         assert op.userinfo(tokens["access_token"]).json["sub"] == claims["sub"]
 
     @conformance("oidcc-response-type-missing")
@@ -82,7 +82,7 @@ class BasicConditions:
 
     @conformance("oidcc-alternate-happy-flow")
     def test_the_order_of_scopes_and_parameters_is_free(self, op):
-        assert self.tokens(op, scope="email profile openid")["scope"] == "email profile openid"
+        assert self.tokens(op, scope="email profile openid", backwards=True)["scope"] == "email profile openid"
 
     @conformance("oidcc-display-page")
     @conformance("oidcc-display-popup")

@@ -17,6 +17,7 @@ from tests.openid.openid_world import (
     FORM,
     ISSUER,
     SCOPE,
+    VERIFIER,
     answered,
     claims_of,
 )
@@ -62,13 +63,14 @@ class Fapi:
         claims = {k: v for k, v in (about | self.parameters() | given).items() if k not in without and v is not None}
         return jwt.encode(claims, None if alg == "none" else key, alg, headers={"typ": typ} if typ else None)
 
-    def post(self, form, assertion=None):
-        """The pushed request endpoint's answer to exactly this form and the client's assertion."""
-        proof = self.world.assertion(self.row) if assertion is None else assertion
-        return self.world.http.post("/idp/par", data=urlencode(form | proof), content_type=FORM)
+    def post(self, form, assertion=None, proof=None):
+        """The pushed request endpoint's answer to exactly this form, the client's assertion and a DPoP proof."""
+        says = self.world.assertion(self.row) if assertion is None else assertion
+        headers = {} if proof is None else {"DPoP": proof}
+        return self.world.http.post("/idp/par", data=urlencode(form | says), content_type=FORM, headers=headers)
 
-    def push(self, *, assertion=None, **given):
-        return self.post(self.parameters(**given), assertion)
+    def push(self, *, assertion=None, proof=None, **given):
+        return self.post(self.parameters(**given), assertion, proof)
 
     def push_object(self, **given):
         return self.post({"request": self.request_object(**given)})
@@ -85,10 +87,20 @@ class Fapi:
     def code(self, **given):
         return answered(self.go(self.pushed(**given)))["code"]
 
-    def exchange(self, code, **form):
-        """The token endpoint's answer; FAPI 2.0 has tokens bound to a key."""
-        proof = self.key.proof("/token", at=self.world.at)
-        return self.world.exchange(code, headers={"DPoP": proof}, **self.world.assertion(self.row), **form)
+    def proof(self, place, **how):
+        """A proof of the client's key, for now."""
+        return self.key.proof(place, **{"at": self.world.at} | how)
+
+    def exchange(self, code, *, key=None, assertion=None, code_verifier=VERIFIER, **proof):
+        """The token endpoint's answer; FAPI 2.0 has tokens bound to a key, the client's unless another is given."""
+        sent = (key or self.key).proof("/token", **{"at": self.world.at} | proof)
+        says = self.world.assertion(self.row) if assertion is None else assertion
+        return self.world.exchange(code, headers={"DPoP": sent}, code_verifier=code_verifier, **says)
+
+    def refresh(self, token, *, bound=True):
+        """The token endpoint's answer to a refresh token, with a proof of the client's key unless it is not `bound`."""
+        headers = {"DPoP": self.proof("/token")} if bound else {"X-Nothing": "x"}
+        return self.world.refresh(token, headers=headers, **self.world.assertion(self.row))
 
     def userinfo(self, token):
         return userinfo_with(self.world, token, self.key.proof("/userinfo", token, method="GET", at=self.world.at))

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from urllib.parse import urlencode
 
+import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from b2b_idp.openid.pushed import LIFETIME
+from b2b_idp.policy.decide import ACR_VALUES
 from tests.conformance import conformance, rfc
 from tests.conformance.basic import posted
 from tests.conformance.fapi import Fapi, refused, unlike
-from tests.openid.openid_world import CALLBACK, CHALLENGE, FORM, ISSUER, VERIFIER, answered, basic, page_error
+from tests.openid.openid_world import (
+    CALLBACK,
+    CHALLENGE,
+    FORM,
+    ISSUER,
+    VERIFIER,
+    answered,
+    basic,
+    claims_of,
+    page_error,
+)
 
 NAME = "fapi2-security-profile-final-"
 RSA = rsa.generate_private_key(65537, 2048)
@@ -47,8 +60,6 @@ def test_two_clients_push_and_get_a_code_with_our_issuer(op, fapi):
 @conformance(NAME + "happy-flow")
 def test_nothing_is_signed_by_rs256(op, fapi):
     assert fapi.id_token()["aud"] == fapi.row.app_id  # claims_of verified it by the key's own algorithm
-    import jwt
-
     header = jwt.get_unverified_header(fapi.exchange(fapi.code()).json["id_token"])
     assert header["alg"] == "PS256"
 
@@ -108,13 +119,26 @@ def test_claims_asked_for_by_name_are_pushed_too(op, fapi):
 @conformance(NAME + "par-without-duplicate-parameters")
 @rfc("9126", "4")
 def test_client_id_and_request_uri_suffice_and_nothing_beside_them_counts(fapi):
-    told = answered(fapi.go(fapi.pushed(), state="outside", nonce="outside", redirect_uri="https://evil.example/"))
+    beside = {"state": "outside", "nonce": "outside", "redirect_uri": "https://evil.example/"}
+    told = answered(fapi.go(fapi.pushed(), **beside))
     assert told["state"] == "st"
+    assert claims_of(fapi.exchange(told["code"]).json["id_token"])["nonce"] == "n"
     assert "state" not in answered(fapi.go(fapi.pushed(without=["state"]), state="outside"))
+
+
+@conformance(NAME + "test-essential-acr-sca-claim")
+def test_an_acr_that_is_essential_is_returned_or_the_request_is_refused(fapi):
+    def asked(value):
+        return json.dumps({"id_token": {"acr": {"essential": True, "values": [value]}}})
+
+    assert fapi.id_token(claims=asked(ACR_VALUES[0]))["acr"] == ACR_VALUES[0]
+    unknown = asked("urn:openbanking:psd2:sca")
+    assert refused(fapi.push(claims=unknown)) == "unmet_authentication_requirements"
 
 
 @conformance(NAME + "without-redirect-uri-fails")
 @conformance(NAME + "unregistered-redirect-uri")
+@conformance(NAME + "ensure-registered-redirect-uri")
 @conformance(NAME + "response-type-code-id-token-fails")
 @conformance(NAME + "response-type-token-fails")
 @rfc("9126", "2.3")
@@ -135,6 +159,7 @@ def test_a_request_that_could_not_be_answered_is_refused_when_it_is_pushed(fapi,
     assert refused(fapi.push(**given)) == error
 
 
+@rfc("FAPI 2.0 Security Profile", "5.3.2.2")
 @conformance(NAME + "no-par-fails")
 @rfc("9126", "5")
 def test_a_request_that_was_not_pushed_fails(op, fapi):
@@ -157,6 +182,7 @@ def test_any_client_may_be_held_to_pushing(op):
 # --- client authentication at the pushed request endpoint ------------------------------------------------------------
 
 
+@rfc("FAPI 2.0 Security Profile", "5.3.2.1")
 @conformance(NAME + "no-assertion")
 @conformance(NAME + "other-clients-id")
 @conformance(NAME + "no-sub")
@@ -184,17 +210,30 @@ def test_an_assertion_names_the_client_our_issuer_alone_and_the_present(op, fapi
     now = int(op.at.timestamp())
     given = {k: now + v if k in ("exp", "nbf") else v for k, v in claims.items()}
     assert refused(fapi.push(assertion=op.assertion(fapi.row, **given)), status=401) == "invalid_client"
+    wrong = op.assertion(fapi.row, **given)
+    assert refused(fapi.exchange(fapi.code(), assertion=wrong), status=401) == "invalid_client"
+
+
+@conformance(NAME + "other-clients-id")
+def test_an_assertion_beside_another_clients_id_is_refused(op, fapi):
+    mine, code = op.assertion(fapi.row), fapi.code()
+    assert refused(fapi.exchange(code, assertion=mine | {"client_id": op.crm.app_id}), status=401) == "invalid_client"
+    assert "access_token" in fapi.exchange(code, assertion=op.assertion(fapi.row) | {"client_id": fapi.row.app_id}).json
 
 
 @conformance(NAME + "no-assertion")
-def test_without_an_assertion_nothing_is_pushed(fapi):
-    assert refused(fapi.push(assertion={"client_id": fapi.row.app_id}), status=401) == "invalid_client"
+def test_without_an_assertion_nothing_is_pushed_and_nothing_given(fapi):
+    only_named = {"client_id": fapi.row.app_id}
+    assert refused(fapi.push(assertion=only_named), status=401) == "invalid_client"
+    assert refused(fapi.exchange(fapi.code(), assertion=only_named), status=401) == "invalid_client"
 
 
 @conformance(NAME + "assertion-nbf-8s-ahead-accepted")
 def test_a_clock_a_little_ahead_is_no_error(op, fapi):
     ahead = int(op.at.timestamp()) + 8
     assert fapi.push(assertion=op.assertion(fapi.row, nbf=ahead, iat=ahead)).status_code == 201
+    ours = op.assertion(fapi.row, nbf=ahead, iat=ahead)
+    assert "access_token" in fapi.exchange(fapi.code(), assertion=ours).json
 
 
 @conformance(NAME + "assertion-rs256")
@@ -213,6 +252,7 @@ def test_the_profile_takes_no_shared_secret(op):
 # --- code and PKCE ---------------------------------------------------------------------------------------------------
 
 
+@rfc("FAPI 2.0 Security Profile", "5.3.2.2")
 @conformance(NAME + "pkce-required")
 @conformance(NAME + "pkce-plain-refused")
 @pytest.mark.parametrize(

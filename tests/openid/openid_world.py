@@ -236,8 +236,9 @@ class World:
 
     # --- what apps do ---
 
-    def authorize(self, app=None, *, without=(), method="GET", consent=True, **parameters):
-        """The answer of the authorization endpoint; the guest has consented to what is asked unless `consent` says."""
+    def authorize(self, app=None, *, without=(), method="GET", consent=True, backwards=False, **parameters):
+        """The answer of the authorization endpoint; the guest has consented to what is asked unless `consent` says.
+        `backwards`: the parameters are sent in the reverse order."""
         app = app or self.crm
         query = {
             "client_id": app.app_id,
@@ -250,6 +251,8 @@ class World:
             "code_challenge_method": "S256",
         } | parameters
         sent = [(k, x) for k, v in query.items() if k not in without for x in (v if isinstance(v, list) else [v])]
+        if backwards:
+            sent.reverse()
         if consent and isinstance(query["scope"], str):
             scopes = frozenset({*query["scope"].split(), "profile", "email", "User.Read"})
             self.change(lambda w: w.grants.consent(self.user.id, app.app_id, scopes, self.at))

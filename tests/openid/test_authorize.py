@@ -23,6 +23,7 @@ def error(response, at=CALLBACK):
 # --- a good request --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rfc("9700", "4.12")
 def test_a_guest_with_a_session_gets_a_code_with_state_and_issuer(world):
     told = answered(world.authorize())
     assert set(told) == {"code", "state", "iss"}
@@ -77,6 +78,7 @@ def test_a_form_post_page_may_send_its_form_to_the_app_only(world):
     assert "frame-ancestors 'none'" in policy
 
 
+@pytest.mark.rfc("8252", "7.3")
 @pytest.mark.parametrize("port", ["", ":49152"])
 def test_the_port_of_a_public_clients_loopback_address_is_free(world, port):
     desktop, _ = world.app("Desktop", publicClient={"redirectUris": ["http://127.0.0.1/cb"]})
@@ -87,6 +89,7 @@ def test_the_port_of_a_public_clients_loopback_address_is_free(world, port):
 # --- client and redirect URI: never a redirect to what is not proven -------------------------------------------------
 
 
+@pytest.mark.rfc("9700", "4.1.3")
 @pytest.mark.parametrize(
     "uri",
     [
@@ -119,6 +122,7 @@ def test_n_110_a_missing_redirect_uri_is_a_page(unchanged):
     assert page_error(unchanged.authorize(without=["redirect_uri"])) == "unregistered_redirect_uri"
 
 
+@pytest.mark.rfc("9700", "4.1.3")
 @pytest.mark.parametrize(
     "uri",
     [
@@ -141,6 +145,7 @@ def test_n_110_a_confidential_clients_loopback_address_keeps_its_port(world):
     assert page_error(answer) == "unregistered_redirect_uri"
 
 
+@pytest.mark.rfc("9700", "4.11.2")
 @pytest.mark.parametrize("client_id", ["99999999-0000-0000-0000-000000000000", "x", "x\x00", "ä" * 36, "a" * 100_000])
 def test_n_111_an_unknown_client_is_a_page(unchanged, client_id):
     assert page_error(unchanged.authorize(client_id=client_id, method="POST" if len(client_id) > 100 else "GET")) in (
@@ -222,6 +227,7 @@ def test_n_113_a_challenge_is_s256_and_43_characters(unchanged, given):
     assert error(unchanged.authorize(**given)) == "invalid_request"
 
 
+@pytest.mark.rfc("7636", "4.3")
 def test_n_113_a_challenge_without_its_method_is_plain_and_refused(unchanged):
     assert error(unchanged.authorize(without=["code_challenge_method"])) == "invalid_request"
 
@@ -235,6 +241,7 @@ def test_an_app_registered_without_pkce_may_go_without_when_it_sends_a_nonce(wor
     assert error(world.authorize(app, without=[*NO_PKCE, "nonce"])) == "invalid_request"
 
 
+@pytest.mark.rfc("9700", "2.1.1")
 def test_a_public_client_never_goes_without_pkce(world):
     spa, _ = world.app("SPA", spa={"redirectUris": [CALLBACK]}, b2b={"requirePkce": False})
     assert error(world.authorize(spa, without=NO_PKCE)) == "invalid_request"
@@ -295,6 +302,7 @@ def test_n_123_prompt_and_max_age_are_checked(unchanged, given):
     assert error(unchanged.authorize(**given)) == "invalid_request"
 
 
+@pytest.mark.rfc("OIDC Core", "3.1.2.6")
 def test_n_123_prompt_none_without_a_session_is_login_required(world):
     world.http = world.flask.test_client()
     assert error(world.authorize(prompt="none")) == "login_required"
@@ -433,10 +441,24 @@ def test_n_136_a_sign_in_of_another_browser_is_not_concluded(world):
     assert page_error(stranger.get(f"/idp/resume/{step}")) == "signin_unknown"
 
 
+@pytest.mark.rfc("9700", "4.16")
 def test_n_134_pages_are_not_framed_and_not_kept(world):
     answer = world.authorize(redirect_uri="https://evil.example/")
     assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.rfc("9700", "2.6")
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+def test_no_script_of_another_origin_may_read_the_authorization_endpoint(unchanged, method):
+    answer = unchanged.http.open("/idp/authorize", method=method, headers={"Origin": "https://app.example"})
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+@pytest.mark.rfc("9700", "4.2.4")
+def test_pages_tell_no_other_site_where_the_guest_was(unchanged):
+    answer = unchanged.authorize(redirect_uri="https://evil.example/")
+    assert answer.headers["Referrer-Policy"] == "same-origin"
 
 
 def test_n_134_the_session_cookie_is_http_only_and_same_site(world):

@@ -292,6 +292,7 @@ def test_a_form_over_64_kb_is_refused(shared):
     assert refused(shared.token(padding="x" * 70_000, **FOR_ITSELF)) == (413, "invalid_request")
 
 
+@pytest.mark.rfc("9700", "2.4")
 @pytest.mark.parametrize("grant_type", ["", "password", "implicit", "urn:x"])
 def test_other_grants_are_not_supported(shared, grant_type):
     told = "unsupported_grant_type" if grant_type else "invalid_request"

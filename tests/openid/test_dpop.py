@@ -229,6 +229,7 @@ def refreshed(world, token, key, app, public):
     return token_with(world, proof, app, public=public, grant_type="refresh_token", refresh_token=token)
 
 
+@pytest.mark.rfc("9700", "2.2.2")
 @pytest.mark.rfc("9449", "5")
 def test_a_public_clients_refresh_token_is_bound_to_the_key(world, public):
     answer = token_with(world, KEY.proof("/token"), public, public=True, **code_form(world, app=public))
@@ -289,6 +290,7 @@ BAD_AT_USERINFO = {
 }
 
 
+@pytest.mark.rfc("9700", "2.2.1")
 @pytest.mark.rfc("9449", "7.1")
 @pytest.mark.parametrize("case", BAD_AT_USERINFO)
 def test_n_119_userinfo_refuses_the_token_where_the_key_is_not_proved(world, bound, case):

@@ -35,6 +35,8 @@ def asked(world, app, *, proof=True, **assertion):
     return world.token(headers=headers, **sent, **FOR_ITSELF)
 
 
+@pytest.mark.rfc("9700", "2.5")
+@pytest.mark.rfc("FAPI 2.0 Security Profile", "5.3.2.1")
 @pytest.mark.conformance("fapi2-security-profile-final-happy-flow")
 @pytest.mark.parametrize(
     ("key", "alg"), [(CLIENT_KEY, "ES256"), (RSA_KEY, "PS256"), (EDWARDS, "EdDSA")], ids=["ES256", "PS256", "EdDSA"]

@@ -93,6 +93,7 @@ def test_an_apps_own_metadata_says_what_it_is_held_to(unchanged):
     assert said["require_signed_request_object"] is True
 
 
+@pytest.mark.rfc("9700", "4.4.2")
 @rfc("9207", "2")
 def test_every_response_names_its_issuer(found):
     assert found["authorization_response_iss_parameter_supported"] is True

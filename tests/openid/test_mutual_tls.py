@@ -102,6 +102,7 @@ def test_a_registered_certificate_authenticates_by_itself(world):
     assert refused(asked(world, row, CERTIFICATE)) == (401, "invalid_client")
 
 
+@pytest.mark.rfc("9700", "4.13")
 def test_n_157_a_certificate_in_another_header_counts_for_nothing(world):
     row = client(world, tlsClientAuth={"sanDns": "app.example"})
     assert refused(asked(world, row, CERTIFICATE, header="Client-Cert")) == (401, "invalid_client")

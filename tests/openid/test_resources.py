@@ -59,17 +59,20 @@ def test_any_origin_may_read_userinfo(world, tokens):
     assert world.http.options("/idp/userinfo").status_code == 204
 
 
+@pytest.mark.rfc("6750", "3.1")
 def test_no_token_is_401_without_an_error_in_the_header(world):
     answer = world.http.get("/idp/userinfo")
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="b2b-idp"'
 
 
+@pytest.mark.rfc("9700", "4.3.2")
 def test_n_126_a_token_in_the_address_is_400(world, tokens):
     answer = world.http.get(f"/idp/userinfo?access_token={tokens['access_token']}")
     assert answer.status_code == 400
 
 
+@pytest.mark.rfc("6750", "2")
 def test_n_126_two_ways_at_once_are_400(world, tokens):
     token = tokens["access_token"]
     answer = world.http.post(
@@ -174,6 +177,7 @@ def test_an_access_token_is_active_for_the_api_it_is_for(world):
     assert (answer["active"], answer["scp"]) == (True, "openid pay.read")
 
 
+@pytest.mark.rfc("7662", "2.2")
 def test_n_127_another_clients_token_is_inactive_and_nothing_more_is_said(world, tokens):
     other, secret = world.app("Other")
     for token in (tokens["access_token"], tokens["refresh_token"]):
@@ -190,6 +194,7 @@ def test_n_127_an_id_token_is_inactive(world, tokens):
     assert world.post("introspect", token=tokens["id_token"]).json == {"active": False}
 
 
+@pytest.mark.rfc("7662", "2.1")
 def test_n_127_introspection_needs_an_authenticated_client(world, tokens):
     spa, _ = world.app("SPA", spa={"redirectUris": [CALLBACK]})
     for form in ({}, {"client_id": world.crm.app_id}, {"client_id": spa.app_id}):
@@ -225,6 +230,7 @@ def test_a_revoked_access_token_ends_alone(world, tokens):
     assert world.refresh(tokens["refresh_token"]).status_code == 200
 
 
+@pytest.mark.rfc("7009", "2.1")
 def test_a_revoked_refresh_token_ends_its_family_and_its_access_tokens(world, tokens):
     assert world.post("revoke", token=tokens["refresh_token"]).status_code == 200
     assert refused(world.refresh(tokens["refresh_token"])) == (400, "invalid_grant")
@@ -239,6 +245,7 @@ def test_n_128_another_clients_token_is_200_and_stays_good(world, tokens, kind):
     assert world.refresh(tokens["refresh_token"]).status_code == 200
 
 
+@pytest.mark.rfc("7009", "2.2")
 @pytest.mark.parametrize("token", ["x", "a.b.c", "\x00", "A" * 60])
 def test_n_128_garbage_is_200(world, token):
     assert world.post("revoke", token=token, token_type_hint="made_up").status_code == 200

@@ -39,6 +39,7 @@ def test_without_offline_access_there_is_no_refresh_token(world):
     assert "refresh_token" not in world.tokens(scope="openid profile")
 
 
+@pytest.mark.rfc("6749", "4.1.2")
 def test_n_114_a_code_is_used_once_and_a_second_use_takes_back_what_it_gave(world):
     code = world.code()
     tokens = world.exchange(code).json
@@ -63,6 +64,7 @@ def test_n_114_a_code_is_for_its_client_only_and_stays_good_for_it(world):
     assert world.exchange(code).status_code == 200
 
 
+@pytest.mark.rfc("6749", "4.1.3")
 @pytest.mark.parametrize("uri", [CALLBACK + "/", CALLBACK + "?app=crm", None, ""])
 def test_n_114_the_redirect_uri_is_the_requests(world, uri):
     assert refused(world.exchange(world.code(), redirect_uri=uri)) == (400, "invalid_grant")
@@ -74,6 +76,7 @@ def test_n_113_the_verifier_fits_the_challenge(world, verifier):
     assert refused(world.exchange(world.code(), code_verifier=verifier)) == (400, "invalid_grant")
 
 
+@pytest.mark.rfc("9700", "4.8.2")
 def test_n_113_a_verifier_is_not_sent_where_no_challenge_was(world):
     app, secret = world.app("Old", web={"redirectUris": [CALLBACK]}, b2b={"requirePkce": False})
     without = ["code_challenge", "code_challenge_method"]
@@ -127,6 +130,7 @@ def test_an_assignment_taken_away_after_the_sign_in_counts(world):
 # --- refresh_token ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rfc("9700", "4.14.2")
 def test_a_refresh_token_rotates(world):
     first = world.tokens()["refresh_token"]
     second = world.refresh(first).json["refresh_token"]
@@ -134,6 +138,7 @@ def test_a_refresh_token_rotates(world):
     assert world.refresh(second).status_code == 200
 
 
+@pytest.mark.rfc("OIDC Core", "12.2")
 def test_an_id_token_from_refresh_keeps_iss_sub_aud_and_auth_time(world):
     tokens = world.tokens()
     world.later(minutes=30)
@@ -181,6 +186,7 @@ def test_n_115_once_the_successor_was_used_reuse_revokes_the_family_at_once(worl
     assert revoke_reasons(world) == ["Refresh token reuse detected"]
 
 
+@pytest.mark.rfc("6749", "6")
 def test_n_116_a_refresh_token_is_for_its_client_only_and_stays_good_for_it(world):
     thief, secret = world.app("Thief", web={"redirectUris": [CALLBACK]})
     token = world.tokens()["refresh_token"]
@@ -195,6 +201,7 @@ def test_fewer_scopes_may_be_asked_for_and_the_family_keeps_its_own(world):
     assert world.refresh(answer["refresh_token"]).json["scope"] == SCOPE
 
 
+@pytest.mark.rfc("6749", "6")
 @pytest.mark.parametrize("scope", ["openid User.Read", "openid x", SCOPE + " api://pay/pay.read"])
 def test_n_116_a_wider_scope_is_invalid_and_the_token_stays_good(world, scope):
     token = world.tokens()["refresh_token"]
@@ -236,6 +243,7 @@ def test_garbage_is_no_refresh_token(world, token):
 # --- an app's own API ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rfc("9700", "2.3")
 def test_a_token_for_an_api_has_its_audience_scope_and_roles_and_the_clients_subject(world):
     api = world.api()
     world.assign(api, "Approver", world.user.id)

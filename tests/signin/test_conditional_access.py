@@ -137,6 +137,7 @@ def payments(b2b_idp: Kit) -> None:
 
 
 @pytest.mark.usefixtures("payments")
+@pytest.mark.rfc("9470", "4")
 def test_an_app_asks_for_a_context_by_acr_values_and_its_token_says_that_it_holds(
     b2b_idp: Kit, crm: KitApp, maria: KitGuest
 ) -> None:
