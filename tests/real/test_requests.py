@@ -1,4 +1,4 @@
-"""npm openid-client pushes its requests, signs them, and is answered in JWTs that it checks."""
+"""npm openid-client registers itself, pushes its requests, signs them, and is answered in JWTs that it checks."""
 
 from __future__ import annotations
 
@@ -69,3 +69,16 @@ def test_all_of_it_as_the_profile_fapi2_has_it(place):
     asked, told, done = went(place, client_id, auth="key", metadata=metadata, par=True, jar=True, jarm=True, dpop=True)
     assert (asked, told) == ({"client_id", "request_uri"}, {"response"})
     assert done["revoked"] is True
+
+
+@rfc("7591")
+def test_an_app_that_registers_itself(place):
+    asked = {"displayName": "openid-client", "maximumUses": 1}
+    token = place.instance.graph("POST", "/registrationTokens", asked)["secretText"]
+    metadata = {"client_name": "Newcomer", "redirect_uris": [CALLBACK]}
+    metadata["grant_types"] = ["authorization_code", "refresh_token"]
+    client = place.rp.register(place.instance.issuer, token, metadata)
+    _, told, done = went(place, client["client_id"], registered=True)
+    assert told == {"code", "state", "iss"}
+    assert done["claims"]["aud"] == client["client_id"] and done["refreshed"]["sub"] == done["claims"]["sub"]
+    assert "oid" not in done["claims"] and done["revoked"]
