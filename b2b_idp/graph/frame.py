@@ -249,7 +249,7 @@ def _for_person(parts: GraphParts, r: Reader, caller: Caller, moment: Moment) ->
     """An app acts within its scopes, and within what the person themselves may do."""
     user = r.users.by_id(caller.user_id or "")
     assert user is not None  # read_bearer found them
-    roles = r.directory.roles_of([user.id, *r.memberships.groups_of(user, moment.at)])
+    roles = r.directory.roles_of(user.id, r.memberships.groups_of(user, moment.at))
     theirs = permissions_of(user, roles, r.configuration.authorization)
     permissions = implied(caller.scopes) & implied(theirs)
     if "User.Invite.All" not in theirs:

@@ -110,7 +110,7 @@ class Reader:
 
     @cached_property
     def directory(self) -> DirectoryReader:
-        return DirectoryReader(self._c)
+        return DirectoryReader(self._c, lambda: self.configuration.roles_of_groups)
 
     @cached_property
     def documents(self) -> ConfigurationReader:
@@ -218,7 +218,7 @@ class Writer(Reader):
 
     @cached_property
     def directory(self) -> DirectoryWriter:
-        return DirectoryWriter(self._c)
+        return DirectoryWriter(self._c, lambda: self.configuration.roles_of_groups)
 
     @cached_property
     def documents(self) -> ConfigurationWriter:
