@@ -10,6 +10,7 @@ import jwt
 import pytest
 
 from b2b_idp.extension import B2BIdp
+from b2b_idp.guests.configuration_file.state import state_of
 from b2b_idp.keys.vault import client_secret, initial_access_token, is_client_secret, is_initial_access_token
 from b2b_idp.model.directory import GRAPH_APP_ID
 from tests.openid.openid_world import BYE, CALLBACK, ISSUER, answered, claims_of, refused
@@ -392,6 +393,12 @@ def test_administrators_see_that_it_registered_itself_and_cannot_say_otherwise(w
     assert world.call("POST", "/applications", made).status_code == 400
     world.done("PATCH", path, {"displayName": "Orders of Fabrikam"})
     assert world.manage(app).json["client_name"] == "Orders of Fabrikam"
+
+
+def test_the_configuration_as_a_file_leaves_it_out(world):
+    app = world.registered()
+    apps = world.ask(state_of)["apps"]
+    assert world.crm.app_id in apps and app["client_id"] not in apps
 
 
 def test_the_guest_is_told_that_nobody_has_checked_it(world):

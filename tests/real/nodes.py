@@ -274,6 +274,11 @@ class RelyingParty(NodeProcess):
         jwk: dict[str, str] = self.ask("key")["jwk"]
         return jwk
 
+    def register(self, issuer: str, token: str, metadata: dict[str, Any]) -> dict[str, Any]:
+        """What it registered of itself by an initial access token (RFC 7591); a start with `registered` follows."""
+        client: dict[str, Any] = self.ask("register", issuer=issuer, token=token, metadata=metadata)["client"]
+        return client
+
     def finish(self, callback: str, *, keep: bool = False) -> dict[str, Any]:
         """What came of it: claims, userinfo, refreshed, introspected, revoked (see rp/rp.mjs). `keep`: the tokens, for
         `refresh` and `end`."""

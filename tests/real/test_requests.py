@@ -1,4 +1,5 @@
-"""npm openid-client pushes its requests, signs them, checks the answers in JWTs, and has its tokens bound to a key."""
+"""npm openid-client registers itself, pushes its requests, signs them, checks the answers in JWTs, and has its tokens
+bound to a key."""
 
 from __future__ import annotations
 
@@ -98,6 +99,19 @@ def test_all_of_it_as_the_profile_fapi2_has_it(place):
     asked, told, done = went(place, client_id, **ALL_OF_IT)
     assert (asked, told) == ({"client_id", "request_uri"}, {"response"})
     assert done["revoked"] is True
+
+
+@rfc("7591")
+def test_an_app_that_registers_itself(place):
+    asked = {"displayName": "openid-client", "maximumUses": 1}
+    token = place.instance.graph("POST", "/registrationTokens", asked)["secretText"]
+    metadata = {"client_name": "Newcomer", "redirect_uris": [CALLBACK]}
+    metadata["grant_types"] = ["authorization_code", "refresh_token"]
+    client = place.rp.register(place.instance.issuer, token, metadata)
+    _, told, done = went(place, client["client_id"], registered=True)
+    assert told == {"code", "state", "iss"}
+    assert done["claims"]["aud"] == client["client_id"] and done["refreshed"]["sub"] == done["claims"]["sub"]
+    assert "oid" not in done["claims"] and done["revoked"]
 
 
 @client("openid-client", "reuse of a refresh token")

@@ -1,6 +1,7 @@
 // A relying party that nobody here wrote: npm openid-client.
 //
 // key    {} -> {jwk}: a new ES256 key of the relying party, its public half
+// register {issuer, token, metadata} -> {client}: what it registered of itself; a start with {registered: true} follows
 // start  {issuer, client_id, client_secret?, auth?: "basic"|"post"|"none"|"key", metadata?, redirect_uri, scope?, params?,
 //         par?, jar?, jarm?, dpop?}
 //        -> {url}: authorization request with PKCE, state and nonce; pushed, signed by the key, to be answered in a JWT
@@ -27,11 +28,23 @@ async function key() {
   return { jwk: { kty, crv, x, y } };
 }
 
-async function start(ask) {
-  const auth = AUTH[ask.auth ?? (ask.client_secret ? 'basic' : 'none')](ask.client_secret);
-  config = await oidc.discovery(new URL(ask.issuer), ask.client_id, ask.metadata, auth, {
+async function register({ issuer, token, metadata }) {
+  config = await oidc.dynamicClientRegistration(new URL(issuer), metadata, undefined, {
+    initialAccessToken: token,
     execute: [oidc.allowInsecureRequests], // loopback http
   });
+  return { client: config.clientMetadata() };
+}
+
+async function discover(ask) {
+  const auth = AUTH[ask.auth ?? (ask.client_secret ? 'basic' : 'none')](ask.client_secret);
+  return oidc.discovery(new URL(ask.issuer), ask.client_id, ask.metadata, auth, {
+    execute: [oidc.allowInsecureRequests], // loopback http
+  });
+}
+
+async function start(ask) {
+  if (!ask.registered) config = await discover(ask);
   if (ask.jarm) oidc.useJwtResponseMode(config);
   const verifier = oidc.randomPKCECodeVerifier();
   const dpop = ask.dpop ? oidc.getDPoPHandle(config, await oidc.randomDPoPKeyPair()) : undefined;
@@ -94,4 +107,4 @@ async function end({ post_logout_redirect_uri }) {
   return { url: oidc.buildEndSessionUrl(config, { post_logout_redirect_uri, id_token_hint: kept.newest.id_token }).href };
 }
 
-await serve({ key, start, finish, refresh, end });
+await serve({ key, register, start, finish, refresh, end });
