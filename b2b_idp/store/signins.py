@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, select, update
 
 from b2b_idp.store.connection import Connection
 from b2b_idp.store.statements import Prepared, consumed, insert_into
-from b2b_idp.store.tables import sessions, signins
+from b2b_idp.store.tables import home_sessions, sessions, signins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +38,6 @@ class SessionRow:
     created_at: datetime
     expires_at: datetime
     ended_at: datetime | None = None
-    home_session: str | None = None
-    """Keyed digest of the home's issuer and its `sid` for the session there; None where the home gave none."""
 
 
 _SIGNIN = consumed(select(signins).where(signins.c.id == bindparam("id")))
@@ -58,12 +56,19 @@ _MARK = Prepared(
     .values(version=bindparam("next"), waiting=bindparam("to_waiting"))
 )
 _SESSION = consumed(select(sessions).where(sessions.c.id == bindparam("id")), sessions.c.user_id)
-_BEGUN_AT = Prepared(select(sessions).where(sessions.c.home_session == bindparam("home")))
+_BEGUN_AT = Prepared(
+    select(sessions)
+    .join(home_sessions, home_sessions.c.session_id == sessions.c.id)
+    .where(home_sessions.c.home_session == bindparam("home"))
+)
 _OF_UNKNOWN = Prepared(
-    select(sessions).where(sessions.c.user_id == bindparam("user"), sessions.c.home_session.is_(None))
+    select(sessions)
+    .outerjoin(home_sessions, home_sessions.c.session_id == sessions.c.id)
+    .where(sessions.c.user_id == bindparam("user"), home_sessions.c.session_id.is_(None))
 )
 _ADD = insert_into(signins, SigninRow.__slots__)
 _ADD_SESSION = insert_into(sessions, SessionRow.__slots__)
+_BEGAN_AT = insert_into(home_sessions, ("session_id", "home_session"))
 _UPDATE_SESSION = Prepared(
     update(sessions)
     .where(sessions.c.id == bindparam("which"))
@@ -118,8 +123,11 @@ class SigninsWriter(SigninsReader):
         done = self._c.execute(_MARK, {"which": id, "seen": seen, "next": seen + 1, "to_waiting": waiting})
         return done.rowcount == 1
 
-    def add_session(self, row: SessionRow) -> None:
+    def add_session(self, row: SessionRow, home_session: str | None = None) -> None:
+        """`home_session`: keyed digest of the home's issuer and its `sid` for the session there, where it gave one."""
         self._c.execute(_ADD_SESSION, {name: getattr(row, name) for name in SessionRow.__slots__})
+        if home_session is not None:
+            self._c.execute(_BEGAN_AT, {"session_id": row.id, "home_session": home_session})
 
     def update_session(self, id: str, evidence: Mapping[str, Any], expires_at: datetime) -> None:
         self._c.execute(_UPDATE_SESSION, {"which": id, "to_evidence": evidence, "until": expires_at})

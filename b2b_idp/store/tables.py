@@ -354,8 +354,15 @@ sessions = Table(
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
     Column("ended_at", Instant),
-    Column("home_session", String, index=True),
 )
+
+home_sessions = Table(
+    "home_sessions",
+    metadata,
+    Column("session_id", String(36), ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
+    Column("home_session", String, nullable=False, index=True),
+)
+"""From which session at home a session began, where the home said."""
 
 grants = Table(
     "grants",

@@ -548,7 +548,7 @@ def test_what_administrators_gave_it_survives_an_update(world):
 @pytest.mark.parametrize(
     ("change", "error"),
     [
-        ({"client_id": str(uuid.uuid4())}, "invalid_client_metadata"),
+        ({"client_id": "5f3c2b1a-7c1e-4b7e-9d0a-2f6a1c3e4d5b"}, "invalid_client_metadata"),
         ({"client_id": None}, "invalid_client_metadata"),
         ({"client_secret": client_secret("r" * 43)}, "invalid_client_metadata"),
         ({"client_secret": 5}, "invalid_client_metadata"),

@@ -234,6 +234,7 @@ def foreign_home(
     accounts: Mapping[str, Mapping[str, Any]],
     redirect_uri: Callable[[str], str],
     domain: str = "foreign.example",
+    port: int | None = None,
     **config: Any,
 ) -> Iterator[ForeignHome]:
     """A home tenant by npm oidc-provider.
@@ -242,7 +243,7 @@ def foreign_home(
     code 123456. `redirect_uri`: from the home's issuer to the provider's callback there. `config`: see
     home/home.mjs.
     """
-    port = free_port()
+    port = port or free_port()
     issuer = f"http://{config.get('host', '127.0.0.1')}:{port}"
     home = ForeignHome(issuer, "b2b-idp", "secret-of-b2b-idp-at-this-home", domain)
     given = {

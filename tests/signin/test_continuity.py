@@ -90,6 +90,7 @@ def withdraw_trust(kit: Kit, home: KitHome) -> None:
     )
 
 
+@pytest.mark.rfc("CAEP", "3.1")
 def test_trust_withdrawn_ends_what_stood_on_it_and_the_app_is_told(
     b2b_idp: Kit, crm: KitApp, maria: KitGuest, fabrikam: KitHome, listener: Listener
 ) -> None:

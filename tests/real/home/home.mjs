@@ -80,12 +80,13 @@ const provider = new Provider(issuer, {
     fapi: { enabled: config.fapi ?? false, profile: config.fapi ? '2.0' : undefined },
     dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => config.nonces ?? false },
     rpInitiatedLogout: { enabled: true },
+    backchannelLogout: { enabled: true },
   },
   ...(config.fapi && {
     clientAuthMethods: ['private_key_jwt'],
     enabledJWA: { clientAuthSigningAlgValues: ['PS256', 'ES256'], idTokenSigningAlgValues: ['ES256'] },
   }),
-  // The keys of clients on loopback are fetched too.
+  // The keys of clients on loopback are fetched too, and logout tokens sent there.
   fetch: (url, { dispatcher, ...options }) => globalThis.fetch(url, options),
   interactions: { policy, url: (_ctx, { uid }) => `/interaction/${uid}` },
   // Browsers send a host's cookies to all its ports: two homes on loopback must not share names.

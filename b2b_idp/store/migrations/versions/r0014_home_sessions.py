@@ -7,16 +7,21 @@ revision = "0014"
 down_revision = "0013"
 branch_labels = None
 depends_on = None
-
-# sessions are few and short-lived: the index is made in a moment, also while servers run
 online = True
 
 
 def upgrade() -> None:
-    op.add_column("sessions", sa.Column("home_session", sa.String(), nullable=True))
-    op.create_index("ix_sessions_home_session", "sessions", ["home_session"])
+    op.create_table(
+        "home_sessions",
+        sa.Column("session_id", sa.String(length=36), nullable=False),
+        sa.Column("home_session", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["session_id"], ["sessions.id"], name="fk_home_sessions_session_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("session_id", name="pk_home_sessions"),
+    )
+    op.create_index("ix_home_sessions_home_session", "home_sessions", ["home_session"])
 
 
 def downgrade() -> None:
-    op.drop_index("ix_sessions_home_session", "sessions")
-    op.drop_column("sessions", "home_session")
+    op.drop_table("home_sessions")
