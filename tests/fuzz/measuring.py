@@ -86,6 +86,7 @@ def run(
             if until is not None and time.monotonic() > until:
                 break
     found.seconds = time.process_time() - began
+    found.growth = max(found.growth, resident() - first) if first else 0.0
     return found
 
 
