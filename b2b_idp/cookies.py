@@ -15,6 +15,14 @@ from b2b_idp.signin.values import Browser
 BROWSER_COOKIE_DAYS = 365
 
 
+def held_back() -> bool:
+    """Whether another site's form came here, with which a browser sends no Lax cookies: a session, or a sign-in under
+    way, would not be seen. Within another site's frame no page of ours is shown, and no cookie ever comes."""
+    said = request.headers
+    in_a_frame = said.get("Sec-Fetch-Dest", "document") != "document"
+    return request.method == "POST" and said.get("Sec-Fetch-Site") == "cross-site" and not in_a_frame
+
+
 class Cookies:
     """The two cookies of an instance: who this browser is (for sign-ins under way), and its session.
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -34,18 +33,19 @@ from b2b_idp.keys.vault import Vault
 from b2b_idp.logs import correlation, log, traceback_of
 from b2b_idp.metrics import Metrics
 from b2b_idp.model.directory import Tenant
-from b2b_idp.model.moment import Moment
+from b2b_idp.model.moment import Moment, uuid4_of
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.net.addresses import Allowed
 from b2b_idp.net.http import Http
 from b2b_idp.observing import Observer
-from b2b_idp.openid import FOR_MACHINES, OpenIdParts, ReadyDocuments, openid_blueprint
+from b2b_idp.openid import FOR_MACHINES, OpenIdParts, ReadyDocuments, openid_blueprint, respond
 from b2b_idp.openid.responses import cors, token_error
 from b2b_idp.pages.render import Pages
 from b2b_idp.pages.routes import PagesParts, Renderer, pages_blueprint
 from b2b_idp.settings import Settings
 from b2b_idp.signin import SignIn, SignInSettings
 from b2b_idp.signin.continuity import Continuity
+from b2b_idp.signin.home_logout import HomeLogouts
 from b2b_idp.signin.whatif import WhatIf
 from b2b_idp.store import Store, Writer
 from b2b_idp.tokens.certificates import MutualTls
@@ -74,7 +74,7 @@ class Created:
 
 def system_moment() -> Moment:
     """The clock and randomness of this machine, read once."""
-    return Moment(datetime.now(UTC), lambda: str(uuid.uuid4()), lambda: secrets.token_urlsafe(32))
+    return Moment(datetime.now(UTC), lambda: uuid4_of(secrets.token_bytes(16)), lambda: secrets.token_urlsafe(32))
 
 
 class B2BIdp:
@@ -164,10 +164,10 @@ class B2BIdp:
 
     @cached_property
     def homes(self) -> OidcHomes:
-        return OidcHomes(self.http, self._sign_assertion, self.metrics)
+        return OidcHomes(self.http, self._sign_for_home, self.metrics)
 
-    def _sign_assertion(self, claims: Any, alg: str) -> str:
-        return self.keys.signer(alg, self.moment().at).sign(claims, "JWT")
+    def _sign_for_home(self, claims: Mapping[str, Any], alg: str, typ: str) -> str:
+        return self.keys.signer(alg, self.moment().at).sign(claims, typ)
 
     @cached_property
     def signin(self) -> SignIn:
@@ -178,6 +178,10 @@ class B2BIdp:
             SignInSettings(self.settings.issuer, timedelta(seconds=self.settings.home_recheck)),
             self.metrics,
         )
+
+    @cached_property
+    def home_logouts(self) -> HomeLogouts:
+        return HomeLogouts(self.store, self.vault, self.homes, self.settings.issuer)
 
     @cached_property
     def continuity(self) -> Continuity:
@@ -323,6 +327,7 @@ class B2BIdp:
             moment=self.request_moment,
             browser=self._cookie.browser,
             set_session=self._cookie.set_session,
+            granted=lambda granted: respond(openid_parts, granted),
         )
         renderer = Renderer(parts)
         pages = pages_blueprint(parts, renderer, name)
@@ -330,6 +335,7 @@ class B2BIdp:
             issuer=self.settings.issuer,
             store=self.store,
             signin=self.signin,
+            home_logouts=self.home_logouts,
             keys=self.keys,
             vault=self.vault,
             moment=self.request_moment,
@@ -445,13 +451,21 @@ class B2BIdp:
         return self._observer.end(self._cookie.remember(self._secured(response)))
 
     def _secured(self, response: Response) -> Response:
-        headers = response.headers
-        headers.setdefault("X-Content-Type-Options", "nosniff")
-        headers.setdefault("Referrer-Policy", "same-origin")
-        headers.setdefault("Cache-Control", "no-store")
-        if self.settings.issuer.startswith("https:"):
-            headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        given = {name.lower() for name, _ in response.headers}
+        response.headers.extend([(name, value) for name, value in self._headers if name.lower() not in given])
         return response
+
+    @cached_property
+    def _headers(self) -> Sequence[tuple[str, str]]:
+        """What every answer says that does not say otherwise."""
+        headers = [
+            ("X-Content-Type-Options", "nosniff"),
+            ("Referrer-Policy", "same-origin"),
+            ("Cache-Control", "no-store"),
+        ]
+        if self.settings.issuer.startswith("https:"):
+            headers.append(("Strict-Transport-Security", "max-age=31536000"))
+        return headers
 
 
 def _check_url() -> None:

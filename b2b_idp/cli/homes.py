@@ -14,6 +14,7 @@ from b2b_idp.guests.homes import connect
 from b2b_idp.model.moment import tenant_id_of
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.signin.flow import redirect_uri
+from b2b_idp.signin.home_logout import backchannel_logout_uri, post_logout_redirect_uri
 from b2b_idp.signin.reports import seen_document
 from b2b_idp.store.reports import StepUpSeen
 
@@ -37,6 +38,7 @@ def list_(data: Path, as_json: bool) -> None:
                 "displayName": h.display_name,
                 "issuer": h.issuer,
                 "domains": list(h.domains),
+                **addresses(idp.settings.issuer, h.tenant_id),
                 "isMfaAccepted": configuration.trust(h).mfa_accepted,
                 "stepUpSeen": seen_document(r.reports.step_up_of(h.tenant_id)),
             }
@@ -92,12 +94,8 @@ def add(
             own=own,
         )
     )
-    back = redirect_uri(idp.settings.issuer, tenant_id)
-    show(
-        {"tenantId": tenant_id, "redirectUri": back},
-        [f"Connected {name} as {tenant_id}.", f"Redirect URI to register there: {back}"],
-        as_json,
-    )
+    ours = addresses(idp.settings.issuer, tenant_id)
+    show({"tenantId": tenant_id, **ours}, [f"Connected {name} as {tenant_id}.", *_to_register(ours)], as_json)
 
 
 @homes.command("test")
@@ -117,6 +115,34 @@ def test(data: Path, home: str, as_json: bool) -> None:
     show(report.to_json() | {"stepUpSeen": seen}, lines, as_json)
     if report.problems:
         raise SystemExit(1)
+
+
+@homes.command("addresses")
+@data_option
+@click.argument("issuer")
+@json_option
+def addresses_(data: Path, issuer: str, as_json: bool) -> None:
+    """Print all that is to be registered at a home tenant, for signing out too, before it is connected."""
+    ours = addresses(settings_of(data).issuer, tenant_id_of(issuer))
+    show(ours, _to_register(ours), as_json)
+
+
+def addresses(issuer: str, tenant_id: str) -> dict[str, str]:
+    """Our addresses at a home tenant, as the identityProvider names them."""
+    return {
+        "redirectUri": redirect_uri(issuer, tenant_id),
+        "backChannelLogoutUri": backchannel_logout_uri(issuer, tenant_id),
+        "postLogoutRedirectUri": post_logout_redirect_uri(issuer, tenant_id),
+    }
+
+
+def _to_register(ours: dict[str, str]) -> list[str]:
+    names = {
+        "redirectUri": "Redirect URI",
+        "backChannelLogoutUri": "Back-channel logout URI",
+        "postLogoutRedirectUri": "Post-logout redirect URI",
+    }
+    return [f"{names[name]} to register there: {uri}" for name, uri in ours.items()]
 
 
 @homes.command("redirect-uri")

@@ -11,6 +11,7 @@ from flask import Flask
 from b2b_idp.cli import telemetry
 from b2b_idp.cli.instance import open_instance
 from b2b_idp.logs import configure, log
+from b2b_idp.serving import Alone
 
 MAX_BODY = 1024 * 1024
 
@@ -22,7 +23,7 @@ def make() -> Flask:
     telemetry.start()
     if idp.store.schema() in ("none", "older"):
         log.error("the database's schema is older than this version: run b2b-idp migrate")
-    app = Flask("b2b_idp_server", static_folder=None)
+    app = Alone("b2b_idp_server", idp.settings.issuer)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     idp.init_app(app, alone=True)
     idp.start_background()

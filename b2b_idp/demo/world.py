@@ -202,6 +202,7 @@ class World:
         for name, home in self.homes.items():
             made = self.graph("POST", "/identity/identityProviders", _provider_of(name, home))
             self.tenant_ids[name] = made["b2bIdp"]["tenantId"]
+            home.backchannel_logout_uri = made["b2bIdp"]["backChannelLogoutUri"]
         self.graph(
             "POST",
             "/policies/crossTenantAccessPolicy/partners",

@@ -10,6 +10,7 @@ from b2b_idp.guests.homes import add_home, change_home
 from b2b_idp.model.home import Home
 from b2b_idp.policy.documents import OIDC_PROVIDER, IdentityProvider
 from b2b_idp.signin.flow import redirect_uri
+from b2b_idp.signin.home_logout import backchannel_logout_uri, post_logout_redirect_uri
 from b2b_idp.signin.reports import seen_document
 from b2b_idp.store import Configuration
 
@@ -32,6 +33,9 @@ def _home_row(call: Call, home: Home) -> dict[str, Any]:
         "domains": list(home.domains),
         "own": home.own,
         "redirectUri": redirect_uri(call.parts.issuer, home.tenant_id),
+        "backChannelLogoutUri": backchannel_logout_uri(call.parts.issuer, home.tenant_id),
+        "postLogoutRedirectUri": post_logout_redirect_uri(call.parts.issuer, home.tenant_id),
+        "endSession": home.end_session,
         "stepUpSeen": seen_document(call.w.reports.step_up_of(home.tenant_id)),
     }
     row = {

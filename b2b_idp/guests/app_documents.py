@@ -15,6 +15,7 @@ from pydantic import Field, StringConstraints
 from b2b_idp.model.directory import SigningAlg
 from b2b_idp.model.optional_claims import EXTENSION, KNOWN
 from b2b_idp.model.problem import Code, Problem
+from b2b_idp.model.url import origin_of
 from b2b_idp.policy.documents import Document, Guid, parse
 
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -104,6 +105,7 @@ class _Extension(Document):
     dpopBoundAccessTokens: bool = False
     dpopNonceRequired: bool = False
     backchannelLogoutUri: _Uri | None = None
+    frontchannelLogoutSessionRequired: bool = True
     adminConsent: list[str] = Field(default_factory=list, max_length=200)
 
 
@@ -213,6 +215,8 @@ def checked_application(document: dict[str, Any]) -> dict[str, Any]:
         _check_redirect(uri, custom_scheme=True)
     if app.b2bIdp and app.b2bIdp.backchannelLogoutUri:
         _check_redirect(app.b2bIdp.backchannelLogoutUri, custom_scheme=False)
+    if app.web and app.web.logoutUrl:
+        _check_frontchannel_logout(app, app.web.logoutUrl)
     for uri in app.identifierUris:
         if not _IDENTIFIER_URI.fullmatch(uri):
             raise _bad(f"identifierUris: {uri[:100]} is not an absolute URI without fragment.")
@@ -321,6 +325,14 @@ def _check_redirect(uri: str, *, custom_scheme: bool) -> None:
     if custom_scheme and "." in parts.scheme and parts.scheme not in ("javascript", "data"):
         return
     raise _bad(f"{uri[:100]}: https is needed, or http to loopback.")
+
+
+def _check_frontchannel_logout(app: Application, uri: str) -> None:
+    """OpenID Connect Front-Channel Logout 1.0 §2: a page frames it, so it is of the app, as its redirect URIs are."""
+    _check_redirect(uri, custom_scheme=False)
+    own = [u for part in (app.web, app.spa) for u in (part.redirectUris if part else ())]
+    if origin_of(uri) not in {origin_of(u) for u in own}:
+        raise _bad(f"web.logoutUrl: {uri[:100]} has not scheme, host and port of any redirect URI of this app.")
 
 
 def _check_unique(values: list[str], say: str) -> None:

@@ -20,7 +20,7 @@ from b2b_idp.policy.documents import (
 )
 from b2b_idp.store import Writer
 
-READ_ONLY = frozenset({"redirectUri", "stepUpSeen"})
+READ_ONLY = frozenset({"redirectUri", "backChannelLogoutUri", "postLogoutRedirectUri", "stepUpSeen"})
 """Members of `b2bIdp` that are told, and ignored when they are sent back."""
 
 

@@ -15,17 +15,18 @@ from b2b_idp.model.evidence import LocalMethod
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import Reader, Writer
+from b2b_idp.store.notices import By
 
 RESTORABLE = timedelta(days=30)
 """How long a deleted user can be restored."""
 
 
-def revoke_sessions(w: Writer, user: User, moment: Moment) -> User:
+def revoke_sessions(w: Writer, user: User, moment: Moment, by: By = "admin") -> User:
     """Ends every session, code and refresh token of the user at once (revokeSignInSessions), and tells the apps."""
     changed = replace(user, sessions_valid_from=moment.at)
     w.users.save(changed)
     w.signins.end_sessions_of(user.id, moment.at)
-    w.grants.revoke_user(user.id, moment, "admin")
+    w.grants.revoke_user(user.id, moment, by)
     return changed
 
 

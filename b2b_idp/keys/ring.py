@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -23,10 +24,11 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm, get_default_algorithms
 
 from b2b_idp.keys import files
 from b2b_idp.logs import log
+from b2b_idp.model.json_text import json_bytes
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 
@@ -42,6 +44,7 @@ folder late or a clock that is ahead."""
 LONGEST_TOKEN = timedelta(hours=1)
 """How long a token can outlive the moment it was signed; a key that signs no more stays published as long."""
 
+_ALGORITHMS = get_default_algorithms()
 _AGAIN = 1.0
 """Seconds after which a folder that was changed just now, or could not be read, is read again."""
 _PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -96,7 +99,19 @@ class Signer:
 
     def sign(self, claims: Mapping[str, Any], typ: str) -> str:
         """A compact JWS with `kid` and `typ` in its header."""
-        return jwt.encode(dict(claims), self.key, self.alg, headers={"kid": self.kid, "typ": typ})
+        signed = _head(self.kid, self.alg, typ) + b"." + _base64url(json_bytes(dict(claims)))
+        signature: bytes = _ALGORITHMS[self.alg].sign(signed, self.key)
+        return (signed + b"." + _base64url(signature)).decode()
+
+
+@lru_cache(maxsize=256)
+def _head(kid: str, alg: str, typ: str) -> bytes:
+    """A JWS header as it is signed (RFC 7515 §4)."""
+    return _base64url(json_bytes({"alg": alg, "kid": kid, "typ": typ}))
+
+
+def _base64url(raw: bytes) -> bytes:
+    return urlsafe_b64encode(raw).rstrip(b"=")
 
 
 class KeyRing:

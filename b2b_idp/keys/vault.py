@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hmac
 import secrets
-import uuid
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from hashlib import sha256
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from b2b_idp.model.moment import uuid_text
 
 _VERSION = b"\x01"
 _MAC_BYTES = 24
@@ -49,7 +50,7 @@ class Vault:
 
     def handle(self, kind: str, id: str, generation: int = 0) -> str:
         """The handle of `kind` for the row `id` (UUID text)."""
-        body = _VERSION + uuid.UUID(id).bytes + generation.to_bytes(4, "big")
+        body = _VERSION + bytes.fromhex(id.replace("-", "")) + generation.to_bytes(4, "big")
         mac = hmac.digest(self._key("handle:" + kind), body, "sha256")[:_MAC_BYTES]
         return urlsafe_b64encode(body + mac).decode()
 
@@ -67,7 +68,7 @@ class Vault:
             return None
         if not hmac.compare_digest(hmac.digest(self._key("handle:" + kind), body, "sha256")[:_MAC_BYTES], mac):
             return None
-        return Handle(str(uuid.UUID(bytes=body[1:17])), int.from_bytes(body[17:21], "big"))
+        return Handle(uuid_text(body[1:17]), int.from_bytes(body[17:21], "big"))
 
     def digest(self, use: str, text: str) -> bytes:
         """Keyed hash (HMAC-SHA256) of a random secret of at least 80 bits, or of a value to be kept pseudonymous."""

@@ -121,6 +121,10 @@ class App:
     enabled: bool = True
     redirect_uris: tuple[str, ...] = ()
     post_logout_redirect_uris: tuple[str, ...] = ()
+    frontchannel_logout_uri: str | None = None
+    """Graph's web.logoutUrl: what a browser that signs out loads in a frame."""
+    frontchannel_logout_session: bool = True
+    """Whether it is told which session (`iss`, `sid`)."""
     public: bool = False
     identifier_uris: tuple[str, ...] = ()
     roles: tuple[AppRole, ...] = ()

@@ -35,6 +35,8 @@ class Home:
     mailed: bool = False
     """The built-in home of guests whose domain has no other: a code is mailed, and this server itself says so."""
     enabled: bool = True
+    end_session: Literal["offered", "always"] = "offered"
+    """b2bIdp.endSession: who signs out here may sign out there as well, or does."""
     claim_mapping: Mapping[str, str] = field(default_factory=dict)
     """inboundClaimMapping: OpenID Connect's name (sub, name, email, address.locality …) or, for a property that it
     has no name for, the directory's (department, jobTitle …) → the home's claim."""

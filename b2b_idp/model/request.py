@@ -47,6 +47,11 @@ class AuthorizeRequest:
     pushed_id: str | None = None
     """The pushed request that it is; answered once (RFC 9126 §4)."""
 
+    @property
+    def told_by_address(self) -> bool:
+        """Whether a redirect is all that the app's answer needs: no form, and no page for a device's guest."""
+        return self.response_mode == "query" and self.device is None
+
     def to_json(self) -> dict[str, Any]:
         return {name: _plain(getattr(self, name)) for name in self.__slots__}
 

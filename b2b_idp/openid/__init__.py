@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from b2b_idp.openid.authorize import authorize_routes
+from b2b_idp.openid.authorize import authorize_routes, respond
 from b2b_idp.openid.device import device_routes
+from b2b_idp.openid.home_logout import home_logout_routes
 from b2b_idp.openid.logout import logout_routes
 from b2b_idp.openid.metadata import metadata_routes
 from b2b_idp.openid.parts import OpenIdParts
@@ -14,7 +15,7 @@ from b2b_idp.openid.ready import ReadyDocuments
 from b2b_idp.openid.resources import resource_routes
 from b2b_idp.openid.token import token_routes
 
-__all__ = ["FOR_MACHINES", "OpenIdParts", "ReadyDocuments", "openid_blueprint"]
+__all__ = ["FOR_MACHINES", "OpenIdParts", "ReadyDocuments", "openid_blueprint", "respond"]
 
 FOR_MACHINES = frozenset(
     {
@@ -42,6 +43,7 @@ def openid_blueprint(parts: OpenIdParts, name: str) -> Blueprint:
         device_routes,
         resource_routes,
         logout_routes,
+        home_logout_routes,
     ):
         routes(blueprint, parts)
     return blueprint

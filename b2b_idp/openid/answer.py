@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from urllib.parse import urlencode
 
-from flask import Response, redirect
+from flask import Response
 
 from b2b_idp.model.directory import App
 from b2b_idp.model.problem import Code, Problem
@@ -15,6 +15,7 @@ from b2b_idp.model.request import AuthorizeRequest
 from b2b_idp.openid.errors import REDIRECT
 from b2b_idp.openid.parts import OpenIdParts
 from b2b_idp.openid.responses import ascii_of
+from b2b_idp.redirecting import see_other
 from b2b_idp.tokens.signing import issuer_for
 
 SIGNED_FOR = timedelta(minutes=5)
@@ -45,9 +46,7 @@ def tell(parts: OpenIdParts, asked: AuthorizeRequest, fields: Mapping[str, str],
     if way == "form_post":
         return parts.pages.form_post(asked.redirect_uri, sent)
     joint = "&" if "?" in asked.redirect_uri else "?"
-    response = redirect(f"{asked.redirect_uri}{joint}{urlencode(sent)}", 303, Response)
-    assert isinstance(response, Response)
-    return response
+    return see_other(f"{asked.redirect_uri}{joint}{urlencode(sent)}")
 
 
 def _signed(parts: OpenIdParts, app: App | None, client_id: str, fields: Mapping[str, str]) -> str:

@@ -1,11 +1,12 @@
-"""The authorization endpoint, and `/resume/<id>`, which alone hands codes to clients."""
+"""The authorization endpoint, and `/resume/<id>`. `respond` alone hands codes to clients."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from flask import Blueprint, Response, redirect, request
+from flask import Blueprint, Response, request
 
+from b2b_idp.cookies import held_back
 from b2b_idp.model.directory import App
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.request import AuthorizeRequest
@@ -13,6 +14,7 @@ from b2b_idp.openid.answer import tell, tell_error
 from b2b_idp.openid.asked import Asked, asked_by
 from b2b_idp.openid.parts import OpenIdParts, Pairs, form_pairs, repeated
 from b2b_idp.openid.request import Bad, answer_to, client_of, parse, redirect_uri_of
+from b2b_idp.redirecting import see_other
 from b2b_idp.signin.values import Granted, Landed, Refused, Show
 from b2b_idp.store import Reader
 from b2b_idp.tokens.hint import read_hint
@@ -22,29 +24,35 @@ NOBODY = "nobody"
 """The user id that nobody has."""
 
 
+class _ToldError(Exception):
+    """There is no sign-in: the app is told why."""
+
+    def __init__(self, bad: Bad) -> None:
+        self.bad = bad
+
+
 def authorize_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
     @blueprint.route("/authorize", methods=["GET", "POST"])
     def authorize() -> Response:
         pairs = form_pairs(request) if request.method == "POST" else list(request.args.items(multi=True))
-        if _from_another_site() and not repeated(pairs):
+        if held_back() and not repeated(pairs):
             return parts.pages.send_again(f"{parts.issuer}/authorize", dict(pairs))
-        with parts.store.read() as r:
+
+        def asked(r: Reader) -> AuthorizeRequest:
             found = _request(parts, r, pairs)
-        if isinstance(found, Bad):
-            return tell_error(parts, found.to, found.problem)
-        return respond(parts, parts.signin.begin(found, parts.browser(), parts.moment()))
+            if isinstance(found, Bad):
+                raise _ToldError(found)
+            return found
+
+        try:
+            begun = parts.signin.begin(asked, parts.browser(), parts.moment())
+        except _ToldError as told:
+            return tell_error(parts, told.bad.to, told.bad.problem)
+        return respond(parts, begun)
 
     @blueprint.get("/resume/<uuid:id>")
     def resume(id: object) -> Response:
         return respond(parts, parts.signin.conclude(str(id), parts.browser(), parts.moment()))
-
-
-def _from_another_site() -> bool:
-    """Whether another site's form came here, with which a browser sends no Lax cookies: a session would not be seen.
-    Within another site's frame no page of ours is shown, and no cookie ever comes."""
-    said = request.headers
-    in_a_frame = said.get("Sec-Fetch-Dest", "document") != "document"
-    return request.method == "POST" and said.get("Sec-Fetch-Site") == "cross-site" and not in_a_frame
 
 
 def _request(parts: OpenIdParts, r: Reader, pairs: Pairs) -> AuthorizeRequest | Bad:
@@ -106,7 +114,6 @@ def respond(parts: OpenIdParts, answer: Show | Granted | Landed) -> Response:
 
 def _ask_about(parts: OpenIdParts, device: str, granted: Granted) -> Response:
     """A device's guest signed in: nothing is given before they have said yes on a page of its own."""
-    response = redirect(f"{parts.issuer}/device/{device}/{granted.grant_id}", 303, Response)
-    assert isinstance(response, Response)
+    response = see_other(f"{parts.issuer}/device/{device}/{granted.grant_id}")
     parts.set_session(response, granted.session_id, granted.persistent)
     return response

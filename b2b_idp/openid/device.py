@@ -41,7 +41,7 @@ def device_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
         )
         if isinstance(found, Problem):
             return _code_page(parts, found.say)
-        return respond(parts, parts.signin.begin(found, browser, moment))
+        return respond(parts, parts.signin.begin(lambda _: found, browser, moment))
 
     @blueprint.get("/device/<uuid:id>/<uuid:grant_id>")
     def ask(id: object, grant_id: object) -> Response:

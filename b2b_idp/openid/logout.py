@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, redirect, request
 
-from b2b_idp.model.directory import App
+from b2b_idp.model.directory import App, User
+from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.openid.parts import OpenIdParts, form_pairs, once, repeated
+from b2b_idp.signin.front_channel import logout_frames
+from b2b_idp.signin.home_logout import WayOn
+from b2b_idp.signin.values import LogoutFrame
 from b2b_idp.store import Reader, Writer
 from b2b_idp.store.signins import SessionRow
 from b2b_idp.tokens.hint import read_hint
@@ -45,15 +50,8 @@ def logout_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
                 action += "?" + urlencode({k: v for k, v in given.items() if k != "csrf"})
             name = app.display_name if app else None
             return parts.pages.logout(action, _csrf(parts), name, moment.new_id())
-        if session is not None:
-            over = session.id
-
-            def end(w: Writer) -> None:
-                w.signins.end_session(over, moment.at)
-                w.grants.revoke_session(over, moment, "user")
-
-            parts.store.transact(end)
-        response = _answer(parts, back, given)
+        ended = parts.store.transact(lambda w: _end(w, parts, session, moment)) if session is not None else Ended()
+        response = _answer(parts, ended, app, back, given.get("state"))
         parts.set_session(response, None)
         return response
 
@@ -82,12 +80,42 @@ def _back(app: App | None, given: Mapping[str, str]) -> str | None:
     return uri if app is not None and uri in app.post_logout_redirect_uris else None
 
 
-def _answer(parts: OpenIdParts, back: str | None, given: Mapping[str, str]) -> Response:
-    if back is None:
-        return parts.pages.signed_out(None, parts.moment().new_id())
-    state = given.get("state")
-    if state is not None:
-        back += ("&" if "?" in back else "?") + urlencode({"state": state})
-    response = redirect(back, 303, Response)
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What ended with a session: whose it was, and the apps that the browser is to tell."""
+
+    user: User | None = None
+    frames: tuple[LogoutFrame, ...] = ()
+
+
+def _end(w: Writer, parts: OpenIdParts, session: SessionRow, moment: Moment) -> Ended:
+    frames = logout_frames(w, parts.vault, parts.issuer, session.id, moment.at)
+    w.signins.end_session(session.id, moment.at)
+    w.grants.revoke_session(session.id, moment, "user")
+    return Ended(w.users.by_id(session.user_id), frames)
+
+
+def _answer(parts: OpenIdParts, ended: Ended, app: App | None, back: str | None, state: str | None) -> Response:
+    """The way on: home first where its entry says so, else to the app; a page where apps are told on the way, or the
+    way ends here."""
+    moment = parts.moment()
+    on = WayOn(app.app_id, back, state) if app is not None and back is not None else None
+    home = parts.home_logouts.way_home(ended.user, parts.browser(), on, moment) if ended.user is not None else None
+    go_on = home.url if home is not None and home.always else with_state(on) if on is not None else None
+    if go_on is not None and not ended.frames:
+        return see_other(go_on)
+    offered = home if go_on is None else None
+    return parts.pages.signed_out(moment.new_id(), frames=ended.frames, home=offered, go_on=go_on)
+
+
+def with_state(on: WayOn) -> str:
+    """The app's address, with the `state` that it gave."""
+    if on.state is None:
+        return on.uri
+    return f"{on.uri}{'&' if '?' in on.uri else '?'}{urlencode({'state': on.state})}"
+
+
+def see_other(url: str) -> Response:
+    response = redirect(url, 303, Response)
     assert isinstance(response, Response)
     return response

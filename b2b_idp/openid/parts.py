@@ -16,7 +16,8 @@ from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.signin import SignIn
 from b2b_idp.signin.devices import Asked
-from b2b_idp.signin.values import Browser, Landed, Show
+from b2b_idp.signin.home_logout import HomeLogouts, WayHome
+from b2b_idp.signin.values import Browser, Landed, LogoutFrame, Show
 from b2b_idp.store import Store
 from b2b_idp.tokens.certificates import MutualTls
 
@@ -45,7 +46,15 @@ class Screen(Protocol):
         correlation_id: str,
     ) -> Response: ...
 
-    def signed_out(self, return_link: str | None, correlation_id: str) -> Response: ...
+    def signed_out(
+        self,
+        correlation_id: str,
+        *,
+        frames: Sequence[LogoutFrame] = (),
+        home: WayHome | None = None,
+        go_on: str | None = None,
+        ended_at: str | None = None,
+    ) -> Response: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +62,7 @@ class OpenIdParts:
     issuer: str
     store: Store
     signin: SignIn
+    home_logouts: HomeLogouts
     keys: KeyRing
     vault: Vault
     moment: Callable[[], Moment]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 
-from flask import Response, redirect, request
+from flask import request
 
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.url import origin_of
@@ -23,6 +23,12 @@ def check_origin(issuer: str) -> None:
         raise forged("the form came from another site")
     if request.mimetype != "application/x-www-form-urlencoded":
         raise forged("not a form")
+    check_size()
+
+
+def check_size() -> None:
+    """Raises Problem(BODY_TOO_LARGE) for more than a form that we read can hold."""
+    request.max_content_length = MAX_FORM
     if (request.content_length or 0) > MAX_FORM:
         raise Problem(Code.BODY_TOO_LARGE, "The form is too large.")
 
@@ -39,9 +45,3 @@ def forged(why: str) -> Problem:
         "This form did not come from this page. Please go back, reload the page and try again.",
         why,
     )
-
-
-def see_other(url: str) -> Response:
-    response = redirect(url, 303, Response)
-    assert isinstance(response, Response)
-    return response

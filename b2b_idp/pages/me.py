@@ -10,7 +10,8 @@ from flask import Blueprint, Response, request
 
 from b2b_idp.model.directory import User
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.pages.forms import check_origin, check_token, see_other
+from b2b_idp.pages.forms import check_origin, check_token
+from b2b_idp.redirecting import see_other
 from b2b_idp.signin import account, security
 from b2b_idp.signin.values import Browser
 from b2b_idp.store import Writer
@@ -90,7 +91,7 @@ class _Page(PersonPages):
     def leave(self) -> Response:
         moment = self._parts.moment()
         until = self._form(lambda w, user: account.leave(w, user, moment))
-        response = self._renderer.signed_out(None, moment.new_id(), restorable_until=until)
+        response = self._renderer.signed_out(moment.new_id(), restorable_until=until)
         self._parts.set_session(response, None)
         return response
 

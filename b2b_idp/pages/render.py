@@ -48,16 +48,18 @@ _SCRIPTED = frozenset({"form-post", "challenge-passkey", "register-passkey"})
 """The pages that a script of ours serves."""
 
 
-def content_security_policy(name: str, form_action: Sequence[str]) -> str:
-    """The Content-Security-Policy of the page `name`; `form_action` lists the sources its forms may lead to.
+def content_security_policy(name: str, form_action: Sequence[str], frames: Sequence[str] = ()) -> str:
+    """The Content-Security-Policy of the page `name`; `form_action` lists the sources its forms may lead to, `frames`
+    those that it frames, which a script waits for.
 
     Some browsers hold the redirects that answer a POST to form-action too (CSP 3 §6.4.1), so `form_action`
     must name each origin on that way.
     """
-    script = "script-src 'self'; " if name in _SCRIPTED else ""
+    script = "script-src 'self'; " if name in _SCRIPTED or frames else ""
+    framed = f"frame-src {' '.join(frames)}; " if frames else ""
     targets = " ".join(form_action) or "'none'"
     return (
-        f"default-src 'none'; style-src 'self'; img-src 'self' data:; {script}"
+        f"default-src 'none'; style-src 'self'; img-src 'self' data:; {script}{framed}"
         f"form-action {targets}; frame-ancestors 'none'; base-uri 'none'"
     )
 

@@ -11,18 +11,32 @@ from typing import Literal
 from flask import Blueprint, Response, request, send_from_directory
 from markupsafe import Markup
 
+from b2b_idp.cookies import held_back
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.url import origin_of
 from b2b_idp.pages.errors import STATUS, title_of
-from b2b_idp.pages.forms import check_origin, forged, see_other
+from b2b_idp.pages.forms import check_origin, check_size, forged
 from b2b_idp.pages.me import me_routes
 from b2b_idp.pages.render import WAYS_ON, Pages, content_security_policy
 from b2b_idp.pages.security import security_routes
+from b2b_idp.redirecting import see_other
 from b2b_idp.signin import SignIn
 from b2b_idp.signin.devices import Asked
-from b2b_idp.signin.values import AtStep, Browser, Conclude, GoTo, Landed, Refused, Show, ShowPage
+from b2b_idp.signin.home_logout import WayHome
+from b2b_idp.signin.values import (
+    AtStep,
+    Browser,
+    Conclude,
+    GoTo,
+    Granted,
+    Landed,
+    LogoutFrame,
+    Refused,
+    Show,
+    ShowPage,
+)
 from b2b_idp.store import Store
 
 _FIELDS = ("email", "code", "credential", "name", "decline", "terms", "other", "method", "resend")
@@ -40,6 +54,8 @@ class PagesParts:
     moment: Callable[[], Moment]
     browser: Callable[[], Browser]
     set_session: Callable[..., None]
+    granted: Callable[[Granted], Response]
+    """How the OpenID side tells an app."""
 
 
 class Renderer:
@@ -138,23 +154,42 @@ class Renderer:
         return self.html(html, "device", form_action=WAYS_ON)
 
     def signed_out(
-        self, return_link: str | None, correlation_id: str, restorable_until: datetime | None = None
+        self,
+        correlation_id: str,
+        *,
+        restorable_until: datetime | None = None,
+        frames: Sequence[LogoutFrame] = (),
+        home: WayHome | None = None,
+        go_on: str | None = None,
+        ended_at: str | None = None,
     ) -> Response:
-        """The session is over; with `restorable_until`, because the guest left the organisation."""
+        """The session is over; with `restorable_until`, because the guest left the organisation. `frames` tell apps,
+        then the browser goes on to `go_on`; `home` is offered to be signed out of, `ended_at` names one that was."""
         with self._parts.store.read() as r:
             organisation = r.configuration.tenant.name
         html = self._parts.pages.page(
             "signed-out",
             organisation=organisation,
-            return_link=return_link,
             restorable_until=restorable_until,
+            frames=frames,
+            home=home,
+            go_on=go_on,
+            ended_at=ended_at,
             correlation_id=correlation_id,
         )
-        return self.html(html, "signed-out")
+        framed = sorted({origin_of(f.url) for f in frames})
+        return self.html(html, "signed-out", frames=framed)
 
-    def html(self, html: str, name: str, status: int = 200, form_action: Sequence[str] = ("'self'",)) -> Response:
+    def html(
+        self,
+        html: str,
+        name: str,
+        status: int = 200,
+        form_action: Sequence[str] = ("'self'",),
+        frames: Sequence[str] = (),
+    ) -> Response:
         response = Response(html, status, content_type="text/html; charset=utf-8")
-        response.headers["Content-Security-Policy"] = content_security_policy(name, form_action)
+        response.headers["Content-Security-Policy"] = content_security_policy(name, form_action, frames)
         return response
 
 
@@ -170,6 +205,20 @@ def _version_of(vault: Vault, signin_id: str, token: str, browser: Browser) -> i
     if csrf_token(vault, signin_id, int(version), browser) != token:
         raise forged("wrong csrf token")
     return int(version)
+
+
+def _home_said() -> dict[str, str]:
+    """The parameters of a home's answer, in the address or as a form (OAuth 2.0 Form Post Response Mode)."""
+    if request.method == "POST":
+        check_size()
+    lists = list((request.form if request.method == "POST" else request.args).lists())
+    if any(len(values) > 1 for _, values in lists):
+        raise Problem(
+            Code.HOME_ANSWER_REFUSED,
+            "Your organisation's answer could not be read. Please start again at the app.",
+            "a parameter stands twice in the home's answer",
+        )
+    return {name: values[0] for name, values in lists}
 
 
 def pages_blueprint(parts: PagesParts, renderer: Renderer, name: str) -> Blueprint:
@@ -189,16 +238,13 @@ def pages_blueprint(parts: PagesParts, renderer: Renderer, name: str) -> Bluepri
         form = {f: request.form[f] for f in _FIELDS if f in request.form}
         return renderer.show(parts.signin.answer(str(id), version, form, browser, parts.moment()))
 
-    @blueprint.get("/federation/<uuid:tenant_id>/callback")
+    @blueprint.route("/federation/<uuid:tenant_id>/callback", methods=["GET", "POST"])
     def callback(tenant_id: object) -> Response:
-        query = {k: v[0] for k, v in request.args.lists() if len(v) == 1}
-        if any(len(v) > 1 for _, v in request.args.lists()):
-            raise Problem(
-                Code.HOME_ANSWER_REFUSED,
-                "Your organisation's answer could not be read. Please start again at the app.",
-                "a parameter stands twice in the home's answer",
-            )
-        return renderer.show(parts.signin.home_answered(str(tenant_id), query, parts.browser(), parts.moment()))
+        said = _home_said()
+        if held_back():
+            return renderer.send_again(f"{parts.issuer}/federation/{tenant_id}/callback", said)
+        answer = parts.signin.home_answered(str(tenant_id), said, parts.browser(), parts.moment())
+        return parts.granted(answer) if isinstance(answer, Granted) else renderer.show(answer)
 
     @blueprint.get("/redeem")
     def redeem() -> Response:

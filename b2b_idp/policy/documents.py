@@ -152,7 +152,12 @@ class _HomeExtension(Typed):
     authenticationContext: _AuthenticationContext = Field(default_factory=_AuthenticationContext)
     own: bool = False
     enabled: bool = True
+    endSession: Literal["offered", "always"] = "offered"
     redirectUri: str | None = None
+    """Read-only; ignored when sent back."""
+    backChannelLogoutUri: str | None = None
+    """Read-only; ignored when sent back."""
+    postLogoutRedirectUri: str | None = None
     """Read-only; ignored when sent back."""
     stepUpSeen: Any = None
     """Read-only; ignored when sent back."""
@@ -199,6 +204,7 @@ def home_of(tenant_id: str, document: Mapping[str, Any], secret: str | None) -> 
         domains=tuple(extension.domains),
         own=extension.own,
         enabled=extension.enabled,
+        end_session=extension.endSession,
         claim_mapping=mapping.claims(),
         overwrites=frozenset(mapping.b2bIdp.overwrites if mapping.b2bIdp else ()),
         profile=context.profile,

@@ -115,6 +115,8 @@ class Known:
     evidence: Evidence = Evidence()
     signed: tuple[str, ...] = ()
     """What the home signed in this sign-in, newest last: sealed (base64), until the log has it."""
+    home_session: str | None = None
+    """The session at home that its last answer told of, as sessions keep it."""
     accepted: bool = False
     """The guest accepted the invitation on our page."""
     address_proved: str | None = None

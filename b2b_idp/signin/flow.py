@@ -7,7 +7,7 @@ from them again.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -82,12 +82,14 @@ class SignIn:
     # --- beginnings --------------------------------------------------------------------------------------------------
 
     @traced("sign-in: begin")
-    def begin(self, request: AuthorizeRequest, browser: Browser, moment: Moment) -> Show | Granted | Landed:
-        """A sign-in for an app's checked request. With a live session it may be granted at once."""
+    def begin(
+        self, asked: Callable[[Reader], AuthorizeRequest], browser: Browser, moment: Moment
+    ) -> Show | Granted | Landed:
+        """A sign-in for an app's request, which `asked` checks. With a live session it may be granted at once."""
         id, correlation_id = moment.new_id(), _correlation_id(moment)
 
         def look(r: Reader) -> Granted | Landed | tuple[Known, View, Step]:
-            known = facts_of_request(r, request, browser, moment)
+            known = facts_of_request(r, asked(r), browser, moment)
             view = load_view(r, known, moment.at, browser.ip_address)
             step = self._next(known, view, moment)
             if isinstance(step, Issue):
@@ -254,8 +256,9 @@ class SignIn:
     @traced("sign-in: home answered")
     def home_answered(
         self, tenant_id: str, query: Mapping[str, str], browser: Browser, moment: Moment
-    ) -> Show | Landed:
-        """The home's answer at the redirect URI of home `tenant_id`. The code is sent upstream once, whatever comes."""
+    ) -> Show | Landed | Granted:
+        """The home's answer at the redirect URI of home `tenant_id`. The code is sent upstream once, whatever comes.
+        Granted where nothing but an address is left to be sent to the browser; a page has one of its own."""
         handle = self._vault.read_handle("state", query.get("state", ""))
         if handle is None:
             raise stranger("callback without a state of ours")
@@ -289,9 +292,12 @@ class SignIn:
         except Problem as problem:
             return self._home_failed(row, known, problem, browser, moment)
         signed = sealed(answer.signed, self._vault, row.id)
-        return self._store.transact(
-            lambda w: self._proceed(w, row, learn(w, known, home, answer, signed, moment), browser, moment)
-        )
+
+        def learned(w: Writer) -> Show | Landed | Granted:
+            now = learn(w, self._vault, known, home, answer, signed, moment)
+            return self._taken_on(w, row, now, browser, moment)
+
+        return self._store.transact(learned)
 
     def _home_failed(
         self, row: SigninRow, known: Known, problem: Problem, browser: Browser, moment: Moment
@@ -315,7 +321,15 @@ class SignIn:
         return self._store.transact(lambda w: self._proceed(w, row, known, browser, moment))
 
     def _proceed(self, w: Writer, row: SigninRow, known: Known, browser: Browser, moment: Moment) -> Show | Landed:
-        """Computes the next step from the facts inside the writing transaction, and takes it."""
+        """As `_taken_on`; what is granted is handed out at `/resume/<id>`."""
+        taken = self._taken_on(w, row, known, browser, moment, at_once=False)
+        return Conclude(row.id) if isinstance(taken, Granted) else taken
+
+    def _taken_on(
+        self, w: Writer, row: SigninRow, known: Known, browser: Browser, moment: Moment, *, at_once: bool = True
+    ) -> Show | Landed | Granted:
+        """Computes the next step from the facts inside the writing transaction, and takes it. Granted where that can be
+        told `at_once`, by an address: then nobody comes back for it."""
         view = load_view(w, known, moment.at, browser.ip_address)
         step = self._next(known, view, moment)
         if isinstance(step, Bind):
@@ -328,8 +342,13 @@ class SignIn:
             self._move(w, row, Waiting.DEPARTURE, known)
             return AtStep(row.id)
         if isinstance(step, Issue):
-            ended = self._end(w, row, known, view, step, browser, moment)
-            return ended if isinstance(ended, Landed) else Conclude(row.id)
+            if not (at_once and known.request is not None and known.request.told_by_address):
+                ended = self._end(w, row, known, view, step, browser, moment)
+                return ended if isinstance(ended, Landed) else Conclude(row.id)
+            granted = self._issue(w, row.id, row.correlation_id, known, view, step, browser, moment)
+            if not w.signins.mark(row.id, row.version, Waiting.DONE.value):
+                raise _taken()
+            return granted
         waiting, known = self._settle(w, row.id, known, view, step, browser, moment)
         self._move(w, row, waiting, known)
         return AtStep(row.id)

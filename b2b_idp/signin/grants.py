@@ -90,9 +90,15 @@ def _session(w: Writer, known: Known, user_id: str, document: Mapping[str, Any],
     if kept is not None:
         w.signins.end_session(kept.id, moment.at)
     session_id = moment.new_id()
-    w.signins.add_session(
-        SessionRow(id=session_id, user_id=user_id, evidence=document, created_at=moment.at, expires_at=ends)
+    row = SessionRow(
+        id=session_id,
+        user_id=user_id,
+        evidence=document,
+        created_at=moment.at,
+        expires_at=ends,
+        home_session=known.home_session,
     )
+    w.signins.add_session(row)
     return session_id
 
 

@@ -24,7 +24,9 @@ _SIGNED_KEPT = 3
 """As many statements as a session remembers."""
 
 
-def learn(w: Writer, known: Known, home: Home, answer: HomeAnswer, signed: str | None, moment: Moment) -> Known:
+def learn(
+    w: Writer, vault: Vault, known: Known, home: Home, answer: HomeAnswer, signed: str | None, moment: Moment
+) -> Known:
     """The facts with what the home said; the guest's own attributes follow it. `signed`: what it signed, sealed."""
     identity = HomeIdentity(answer.statement.issuer, answer.statement.subject)
     if known.identity not in (None, identity):
@@ -47,7 +49,13 @@ def learn(w: Writer, known: Known, home: Home, answer: HomeAnswer, signed: str |
         mail_proved_at=None if others_link else known.mail_proved_at,
         evidence=replace(known.evidence, statements=(*known.evidence.statements, answer.statement)),
         signed=(*known.signed, *((signed,) if signed else ()))[-_SIGNED_KEPT:],
+        home_session=home_session(vault, identity.issuer, answer.sid) if answer.sid else None,
     )
+
+
+def home_session(vault: Vault, issuer: str, sid: str) -> str:
+    """A home's session as it is kept: nobody can tell from it what the home calls it."""
+    return vault.token("home-session", issuer, sid)
 
 
 def _of_nobody(known: Known) -> Known:
@@ -58,6 +66,7 @@ def _of_nobody(known: Known) -> Known:
         session_id=None,
         evidence=Evidence(),
         signed=(),
+        home_session=None,
         mail_proved_at=None,
         redeemed_at=None,
         address_proved=None,

@@ -70,6 +70,14 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class LogoutFrame:
+    """What a browser that signs out loads for one app (OpenID Connect Front-Channel Logout 1.0)."""
+
+    app_name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Granted:
     """A grant was written; the OpenID side hands out its code. `session_id` is for the browser's session cookie, which
     is to outlive the browser's window if `persistent`."""

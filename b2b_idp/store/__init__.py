@@ -31,6 +31,7 @@ from b2b_idp.store.engine import Conflict, Database, Lost, ping, unavailable
 from b2b_idp.store.erasing import ErasuresReader, ErasuresWriter
 from b2b_idp.store.factors import FactorsReader, FactorsWriter
 from b2b_idp.store.grants import GrantsReader, GrantsWriter
+from b2b_idp.store.kept import History
 from b2b_idp.store.leading import Leadership
 from b2b_idp.store.logs import LogsReader, LogsWriter
 from b2b_idp.store.memberships import MembershipsReader, MembershipsWriter
@@ -47,6 +48,7 @@ from b2b_idp.store.rules import RuleCache
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.signins import SigninsReader, SigninsWriter
 from b2b_idp.store.users import UsersReader, UsersWriter
+from b2b_idp.store.versions import Versions
 
 T = TypeVar("T")
 ATTEMPTS = 10
@@ -61,14 +63,10 @@ class _Caches:
     """What a process keeps compiled, of the last version that it read."""
 
     def __init__(self, sealer: Sealer) -> None:
-        self.configuration = ConfigurationCache(sealer)
-        self.rules = RuleCache()
-        self.apps = AppCache()
-
-    def forget(self) -> None:
-        """Another database may have taken the place of the one that was read."""
-        for cache in (self.configuration, self.rules, self.apps):
-            cache.forget()
+        self.history = History()
+        self.configuration = ConfigurationCache(sealer, self.history)
+        self.rules = RuleCache(self.history)
+        self.apps = AppCache(self.history)
 
 
 class Reader:
@@ -78,6 +76,7 @@ class Reader:
         self._c = connection
         self._sealer = sealer
         self._caches = caches
+        self._versions = Versions(connection, caches.history)
 
     def writing(self) -> Writer:
         """This transaction as one that writes; a defect of ours when it only reads."""
@@ -86,7 +85,7 @@ class Reader:
     @cached_property
     def configuration(self) -> Configuration:
         """Homes, partners and policies as they stand in this transaction, compiled."""
-        return self._caches.configuration.get(self._c)
+        return self._caches.configuration.get(self._c, self._versions)
 
     @cached_property
     def users(self) -> UsersReader:
@@ -94,7 +93,7 @@ class Reader:
 
     @cached_property
     def _known_apps(self) -> KnownApps:
-        return KnownApps(self._c, self._caches.apps)
+        return KnownApps(self._c, self._versions, self._caches.apps)
 
     @cached_property
     def apps(self) -> AppsReader:
@@ -106,7 +105,7 @@ class Reader:
 
     @cached_property
     def memberships(self) -> MembershipsReader:
-        return MembershipsReader(self._c, self._caches.rules)
+        return MembershipsReader(self._c, self._versions, self._caches.rules)
 
     @cached_property
     def directory(self) -> DirectoryReader:
@@ -194,7 +193,7 @@ class Writer(Reader):
 
     @cached_property
     def configuration(self) -> Configuration:
-        return self._caches.configuration.get(self._c, keep=False)
+        return self._caches.configuration.get(self._c, self._versions, keep=False)
 
     @cached_property
     def users(self) -> UsersWriter:
@@ -210,7 +209,7 @@ class Writer(Reader):
 
     @cached_property
     def memberships(self) -> MembershipsWriter:
-        return MembershipsWriter(self._c, self._caches.rules, lambda: self.apps.rule_changes)
+        return MembershipsWriter(self._c, self._versions, self._caches.rules, lambda: self.apps.rule_changes)
 
     @cached_property
     def directory(self) -> DirectoryWriter:
@@ -289,7 +288,7 @@ class Store:
             create_all(self._database.engine)
 
     def _forget(self) -> None:
-        self._caches.forget()
+        self._caches.history.end()
 
     @contextmanager
     def read(self) -> Iterator[Reader]:

@@ -5,40 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from b2b_idp.store.connection import Connection
-from b2b_idp.store.followed import OF_APPS
-from b2b_idp.store.kept import Kept
+from b2b_idp.store.kept import History, Kept
 from b2b_idp.store.statements import Prepared
 from b2b_idp.store.tables import tenant
+from b2b_idp.store.versions import Versions
 
 T = TypeVar("T")
 MOST = 10_000
 """How much is kept; an instance with more applications reads some of them again."""
 
-_VERSION = Prepared(select(tenant.c.apps_version), OF_APPS)
 _CHANGED = Prepared(update(tenant).values(apps_version=tenant.c.apps_version + 1))
 
 
 class AppCache:
     """What this process read at one version of the applications, whichever transaction read it."""
 
-    def __init__(self) -> None:
-        self._kept: Kept[tuple[int, dict[Hashable, Any]]] = Kept()
-
-    @property
-    def history(self) -> object:
-        """Taken before the version is asked for."""
-        return self._kept.history
-
-    def forget(self) -> None:
-        """As `Kept.forget`."""
-        self._kept.forget()
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._kept: Kept[tuple[int, dict[Hashable, Any]]] = Kept(history)
 
     def at(self, version: int, connection: Connection, history: object) -> dict[Hashable, Any]:
         """What is kept of this version, which was asked for in this history."""
-        if history is not self._kept.history:
+        if history is not self._history.now:
             # of a database that is gone: nothing read of it stands beside what is read of the next
             return {}
         before, kept = self._kept.good() or (-1, {})
@@ -54,8 +45,9 @@ class KnownApps:
     """One transaction's view of the cache. What a transaction changed itself is not kept: it may never be committed,
     and the next change would have the same version."""
 
-    def __init__(self, connection: Connection, cache: AppCache) -> None:
+    def __init__(self, connection: Connection, versions: Versions, cache: AppCache) -> None:
         self._c = connection
+        self._versions = versions
         self._cache = cache
         self._kept: dict[Hashable, Any] | None = None
         self._changed = False
@@ -66,9 +58,8 @@ class KnownApps:
         if self._changed:
             return read()
         if self._kept is None:
-            history = self._cache.history
-            version = self._c.execute(_VERSION).scalar()
-            self._kept = {} if version is None else self._cache.at(version, self._c, history)
+            known = self._versions.known()
+            self._kept = {} if known.apps is None else self._cache.at(known.apps, self._c, known.history)
         found: T | None = self._kept.get(key)
         if found is None:
             found = read()

@@ -67,6 +67,8 @@ def app_of(row: AppRow) -> App:
         enabled=sp.get("accountEnabled", True) is not False,
         redirect_uris=tuple(uris),
         post_logout_redirect_uris=(*ours.get("postLogoutRedirectUris", ()), *uris),
+        frontchannel_logout_uri=(application.get("web") or {}).get("logoutUrl"),
+        frontchannel_logout_session=ours.get("frontchannelLogoutSessionRequired", True) is not False,
         public=public and not by_key,
         identifier_uris=tuple(application.get("identifierUris") or ()),
         roles=tuple(

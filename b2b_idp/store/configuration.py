@@ -26,7 +26,7 @@ from b2b_idp.policy.stored import readable, stored_policy_of
 from b2b_idp.policy.strengths import BUILT_IN
 from b2b_idp.store.connection import Connection
 from b2b_idp.store.followed import CONFIGURED
-from b2b_idp.store.kept import Kept
+from b2b_idp.store.kept import History, Kept
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.statements import Prepared, insert_into
 from b2b_idp.store.tables import (
@@ -40,6 +40,7 @@ from b2b_idp.store.tables import (
     policies,
     tenant,
 )
+from b2b_idp.store.versions import Versions
 
 DEFAULT = "default"
 """The key of the default configuration among the partners."""
@@ -100,20 +101,16 @@ class Configuration:
 class ConfigurationCache:
     """The last configuration read by this process; replaced when the version in the database differs."""
 
-    def __init__(self, sealer: Sealer) -> None:
+    def __init__(self, sealer: Sealer, history: History) -> None:
         self._sealer = sealer
         self._lock = threading.Lock()
-        self._kept: Kept[Configuration] = Kept()
+        self._kept: Kept[Configuration] = Kept(history)
 
-    def forget(self) -> None:
-        """As `Kept.forget`."""
-        self._kept.forget()
-
-    def get(self, connection: Connection, *, keep: bool = True) -> Configuration:
+    def get(self, connection: Connection, versions: Versions, *, keep: bool = True) -> Configuration:
         """What holds in this transaction. One that writes does not `keep` it: its changes may never be committed, and
         the next to be committed would have the same version."""
-        history = self._kept.history
-        version = connection.execute(_VERSION).scalar()
+        known = versions.known()
+        version = known.configuration
         if version is None:
             raise Problem(Code.UNAVAILABLE, "The service is not set up yet.", "no tenant: run `b2b-idp init`")
         kept = self._kept.good()
@@ -125,7 +122,7 @@ class ConfigurationCache:
             return _load(connection, self._sealer)
         with self._lock:
             loaded = _load(connection, self._sealer)
-            self._kept.hold(history, loaded)
+            self._kept.hold(known.history, loaded)
         for id, why in loaded.problems.items():
             log.error("policy cannot be enforced, what it concerns is closed", policy_id=id, problem=why)
         for id, mapping in loaded.claims_mappings.items():
@@ -134,7 +131,6 @@ class ConfigurationCache:
         return loaded
 
 
-_VERSION = Prepared(select(tenant.c.config_version), CONFIGURED)
 _TENANT = Prepared(select(tenant), CONFIGURED)
 _HOMES = Prepared(select(homes).where(homes.c.deleted_at.is_(None)).order_by(homes.c.created_at), CONFIGURED)
 _DOMAINS = Prepared(select(home_domains), CONFIGURED)

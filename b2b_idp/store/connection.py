@@ -32,6 +32,8 @@ class Connection:
         """How many readings this database was asked for."""
         self.asked_replica = 0
         """How many a replica was asked for in its place."""
+        self.written = 0
+        """Another number each time that something may have been changed."""
 
     @overload
     def execute(self, statement: Prepared, parameters: _Given = None) -> Rows[Any]: ...
@@ -44,7 +46,10 @@ class Connection:
 
     def execute(self, statement: Any, parameters: _Given = None) -> Any:
         """Runs one statement; with a list of parameters, once for each."""
-        self.asked += statement.is_select
+        if statement.is_select:
+            self.asked += 1
+        else:
+            self.written += 1
         if isinstance(statement, Prepared):
             return self._run(statement.form(self.dialect), {} if parameters is None else parameters)
         return self._connection.execute(statement, parameters)
@@ -74,6 +79,7 @@ class Connection:
             if not self._connection.invalidated:
                 self._run(_ROLLBACK, {})
                 self._run(_RELEASE, {})
+                self.written += 1
             raise
         self._run(_RELEASE, {})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -14,6 +13,7 @@ from sqlalchemy import Engine, ExceptionContext, event, text
 from sqlalchemy.exc import DBAPIError, TimeoutError
 
 from b2b_idp.metrics import Metrics
+from b2b_idp.model.json_text import from_json_text, json_bytes
 from b2b_idp.model.position import Position
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import postgres, sqlite
@@ -97,7 +97,9 @@ class Database:
         self._scheme, self._kind = scheme, _KINDS[scheme]
         self._lost = lost
         # parameters are sealed letters, evidence, addresses: an error's text is logged
-        self._engine = self._kind.open(url, hide_parameters=True, json_serializer=json_text)
+        self._engine = self._kind.open(
+            url, hide_parameters=True, json_serializer=json_text, json_deserializer=from_json_text
+        )
         event.listen(self._engine, "handle_error", _refuse_what_is_no_text)
         event.listen(self._engine, "invalidate", lambda *_: lost())
         self._lender = self._kind.Lender(self._engine)
@@ -217,7 +219,7 @@ def _refuse_what_is_no_text(context: ExceptionContext) -> None:
 
 def json_text(document: object) -> str:
     """JSON that every database can keep and look into: PostgreSQL has no NUL in its texts."""
-    kept = json.dumps(document)
+    kept = json_bytes(document).decode()
     if "\\u0000" in kept and _has_nul(document):
         raise Problem(Code.BAD_REQUEST, "A text holds the character NUL, which cannot be kept.")
     return kept

@@ -50,18 +50,18 @@ KEYS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Follow:
-    """What the answer to one statement depends on: a key by `name`, the keys in a parameter, or those in a column of
+    """What the answer to one statement depends on: keys by `names`, the keys in a parameter, or those in a column of
     the rows found. A statement that goes by the rows found says nothing of what it did not find: no row at all is
     confirmed at the primary, and it finds one row at most."""
 
-    name: str | None = None
+    names: tuple[str, ...] = ()
     parameter: str | None = None
     column: str | None = None
 
     def keys(self, parameters: Mapping[str, Any], rows: Sequence[Any]) -> Iterable[str]:
         """The keys that an answer depends on."""
-        if self.name is not None:
-            return (self.name,)
+        if self.names:
+            return self.names
         if self.parameter is not None:
             given = parameters[self.parameter]
             return (given,) if isinstance(given, str) else given
@@ -73,7 +73,7 @@ class Follow:
         return self.column is None or bool(rows)
 
 
-CONFIGURED, RULED, OF_APPS, OF_GROUPS = Follow(CONFIGURATION), Follow(RULES), Follow(APPS), Follow(GROUPS)
+CONFIGURED, RULED, OF_APPS, OF_GROUPS = (Follow((name,)) for name in (CONFIGURATION, RULES, APPS, GROUPS))
 
 
 def about(parameter: str) -> Follow:

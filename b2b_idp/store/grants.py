@@ -40,6 +40,15 @@ class Grant:
 
 
 _GRANT = Prepared(select(grants).where(grants.c.id == bindparam("id")))
+_APPS_OF_SESSION = Prepared(
+    select(grants.c.app_id)
+    .where(
+        grants.c.session_id == bindparam("session"),
+        grants.c.revoked_at.is_(None),
+        grants.c.expires_at > bindparam("now"),
+    )
+    .order_by(grants.c.created_at)
+)
 _USE_CODE = Prepared(
     update(grants)
     .where(grants.c.id == bindparam("which"), grants.c.code_used_at.is_(None), grants.c.revoked_at.is_(None))
@@ -90,6 +99,11 @@ class GrantsReader:
     def by_id(self, id: str) -> Grant | None:
         row = self._c.execute(_GRANT, {"id": id}).mappings().first()
         return None if row is None else Grant(**row)
+
+    def apps_of_session(self, session_id: str, at: datetime) -> list[str]:
+        """Client ids of the apps to which the session gave what stands."""
+        rows = self._c.execute(_APPS_OF_SESSION, {"session": session_id, "now": at}).scalars()
+        return list(dict.fromkeys(rows))
 
     def is_revoked(self, jti: str) -> bool:
         """Whether this one access token was revoked (RFC 7009)."""

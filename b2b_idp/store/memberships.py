@@ -27,6 +27,7 @@ from b2b_idp.store.tables import (
     users,
 )
 from b2b_idp.store.users import AT_ONCE
+from b2b_idp.store.versions import Versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,15 @@ _LEAVE = Prepared(
 class MembershipsReader:
     """`rule_changes`: how often this transaction has changed a rule."""
 
-    def __init__(self, connection: Connection, cache: RuleCache, rule_changes: Callable[[], int] = lambda: 0) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        versions: Versions,
+        cache: RuleCache,
+        rule_changes: Callable[[], int] = lambda: 0,
+    ) -> None:
         self._c = connection
+        self._versions = versions
         self._cache = cache
         self._rule_changes = rule_changes
         self._rules: tuple[int, Rules] | None = None
@@ -115,7 +123,7 @@ class MembershipsReader:
         """The rules as they stand in this transaction."""
         changed = self._rule_changes()
         if self._rules is None or self._rules[0] != changed:
-            self._rules = changed, self._cache.get(self._c, keep=changed == 0)
+            self._rules = changed, self._cache.get(self._c, self._versions, keep=changed == 0)
         return self._rules[1]
 
     def groups_of(self, user: User, at: datetime) -> list[str]:

@@ -15,8 +15,8 @@ from b2b_idp.store.functions import among
 from b2b_idp.store.statements import Prepared, insert_into
 from b2b_idp.store.tables import apps, grants, notices
 
-By = Literal["admin", "user", "policy"]
-"""Who ended a session (CAEP `initiating_entity`)."""
+By = Literal["admin", "user", "policy", "system"]
+"""Who ended a session (CAEP `initiating_entity`); `system`: the home tenant did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,9 +16,10 @@ from b2b_idp.logs import log
 from b2b_idp.model.problem import Problem
 from b2b_idp.store.connection import Connection
 from b2b_idp.store.followed import RULED
-from b2b_idp.store.kept import Kept
+from b2b_idp.store.kept import History, Kept
 from b2b_idp.store.statements import Prepared
-from b2b_idp.store.tables import membership_rules, tenant
+from b2b_idp.store.tables import membership_rules
+from b2b_idp.store.versions import Versions
 
 _FEW = 100
 
@@ -67,19 +68,15 @@ class Rules:
 class RuleCache:
     """The newest rules that this process read. What is parsed once is not parsed again when other rules change."""
 
-    def __init__(self) -> None:
+    def __init__(self, history: History) -> None:
         self._lock = threading.Lock()
-        self._kept: Kept[Rules] = Kept()
+        self._kept: Kept[Rules] = Kept(history)
 
-    def forget(self) -> None:
-        """As `Kept.forget`."""
-        self._kept.forget()
-
-    def get(self, connection: Connection, *, keep: bool = True) -> Rules:
+    def get(self, connection: Connection, versions: Versions, *, keep: bool = True) -> Rules:
         """What holds in this transaction. One that changed a rule does not `keep` it: it may never be committed, and
         the next change would have the same version."""
-        history = self._kept.history
-        version = connection.execute(_VERSION).scalar() or 0
+        known = versions.known()
+        version = known.rules or 0
         kept = self._kept.good()
         if kept is not None and kept.version == version:
             return kept
@@ -93,11 +90,10 @@ class RuleCache:
                 return kept
             found = _load(connection, version, kept)
             if kept is None or kept.version < version:
-                self._kept.hold(history, found)
+                self._kept.hold(known.history, found)
             return found
 
 
-_VERSION = Prepared(select(tenant.c.rules_version), RULED)
 _TEXTS = Prepared(
     select(membership_rules.c.group_id, membership_rules.c.text).where(membership_rules.c.processing.is_(True)), RULED
 )

@@ -38,6 +38,8 @@ class SessionRow:
     created_at: datetime
     expires_at: datetime
     ended_at: datetime | None = None
+    home_session: str | None = None
+    """Keyed digest of the home's issuer and its `sid` for the session there; None where the home gave none."""
 
 
 _SIGNIN = Prepared(select(signins).where(signins.c.id == bindparam("id")))
@@ -56,6 +58,10 @@ _MARK = Prepared(
     .values(version=bindparam("next"), waiting=bindparam("to_waiting"))
 )
 _SESSION = Prepared(select(sessions).where(sessions.c.id == bindparam("id")))
+_BEGUN_AT = Prepared(select(sessions).where(sessions.c.home_session == bindparam("home")))
+_OF_UNKNOWN = Prepared(
+    select(sessions).where(sessions.c.user_id == bindparam("user"), sessions.c.home_session.is_(None))
+)
 _ADD = insert_into(signins, SigninRow.__slots__)
 _ADD_SESSION = insert_into(sessions, SessionRow.__slots__)
 _UPDATE_SESSION = Prepared(
@@ -86,6 +92,14 @@ class SigninsReader:
     def session(self, id: str) -> SessionRow | None:
         row = self._c.execute(_SESSION, {"id": id}).mappings().first()
         return None if row is None else SessionRow(**row)
+
+    def begun_at(self, home_session: str) -> list[SessionRow]:
+        """The sessions that began from one at home, those that are over too: their grants may stand."""
+        return [SessionRow(**row) for row in self._c.execute(_BEGUN_AT, {"home": home_session}).mappings()]
+
+    def of_unknown_home_session(self, user_id: str) -> list[SessionRow]:
+        """The user's sessions of which the home did not say from which of its own they began."""
+        return [SessionRow(**row) for row in self._c.execute(_OF_UNKNOWN, {"user": user_id}).mappings()]
 
 
 class SigninsWriter(SigninsReader):

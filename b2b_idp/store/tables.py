@@ -354,6 +354,7 @@ sessions = Table(
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
     Column("ended_at", Instant),
+    Column("home_session", String, index=True),
 )
 
 grants = Table(

@@ -57,7 +57,7 @@ _SECOND = """<p>Signed in as <strong>{{ username }}</strong>. {{ why }}</p>
       <button>Go on</button>
     </form>"""
 
-_PROBLEM = "<p>{{ text }}</p>"
+_TEXT = "<p>{{ text }}</p>"
 
 _CSS = """:root { color-scheme: light dark; --accent: hsl(HUE 60% 30%); --on: #fff; --tint: hsl(HUE 40% 95%);
   --ground: #fff; --text: #1b1f24; --soft: #57606a; --edge: #8a939d; --bad: #a4262c; }
@@ -99,9 +99,13 @@ def second_factor_page(domain: str, login: str, username: str, why: str, error: 
 
 
 def problem_page(domain: str, text: str) -> Response:
-    response = _page(_PROBLEM, domain, "This did not work", "", text=text)
+    response = _page(_TEXT, domain, "This did not work", "", text=text)
     response.status_code = 400
     return response
+
+
+def signed_out_page(domain: str) -> Response:
+    return _page(_TEXT, domain, "You are signed out", "", text="Nobody is signed in here in this browser any more.")
 
 
 def stylesheet(domain: str) -> Response:

@@ -8,17 +8,26 @@ import threading
 from base64 import b64decode, urlsafe_b64encode
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 from urllib.parse import unquote_plus, urlencode
 
 import jwt
+import urllib3
 from cryptography.hazmat.primitives.asymmetric import rsa
 from flask import Flask, Response, request
 from jwt.algorithms import RSAAlgorithm
 
-from b2b_idp.testing.home_pages import problem_page, second_factor_page, sign_in_page, stylesheet
+from b2b_idp.model.events import LOGOUT
+from b2b_idp.testing.home_pages import (
+    problem_page,
+    second_factor_page,
+    sign_in_page,
+    signed_out_page,
+    stylesheet,
+)
 from b2b_idp.testing.home_script import (
     Account,
     HomeRequest,
@@ -63,6 +72,7 @@ class _Login:
 @dataclass(frozen=True)
 class _Session:
     account: Account
+    sid: str
     first_at: int
     second_at: int | None
 
@@ -71,12 +81,13 @@ class ScriptedHome:
     """The provider. Without a script it shows pages to its `accounts`; with one it answers at once.
 
     `requests` are the parameters of all authorization requests, `asked` of those for which it had to ask the guest
-    for MFA; `hits` counts requests by path, `token_requests` are the forms that the token endpoint was sent.
+    for MFA, `ended` of those that ended a session; `hits` counts requests by path, `token_requests` are the forms that
+    the token endpoint was sent.
 
     `tamper` holds functions by what they spoil; each gets what would be sent and gives what is sent instead:
     `id_token` ({"header", "claims", "key"}, which it may change → a compact JWT, or None: signed as it is then),
-    `token`, `metadata`, `jwks`, `userinfo` (the document → a document, bytes or a Flask Response), `redirect` (the
-    parameters of the way back).
+    `logout_token` (the same), `token`, `metadata`, `jwks`, `userinfo` (the document → a document, bytes or a Flask
+    Response), `redirect` and `end_session` (the parameters of the way back).
     """
 
     def __init__(
@@ -104,11 +115,16 @@ class ScriptedHome:
         self.accounts = {a.email.lower(): a for a in accounts}
         self.requests: list[Mapping[str, str]] = []
         self.asked: list[Mapping[str, str]] = []
+        self.ended: list[Mapping[str, str]] = []
         self.token_requests: list[dict[str, str]] = []
         self.hits: Counter[str] = Counter()
         self.tamper: dict[str, Spoil] = {}
         self.kid: str | None = "k1"
         self.key = _shared_key()
+        self.sid: str | None = None
+        """What it calls the session of whom it answers for at once; None: it does not say."""
+        self.backchannel_logout_uri: str | None = None
+        """Where it tells that a session ended on its pages is over."""
         self.respond: Callable[[HomeRequest], Mapping[str, Any]] | None = None
         """Answers an authorization request with id_token claims, or with `error` and `error_description`."""
         self._next: deque[dict[str, Any]] = deque()
@@ -224,6 +240,7 @@ class ScriptedHome:
         app.add_url_rule("/second-factor", "second_factor", self._second_factor, methods=["POST"])
         app.add_url_rule("/token", "token", self._token, methods=["POST"])
         app.add_url_rule("/userinfo", "userinfo", self._userinfo)
+        app.add_url_rule("/end-session", "end_session", self._end_session)
         app.add_url_rule("/home.css", "css", lambda: stylesheet(self.domain))
         app.before_request(lambda: self.hits.update([request.path]))
         return app
@@ -235,6 +252,9 @@ class ScriptedHome:
             "token_endpoint": f"{self.issuer}/token",
             "userinfo_endpoint": f"{self.issuer}/userinfo",
             "jwks_uri": f"{self.issuer}/jwks",
+            "end_session_endpoint": f"{self.issuer}/end-session",
+            "backchannel_logout_supported": True,
+            "backchannel_logout_session_supported": True,
             "response_types_supported": ["code"],
             "subject_types_supported": ["public"],
             "code_challenge_methods_supported": ["S256"],
@@ -337,10 +357,11 @@ class ScriptedHome:
     def _signed_in(self, id: str, login: _Login, account: Account, second_at: int | None) -> Response:
         del self._logins[id]
         session = secrets.token_urlsafe(16)
-        self._sessions[session] = _Session(account, login.first_at, second_at)
+        sid = secrets.token_urlsafe(16)
+        self._sessions[session] = _Session(account, sid, login.first_at, second_at)
         amr, acr = (_PWD, SFA_ACR) if second_at is None else (_MFA, MFA_ACR)
         done = evidence_claims(amr, acr, login.first_at)
-        response = self._send_back(login.request, {**account.claims(), **done})
+        response = self._send_back(login.request, {**account.claims(), **done, "sid": sid})
         response.set_cookie(self._cookie, session, httponly=True, samesite="Lax")
         return response
 
@@ -351,6 +372,43 @@ class ScriptedHome:
     def _cookie(self) -> str:
         # cookies ignore ports, and all homes of a demo live on one host
         return "home_" + "".join(c if c.isalnum() else "_" for c in self.domain)
+
+    # --- its end --------------------------------------------------------------------------------------------
+
+    def logout_token(self, sub: str | None = None, sid: str | None = None, **claims: Any) -> str:
+        """What it tells its clients when a session, or with `sub` alone every session of a person, is over (OpenID
+        Connect Back-Channel Logout 1.0 §2.4). A claim that is None is not said."""
+        said = {
+            "iss": self.issuer,
+            "aud": self.client_id,
+            "iat": now(),
+            "exp": now() + 120,
+            "jti": secrets.token_urlsafe(16),
+            "events": {LOGOUT: {}},
+            "sub": sub,
+            "sid": sid,
+        } | claims
+        told = {name: value for name, value in said.items() if value is not None}
+        return self._signed("logout_token", "logout+jwt", told)
+
+    def _end_session(self) -> Response:
+        asked = request.args.to_dict()
+        self.ended.append(asked)
+        session = self._sessions.pop(request.cookies.get(self._cookie, ""), None)
+        if session is not None and self.backchannel_logout_uri is not None:
+            form = urlencode({"logout_token": self.logout_token(session.account.sub, session.sid)})
+            kind = {"Content-Type": "application/x-www-form-urlencoded"}
+            # whom it does not reach, it does not keep the guest for
+            with suppress(urllib3.exceptions.HTTPError):
+                urllib3.request("POST", self.backchannel_logout_uri, body=form, headers=kind, retries=False)
+        back = asked.get("post_logout_redirect_uri")
+        if back is None or asked.get("client_id") != self.client_id:
+            response = signed_out_page(self.domain)
+        else:
+            answer = self.tamper.get("end_session", dict)({"state": asked["state"]} if "state" in asked else {})
+            response = Response(status=302, headers={"Location": f"{back}?{urlencode(answer)}"})
+        response.delete_cookie(self._cookie)
+        return response
 
     # --- the back channel -----------------------------------------------------------------------------------
 
@@ -376,22 +434,26 @@ class ScriptedHome:
             "exp": at + 300,
             "nonce": asked.nonce,
             "at_hash": urlsafe_b64encode(sha256(access_token.encode()).digest()[:16]).decode().rstrip("="),
+            **({} if self.sid is None else {"sid": self.sid}),
         } | person
         self._access[access_token] = person
         answer = {"access_token": access_token, "token_type": "Bearer", "expires_in": 300}
         return _answer(answer | {"id_token": self._id_token(claims)}, self.tamper.get("token"))
 
     def _id_token(self, claims: dict[str, Any]) -> str:
-        header = {"typ": "JWT", "alg": "RS256"} | ({} if self.kid is None else {"kid": self.kid})
+        return self._signed("id_token", "JWT", claims)
+
+    def _signed(self, what: str, type: str, claims: dict[str, Any]) -> str:
+        header = {"typ": type, "alg": "RS256"} | ({} if self.kid is None else {"kid": self.kid})
         made: dict[str, Any] = {"header": header, "claims": claims, "key": self.key}
-        spoilt = self.tamper["id_token"](made) if "id_token" in self.tamper else None
+        spoilt = self.tamper[what](made) if what in self.tamper else None
         return spoilt if isinstance(spoilt, str) else compact_jws(made["header"], made["claims"], made["key"])
 
     def _userinfo(self) -> Response:
         person = self._access.get(request.headers.get("Authorization", "").removeprefix("Bearer "))
         if person is None:
             return _oauth_error("invalid_token", 401)
-        evidence = ("amr", "acr", "auth_time")
+        evidence = ("amr", "acr", "auth_time", "sid")
         return _answer({k: v for k, v in person.items() if k not in evidence}, self.tamper.get("userinfo"))
 
     def _is_our_client(self) -> bool:
@@ -401,7 +463,7 @@ class ScriptedHome:
                 jwt.decode(
                     form.get("client_assertion", ""),
                     self.client_key,
-                    algorithms=["RS256", "ES256"],
+                    algorithms=["RS256", "ES256", "PS256"],
                     audience=self.issuer,
                     issuer=self.client_id,
                     options={"require": ["exp", "iat", "jti", "sub"]},

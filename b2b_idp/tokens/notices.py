@@ -12,6 +12,7 @@ from typing import Any
 from b2b_idp.keys.ring import KeyRing, Signer
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.directory import App
+from b2b_idp.model.events import LOGOUT, SESSION_REVOKED
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Problem
 from b2b_idp.net.http import Http
@@ -20,8 +21,6 @@ from b2b_idp.store.notices import Notice
 from b2b_idp.tokens.names import pairwise, sid_of
 from b2b_idp.tokens.signing import issuer_for, signer_for
 
-LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
-SESSION_REVOKED = "https://schemas.openid.net/secevent/caep/event-type/session-revoked"
 ATTEMPTS = 8
 """Tries over some four hours; then the notice is given up."""
 _LIFETIME = 120
@@ -33,6 +32,7 @@ _SAYS = {
     "admin": "An administrator ended the session.",
     "user": "The person ended the session.",
     "policy": "The session does not meet the policies any more.",
+    "system": "The session at the home tenant is over.",
 }
 
 

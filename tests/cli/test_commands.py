@@ -94,11 +94,19 @@ def test_n_166_a_harmed_key_file_stops_the_start_with_what_to_do(data, harm):
         assert key.name in said
 
 
-def test_homes_add_list_and_redirect_uri(data, fabrikam):
-    back = f"{ISSUER}/federation/{tenant_id_of(HOME)}/callback"
-    assert fabrikam == {"tenantId": tenant_id_of(HOME), "redirectUri": back}
-    assert run("homes", "redirect-uri", "--data", data, HOME).strip() == back
+def test_homes_add_list_and_what_is_to_be_registered_there(data, fabrikam):
+    there = f"{ISSUER}/federation/{tenant_id_of(HOME)}"
+    register = {
+        "redirectUri": f"{there}/callback",
+        "backChannelLogoutUri": f"{there}/backchannel-logout",
+        "postLogoutRedirectUri": f"{there}/signed-out",
+    }
+    assert fabrikam == {"tenantId": tenant_id_of(HOME), **register}
+    assert run("homes", "redirect-uri", "--data", data, HOME).strip() == register["redirectUri"]
+    assert run_json("homes", "addresses", "--data", data, HOME) == register
+    assert all(uri in run("homes", "addresses", "--data", data, HOME) for uri in register.values())
     listed = run_json("homes", "list", "--data", data)["homes"]
+    assert all(listed[0][name] == uri for name, uri in register.items())
     assert [(h["issuer"], h["domains"], h["isMfaAccepted"]) for h in listed] == [(HOME, ["fabrikam.example"], True)]
 
 

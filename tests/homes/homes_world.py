@@ -5,11 +5,13 @@ from __future__ import annotations
 import secrets
 import uuid
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from urllib.parse import parse_qsl, urlsplit
 
 import urllib3
 
 from b2b_idp.homes.oidc import OidcHomes
+from b2b_idp.keys.ring import KeyRing
 from b2b_idp.metrics import Metrics
 from b2b_idp.model.evidence import Vocabulary
 from b2b_idp.model.home import Home
@@ -29,14 +31,29 @@ def moment(**later):
     return Moment(datetime.now(UTC) + timedelta(**later), lambda: str(uuid.uuid4()), lambda: secrets.token_urlsafe(32))
 
 
+@cache
+def our_keys():
+    """Made once: RSA keys cost more than a test."""
+    return KeyRing.in_memory(moment())
+
+
+def sign(claims, alg, typ):
+    return our_keys().signer(alg, moment().at).sign(claims, typ)
+
+
 class World:
     """`provider` is the home as it runs, `home` as it is configured here, `homes` the room under test."""
 
-    def __init__(self, sign_assertion=None, **provider):
+    def __init__(self, **provider):
         self.provider = ScriptedHome("fabrikam.example", **provider).start()
         self.provider.script(ADA, amr=["pwd", "otp"])
-        self.homes = OidcHomes(HTTP, sign_assertion, Metrics())
+        self.homes = self.fresh_homes()
         self.home = self.configured()
+
+    @staticmethod
+    def fresh_homes():
+        """The room under test, which keeps nothing of any home yet."""
+        return OidcHomes(HTTP, sign, Metrics())
 
     def configured(self, **different):
         issuer = self.provider.issuer

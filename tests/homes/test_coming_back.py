@@ -9,6 +9,8 @@ from flask import Response
 from homes_world import ADA, World, moment
 
 from b2b_idp.model.problem import Code, Problem
+from b2b_idp.testing.home_tenant import ScriptedHome, compact_jws
+from tests.conformance import rfc
 
 
 def problem_of(call):
@@ -168,6 +170,30 @@ def test_userinfo_that_fails_alone_fails_no_sign_in(world, answer):
     world.provider.tamper["userinfo"] = answer
     signed_in = world.sign_in()
     assert (signed_in.statement.subject, signed_in.profile.email) == ("ada-1", None)
+
+
+@pytest.fixture
+def elsewhere():
+    """A claims provider that others' claims lead to."""
+    with ScriptedHome("elsewhere.example") as provider:
+        yield provider
+
+
+@rfc("OIDC Core", "5.6.2")
+@pytest.mark.parametrize("place", ["id_token", "userinfo"])
+@pytest.mark.parametrize("kind", ["distributed", "aggregated"])
+def test_claims_of_others_are_neither_fetched_nor_opened(world, elsewhere, place, kind):
+    said = {"iss": elsewhere.issuer, "sub": "ada-1", "email": "eve@fabrikam.example", "department": "Board"}
+    source = {"endpoint": f"{elsewhere.issuer}/userinfo", "access_token": "at"}
+    if kind == "aggregated":
+        source = {"JWT": compact_jws({"alg": "RS256", "kid": "k1"}, said, elsewhere.key)}
+    others = {"_claim_names": {"email": "src", "department": "src"}, "_claim_sources": {"src": source}}
+    world.spoil_claims(email=..., **(others if place == "id_token" else {}))
+    world.provider.tamper["userinfo"] = lambda d: {k: v for k, v in d.items() if k != "email"} | others
+    profile = world.sign_in(world.configured(claim_mapping={"department": "department"})).profile
+    assert (profile.email, profile.attributes.get("department")) == (None, None)
+    assert world.provider.hits["/userinfo"] == 1
+    assert elsewhere.hits == {}
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,7 @@ from base64 import urlsafe_b64encode
 from hashlib import sha256
 from urllib.parse import parse_qsl, urlsplit
 
-import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from homes_world import ADA, CALLBACK, World, moment
 
 from b2b_idp.homes.oidc import Pending
@@ -143,27 +141,6 @@ def test_a_home_that_takes_no_secret_is_misconfigured_and_is_sent_none(world):
 def test_a_secret_that_the_home_does_not_know_is_misconfigured(world):
     refusal = world.refusal(world.configured(client_secret="another"))
     assert (refusal.code, "invalid_client" in refusal.why) == (Code.HOME_MISCONFIGURED, True)
-
-
-@pytest.mark.parametrize("alg", ["RS256", "ES256"])
-def test_private_key_jwt_is_signed_as_the_home_takes_it_for_the_issuer_alone(alg):
-    keys = {"RS256": rsa.generate_private_key(65537, 2048), "ES256": ec.generate_private_key(ec.SECP256R1())}
-    world = World(
-        lambda claims, wanted: jwt.encode(dict(claims), keys[wanted], wanted),
-        client_key=keys[alg].public_key(),
-        metadata_overrides={
-            "token_endpoint_auth_methods_supported": ["private_key_jwt"],
-            "token_endpoint_auth_signing_alg_values_supported": [alg],
-        },
-    )
-    try:
-        home = world.configured(client_auth="private_key_jwt", client_secret=None)
-        assert world.sign_in(home).statement.subject == "ada-1"
-        claims = jwt.decode(world.provider.token_requests[0]["client_assertion"], options={"verify_signature": False})
-        assert (claims["aud"], claims["iss"], claims["sub"]) == (home.issuer, "b2b", "b2b")
-        assert claims["exp"] - claims["iat"] <= 300
-    finally:
-        world.provider.stop()
 
 
 # --- pushed requests ------------------------------------------------------------------------------------------

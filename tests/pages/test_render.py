@@ -20,7 +20,9 @@ from b2b_idp.model.directory import User
 from b2b_idp.model.evidence import LocalMethod
 from b2b_idp.pages.render import Pages, content_security_policy, in_fours
 from b2b_idp.signin.account import Account, Inviter, Shared, Sponsored
+from b2b_idp.signin.home_logout import WayHome
 from b2b_idp.signin.security import SecurityInfo
+from b2b_idp.signin.values import LogoutFrame
 from b2b_idp.store.factors import Registered
 
 FOLDER = Path(b2b_idp.pages.__file__).parent
@@ -128,7 +130,15 @@ def contexts(value: str) -> Mapping[str, Mapping[str, object]]:
             "error": value,
         },
         "access-pass": {**form, "error": value, "can_mail_code": True},
-        "signed-out": {**every, "organisation": value, "return_link": link, "restorable_until": WHEN},
+        "signed-out": {
+            **every,
+            "organisation": value,
+            "restorable_until": WHEN,
+            "frames": [LogoutFrame(value, link)],
+            "go_on": link,
+            "home": WayHome(link, value, False),
+            "ended_at": value,
+        },
         "device": {**form, "step": "confirm", "error": value, "asked": device_asked(value)},
         "logout": {**form, "client_name": value},
         "error": {
@@ -195,7 +205,7 @@ def render(name: str, value: str = "Fabrikam") -> Document:
 
 every_page = pytest.mark.parametrize("name", sorted(contexts("")))
 every_guest_page = pytest.mark.parametrize("name", sorted(contexts("").keys() - {"form-post"}))
-scripted = {"form-post", "challenge-passkey", "register-passkey"}
+scripted = {"form-post", "challenge-passkey", "register-passkey", "signed-out"}
 every_form_page = pytest.mark.parametrize(
     "name", sorted(n for n, c in contexts("").items() if "action" in c and n != "form-post")
 )
@@ -223,9 +233,10 @@ def test_a_page_has_no_inline_script_style_or_handler(name: str) -> None:
 
 
 @every_page
-def test_only_passkeys_and_the_form_post_page_have_a_script(name: str) -> None:
+def test_only_a_few_pages_have_a_script(name: str) -> None:
     assert bool(render(name).all("script")) == (name in scripted)
-    assert ("script-src 'self';" in content_security_policy(name, ["'self'"])) == (name in scripted)
+    frames = ["https://app.example"] if name == "signed-out" else []
+    assert ("script-src 'self';" in content_security_policy(name, ["'self'"], frames)) == (name in scripted)
 
 
 @pytest.mark.parametrize("name", ["challenge-passkey", "register-passkey"])
@@ -349,7 +360,9 @@ def test_a_qr_code_that_is_not_markup_is_text() -> None:
         ("home-realm", "error"),
         ("redeem", "app_name"),
         ("redeem", "home_name"),
-        ("signed-out", "return_link"),
+        ("signed-out", "go_on"),
+        ("signed-out", "home"),
+        ("signed-out", "ended_at"),
         ("signed-out", "restorable_until"),
         ("logout", "client_name"),
         ("me", "unsent_address"),

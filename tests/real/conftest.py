@@ -114,13 +114,23 @@ def world(tmp_path) -> Iterator[World]:
             instance.stop()
 
 
+BY_KEY = {"@odata.type": "#microsoft.graph.oidcPrivateJwtKeyClientAuthentication"}
 REFEDS = {"profile": "rfc8176", "stepUp": {"with": "acr_values", "values": [MFA]}}
 
 
 def furnished(
-    instance: Instance, home: ForeignHome | Keycloak | WordlessHome, rp: RelyingParty, context: dict[str, Any] = REFEDS
+    instance: Instance,
+    home: ForeignHome | Keycloak | WordlessHome,
+    rp: RelyingParty,
+    context: dict[str, Any] = REFEDS,
+    by_key: bool = False,
 ) -> World:
-    """Configured over HTTP only, as an administrator would. `context`: the home's authenticationContext."""
+    """Configured over HTTP only, as an administrator would. `context`: the home's authenticationContext. `by_key`: the
+    instance proves itself there by its keys, not by a secret."""
+    secret = {
+        "@odata.type": "#microsoft.graph.oidcClientSecretAuthentication",
+        "clientSecret": home.client_secret,
+    }
     tenant_id, back = tenant_id_of(home.issuer), redirect_uri(instance, home.issuer)
     made = instance.graph(
         "POST",
@@ -133,10 +143,7 @@ def furnished(
             "wellKnownEndpoint": f"{home.issuer}/.well-known/openid-configuration",
             "responseType": "code",
             "scope": "openid profile email",
-            "clientAuthentication": {
-                "@odata.type": "#microsoft.graph.oidcClientSecretAuthentication",
-                "clientSecret": home.client_secret,
-            },
+            "clientAuthentication": BY_KEY if by_key else secret,
             "b2bIdp": {
                 "domains": [home.domain],
                 "authenticationContext": context,

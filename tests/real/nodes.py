@@ -206,6 +206,12 @@ class ForeignHome:
         return asked
 
     @property
+    def calls(self) -> list[dict[str, Any]]:
+        """What the provider under test called itself, in order: token, userinfo (`status`, `auth`, `proof`)."""
+        made: list[dict[str, Any]] = _http.request("GET", f"{self.issuer}/_calls").json()
+        return made
+
+    @property
     def requests(self) -> list[dict[str, str]]:
         """The parameters of each authorization request, in order."""
         return [entry["params"] for entry in self.log if entry["kind"] == "authorize"]
@@ -225,7 +231,10 @@ class ForeignHome:
 
 @contextmanager
 def foreign_home(
-    accounts: Mapping[str, Mapping[str, Any]], redirect_uri: Callable[[str], str], **config: Any
+    accounts: Mapping[str, Mapping[str, Any]],
+    redirect_uri: Callable[[str], str],
+    domain: str = "foreign.example",
+    **config: Any,
 ) -> Iterator[ForeignHome]:
     """A home tenant by npm oidc-provider.
 
@@ -234,8 +243,8 @@ def foreign_home(
     home/home.mjs.
     """
     port = free_port()
-    issuer = f"http://127.0.0.1:{port}"
-    home = ForeignHome(issuer, "b2b-idp", "secret-of-b2b-idp-at-this-home")
+    issuer = f"http://{config.get('host', '127.0.0.1')}:{port}"
+    home = ForeignHome(issuer, "b2b-idp", "secret-of-b2b-idp-at-this-home", domain)
     given = {
         "port": port,
         "clientId": home.client_id,

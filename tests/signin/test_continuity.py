@@ -13,8 +13,9 @@ from urllib.parse import parse_qs
 import jwt
 import pytest
 
+from b2b_idp.model.events import LOGOUT, SESSION_REVOKED
 from b2b_idp.testing.kit import Kit, KitApp, KitGuest, KitHome
-from b2b_idp.tokens.notices import ATTEMPTS, LOGOUT, SESSION_REVOKED
+from b2b_idp.tokens.notices import ATTEMPTS
 
 PHISHING_RESISTANT = "00000000-0000-0000-0000-000000000004"
 

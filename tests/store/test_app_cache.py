@@ -120,9 +120,10 @@ def test_what_is_read_of_a_database_that_is_gone_never_stands_beside_what_is_rea
     cache = store._caches.apps
     with store.read() as r:
         version = r._c.execute(select(tenant.c.apps_version)).scalar()
-        before = cache.history
-        cache.forget()
-        new = cache.at(version, r._c, cache.history)
+        history = store._caches.history
+        before = history.now
+        history.end()
+        new = cache.at(version, r._c, history.now)
         cache.at(version, r._c, before)["client"] = "of the old one"
         assert new == {}
-        assert cache.at(version, r._c, cache.history) is new
+        assert cache.at(version, r._c, history.now) is new

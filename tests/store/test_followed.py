@@ -14,8 +14,8 @@ from b2b_idp.store.followed import KEYS
 from b2b_idp.store.statements import Prepared
 from b2b_idp.store.tables import metadata
 
-VERSIONS = {"_VERSION"}
-"""Statements that read a version of the tenant's row, which is raised with the rows that it counts."""
+VERSIONS = {"_VERSIONS"}
+"""Statements that read versions of the tenant's row, which are raised with the rows that they count."""
 
 
 def followed() -> Iterator[tuple[str, Prepared]]:
@@ -38,12 +38,12 @@ def test_each_table_of_the_statement_marks_the_key_that_the_answer_is_proved_by(
     assert tables
     assert FOLLOWED[name].is_select
     keys = {KEYS.get(table) for table in tables}
-    if follow.name is None:
+    if not follow.names:
         # by id: of a column of the row itself
         assert None not in keys
         assert not any(key.startswith("'") for key in keys)
     elif name.partition(".")[2] not in VERSIONS:
-        assert keys == {f"'{follow.name}'"}
+        assert keys == {f"'{name}'" for name in follow.names}
 
 
 def test_every_change_of_these_tables_leaves_a_mark(postgres, migrated):

@@ -1,4 +1,4 @@
-"""Each test of the suite is a look for leaks (`tests/canaries.py`); here, that the look finds them wherever they are."""
+"""Each test is a look for leaks (`tests/canaries.py`); here, that the look finds them, wherever they are."""
 
 from __future__ import annotations
 

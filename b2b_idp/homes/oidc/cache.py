@@ -61,15 +61,17 @@ class Kept(Generic[_T]):
         finally:
             self._lock.release()
 
-    def renewed(self, at: datetime) -> _T | None:
-        """The document fetched again though it may be fresh; None when that failed or was done too often."""
+    def renewed(self, looked_at: _T, at: datetime) -> _T | None:
+        """The document anew, though the one that was `looked_at` may be fresh: what somebody fetched meanwhile, else
+        fetched again. None when that failed or was done too often."""
         seen = self._fetches
         try:
             with self._gate.inside(), self._lock:
-                if self._fetches != seen:
-                    return None if self._failure else self._younger_than(FRESH, at)
+                kept = self._younger_than(FRESH, at)
+                if kept is not None and kept is not looked_at:
+                    return kept
                 self._renewed_at = [t for t in self._renewed_at if _within(t, timedelta(minutes=1), at)]
-                if len(self._renewed_at) >= RENEWALS:
+                if self._fetches != seen or len(self._renewed_at) >= RENEWALS:
                     return None
                 self._renewed_at.append(at)
                 return self._once(at)
@@ -120,6 +122,8 @@ class HomeClient:
         self.upstream = upstream
         self._metadata = Kept(lambda: parse_metadata(self._document(well_known), issuer, upstream.check_url))
         self._keys: tuple[str, Kept[tuple[HomeKey, ...]]] | None = None
+        self.nonces: dict[str, str] = {}
+        """By address, what the home wants in the next proof of possession there."""
 
     def metadata(self, at: datetime) -> Metadata:
         """Raises Problem(HOME_UNAVAILABLE | HOME_MISCONFIGURED)."""

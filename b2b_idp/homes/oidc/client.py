@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
 from urllib.parse import urlencode
 
+from b2b_idp.homes.oidc.authentication import Sign
+from b2b_idp.homes.oidc.back_channel import BackChannel
 from b2b_idp.homes.oidc.cache import HomeClients
-from b2b_idp.homes.oidc.id_token import VerifiedClaims, verify
+from b2b_idp.homes.oidc.id_token import verify
+from b2b_idp.homes.oidc.logout_token import HomeLogout, read_logout_token
 from b2b_idp.homes.oidc.metadata import Metadata
 from b2b_idp.homes.oidc.profile import lacks, profile_of, with_userinfo
-from b2b_idp.homes.oidc.request import SignAssertion, client_authentication, step_up_parameters
-from b2b_idp.homes.oidc.strict import misconfigured, refused, strict_json, unavailable
-from b2b_idp.homes.oidc.upstream import Upstream
+from b2b_idp.homes.oidc.report import report_of
+from b2b_idp.homes.oidc.request import request_object, step_up_parameters
+from b2b_idp.homes.oidc.strict import refused
 from b2b_idp.homes.oidc.values import Departure, HomeAnswer, HomeReport, Pending
+from b2b_idp.homes.oidc.ways import ways_of
 from b2b_idp.metrics import Metrics
 from b2b_idp.model.evidence import HomeStatement
 from b2b_idp.model.home import Home
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.net.http import Answer, Http
+from b2b_idp.net.http import Http
 
 MAX_CODE = 4096
 MAX_HINT = 320
@@ -32,8 +34,8 @@ _APP_HEARS = ("access_denied", "server_error", "temporarily_unavailable")
 class OidcHomes:
     """Speaks OpenID Connect to home tenants; keeps their metadata and keys. Thread-safe."""
 
-    def __init__(self, http: Http, sign_assertion: SignAssertion | None, metrics: Metrics) -> None:
-        self._sign = sign_assertion
+    def __init__(self, http: Http, sign: Sign, metrics: Metrics) -> None:
+        self._sign = sign
         self._clients = HomeClients(http, metrics)
 
     def begin(
@@ -50,11 +52,14 @@ class OidcHomes:
         moment: Moment,
     ) -> Departure:
         """The authorization request: code, PKCE S256, state, nonce; MFA asked for as the home's entry says,
-        `max_age` (seconds) only where given; pushed (RFC 9126) where the home takes that.
+        `max_age` (seconds) only where given. It is pushed (RFC 9126) or signed (RFC 9101) where the home takes that, so
+        no guest can edit the step-up away.
 
         Raises Problem(HOME_UNAVAILABLE | HOME_MISCONFIGURED).
         """
-        metadata = self._clients.of(home).metadata(moment.at)
+        client = self._clients.of(home)
+        metadata = client.metadata(moment.at)
+        ways = ways_of(home, metadata)
         verifier, nonce = moment.new_secret(), moment.new_secret()
         challenge = urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("=")
         query = {
@@ -74,11 +79,15 @@ class OidcHomes:
             "prompt": prompt,
             "login_hint": login_hint if login_hint and len(login_hint) <= MAX_HINT else None,
             "ui_locales": ui_locales,
+            "response_mode": ways.response_mode if ways.response_mode != "query" else None,
         }
         query |= {name: value for name, value in optional.items() if value}
         pending = Pending(home.tenant_id, nonce, verifier, redirect_uri, step_up, max_age, moment.epoch)
+        if ways.object_alg is not None:
+            query = request_object(home, ways.object_alg, query, self._sign, moment)
         if metadata.par_endpoint is not None:
-            query = self._pushed(home, metadata, metadata.par_endpoint, query, moment)
+            channel = BackChannel(home, ways, client.upstream, client.nonces, self._sign, moment)
+            query = channel.push(metadata.par_endpoint, query)
         joint = "&" if "?" in metadata.authorization_endpoint else "?"
         return Departure(f"{metadata.authorization_endpoint}{joint}{urlencode(query)}", pending)
 
@@ -98,23 +107,21 @@ class OidcHomes:
         code = answer.get("code", "")
         if not 0 < len(code) <= MAX_CODE:
             raise refused("the answer has neither a code nor an error")
-        tokens = self._exchange(home, metadata, pending, code, moment)
-        given = tokens.get("access_token")
-        access_token = given if isinstance(given, str) and given.isascii() and given.isprintable() else None
+        channel = BackChannel(home, ways_of(home, metadata), client.upstream, client.nonces, self._sign, moment)
+        tokens = channel.redeem(metadata.token_endpoint, pending, code)
         verified = verify(
-            tokens.get("id_token"),
+            tokens.id_token,
             home=home,
             metadata=metadata,
             keys=client.keys(metadata),
             nonce=pending.nonce,
-            access_token=access_token,
+            access_token=tokens.access_token,
             at=moment.at,
         )
         claims = verified.claims
         if lacks(home, claims) and metadata.userinfo_endpoint:
-            claims = with_userinfo(
-                home, claims, _userinfo(client.upstream, metadata.userinfo_endpoint, access_token, verified)
-            )
+            said = channel.userinfo(metadata.userinfo_endpoint, tokens, verified.subject)
+            claims = with_userinfo(home, claims, said)
         statement = HomeStatement(
             tenant_id=home.tenant_id,
             issuer=home.issuer,
@@ -125,7 +132,32 @@ class OidcHomes:
             at=moment.at,
             asked=pending.asked_step_up or pending.max_age is not None,
         )
-        return HomeAnswer(statement, profile_of(home, claims), verified.signed)
+        return HomeAnswer(statement, profile_of(home, claims), verified.signed, verified.sid)
+
+    def logout(self, home: Home, token: object, moment: Moment) -> HomeLogout:
+        """What a logout token that somebody sent us in this home's name says is over.
+
+        Raises Problem(HOME_ANSWER_REFUSED | HOME_UNAVAILABLE | HOME_MISCONFIGURED).
+        """
+        client = self._clients.of(home)
+        metadata = client.metadata(moment.at)
+        return read_logout_token(token, home=home, metadata=metadata, keys=client.keys(metadata), at=moment.at)
+
+    def end_session(
+        self, home: Home, *, post_logout_redirect_uri: str, state: str, logout_hint: str | None, moment: Moment
+    ) -> str | None:
+        """Where a browser ends its session at the home (OpenID Connect RP-Initiated Logout 1.0 §2); None where the home
+        has no such place, or does not say now."""
+        try:
+            endpoint = self._clients.of(home).metadata(moment.at).end_session_endpoint
+        except Problem:
+            return None
+        if endpoint is None:
+            return None
+        query = {"client_id": home.client_id, "post_logout_redirect_uri": post_logout_redirect_uri, "state": state}
+        if logout_hint and len(logout_hint) <= MAX_HINT:
+            query["logout_hint"] = logout_hint
+        return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
 
     def check(self, home: Home, moment: Moment) -> HomeReport:
         """Fetches metadata and keys anew and says in plain words what is wrong and what step-up can do."""
@@ -135,89 +167,7 @@ class OidcHomes:
             keys = client.keys(metadata).get(moment.at)
         except Problem as p:
             return HomeReport(home.issuer, problems=(p.why or p.say,))
-        problems = []
-        ask = home.vocabulary.step_up
-        if ask.how == "acr_values" and metadata.acr_values:
-            problems += [
-                f"its acr_values_supported does not name {v}, which stepUp asks for"
-                for v in ask.values
-                if v not in metadata.acr_values
-            ]
-        if ask.how == "claims" and not metadata.claims_parameter:
-            problems.append("its metadata does not say that it takes the claims parameter, which stepUp uses")
-        if home.client_auth == "private_key_jwt" and "private_key_jwt" not in metadata.auth_methods:
-            problems.append("its metadata does not name private_key_jwt")
-        try:
-            client_authentication(home, metadata, self._sign, moment)
-        except Problem as p:
-            problems.append(p.why)
-        return HomeReport(
-            home.issuer,
-            len(keys),
-            _told_step_up(home, metadata),
-            metadata.acr_values,
-            metadata.claims_parameter,
-            tuple(problems),
-        )
-
-    def _exchange(self, home: Home, metadata: Metadata, pending: Pending, code: str, moment: Moment) -> dict[str, Any]:
-        form = {
-            "grant_type": "authorization_code",
-            "code": code,
-            "redirect_uri": pending.redirect_uri,
-            "code_verifier": pending.code_verifier,
-        }
-        fields, headers = client_authentication(home, metadata, self._sign, moment)
-        answer = self._clients.of(home).upstream.post_form(metadata.token_endpoint, form | fields, headers)
-        if answer.status != 200:
-            raise _not_taken("token endpoint", answer)
-        return strict_json(answer.body, lambda why: refused(f"token answer: {why}"))
-
-    def _pushed(
-        self, home: Home, metadata: Metadata, endpoint: str, query: dict[str, str], moment: Moment
-    ) -> dict[str, str]:
-        """RFC 9126: the request goes by the back channel, so no guest can edit the step-up away."""
-        fields, headers = client_authentication(home, metadata, self._sign, moment)
-        answer = self._clients.of(home).upstream.post_form(endpoint, query | fields, headers)
-        if answer.status not in (200, 201):
-            raise _not_taken("PAR endpoint", answer, misconfigured)
-        document = strict_json(answer.body, lambda why: misconfigured(f"PAR answer: {why}"))
-        uri = document.get("request_uri")
-        if not isinstance(uri, str) or not 0 < len(uri) <= 2048:
-            raise misconfigured("its PAR answer has no request_uri")
-        return {"client_id": home.client_id, "request_uri": uri}
-
-
-def _userinfo(upstream: Upstream, endpoint: str, access_token: str | None, verified: VerifiedClaims) -> dict[str, Any]:
-    """Userinfo's claims; its failure alone is no failure of the sign-in, another `sub` is (OpenID
-    Connect Core §5.3.2)."""
-    if access_token is None:
-        return {}
-    try:
-        answer = upstream.get(endpoint, {"Authorization": f"Bearer {access_token}"})
-        document = strict_json(answer.body, refused) if answer.status == 200 else {}
-    except Problem:
-        return {}
-    if "sub" not in document:
-        return {}
-    if document["sub"] != verified.subject:
-        raise refused("userinfo is about another sub than the id_token")
-    return document
-
-
-def _told_step_up(home: Home, metadata: Metadata) -> str:
-    """How this home is asked for MFA, in words for its administrator."""
-    if home.vocabulary.step_up.how == "none":
-        return "none"
-    asked = step_up_parameters(home, metadata)
-    if asked:
-        return "; ".join(f"{k}={v}" for k, v in asked.items())
-    if not metadata.acr_values:
-        return "a plain second request, it names no value to ask by"
-    return (
-        "a plain second request, which a session there may answer with what it has: name in stepUp.values which of "
-        f"its acr_values_supported mean MFA ({', '.join(metadata.acr_values)})"
-    )
+        return report_of(home, metadata, len(keys))
 
 
 def _check_issuer(issuer: str | None, home: Home, metadata: Metadata) -> None:
@@ -237,19 +187,3 @@ def _home_error(error: str) -> Problem:
         f"the home answered error={said}",
         details={"error": said if said in _APP_HEARS else "access_denied", "said": said},
     )
-
-
-def _not_taken(where: str, answer: Answer, otherwise: Any = refused) -> Problem:
-    """Why an endpoint said no. Of its body only the `error` word is repeated, the rest may hold secrets."""
-    try:
-        word = json.loads(answer.body[:4096]).get("error")
-    except (ValueError, AttributeError, RecursionError):
-        word = None
-    known = isinstance(word, str) and len(word) < 60 and word.isascii() and word.replace("_", "").isalnum()
-    why = f"the home's {where} answered {answer.status}{f' {word}' if known else ''}"
-    if answer.status >= 500 or answer.status == 429:
-        return unavailable(why)
-    if known and word in ("invalid_client", "unauthorized_client"):
-        return misconfigured(why)
-    problem: Problem = otherwise(why)
-    return problem

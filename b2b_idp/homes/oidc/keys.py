@@ -20,6 +20,11 @@ _BY_CURVE = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
 SIGNATURES = frozenset({*_RSA, *_BY_CURVE.values(), "EdDSA"})
 """The algorithms that an id_token may be signed with: asymmetric ones only."""
 
+_ED25519_PRIME = 2**255 - 19
+_ORDER_EIGHT = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+_SMALL_ORDER = frozenset({0, 1, _ED25519_PRIME - 1, _ORDER_EIGHT, _ED25519_PRIME - _ORDER_EIGHT})
+"""The y of Ed25519's points of order 1, 2, 4 and 8."""
+
 
 @dataclass(frozen=True, slots=True)
 class HomeKey:
@@ -82,10 +87,17 @@ def _read(jwk: Mapping[str, Any]) -> tuple[Any, frozenset[str]]:
         return public, frozenset({alg} if isinstance(public, ec.EllipticCurvePublicKey) else ())
     if kty == "OKP" and jwk.get("crv") == "Ed25519":
         public = jwt.PyJWK(dict(jwk), "EdDSA").key
-        return public, frozenset({"EdDSA"} if isinstance(public, ed25519.Ed25519PublicKey) else ())
+        strong = isinstance(public, ed25519.Ed25519PublicKey) and not _is_of_small_order(public)
+        return public, frozenset({"EdDSA"} if strong else ())
     return None, frozenset()
 
 
 def _is_strong(key: rsa.RSAPublicKey) -> bool:
     exponent = key.public_numbers().e
     return MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS and exponent % 2 == 1 and 3 <= exponent < 2**33
+
+
+def _is_of_small_order(key: ed25519.Ed25519PublicKey) -> bool:
+    """Whether it is one of the eight points for which a signature is found without a private key (RFC 8032 §5.1)."""
+    y = int.from_bytes(key.public_bytes_raw(), "little") & (2**255 - 1)
+    return y % _ED25519_PRIME in _SMALL_ORDER

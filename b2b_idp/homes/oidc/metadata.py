@@ -1,4 +1,4 @@
-"""A home's metadata (OpenID Connect Discovery §3, RFC 8414, RFC 9207, RFC 9126), as far as we use it."""
+"""A home's metadata (OpenID Connect Discovery §3, RFC 8414, 9101, 9126, 9207, 9449), as far as we use it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,17 @@ class Metadata:
     jwks_uri: str
     userinfo_endpoint: str | None
     par_endpoint: str | None
+    par_required: bool
+    end_session_endpoint: str | None
     algorithms: tuple[str, ...]
     auth_methods: tuple[str, ...]
     auth_algorithms: tuple[str, ...]
+    object_algorithms: tuple[str, ...]
+    """Of request objects by value; empty where it takes none."""
+    object_required: bool
+    proof_algorithms: tuple[str, ...]
+    """Of DPoP proofs."""
+    response_modes: tuple[str, ...]
     acr_values: tuple[str, ...]
     claims_parameter: bool
     iss_in_response: bool
@@ -47,13 +55,25 @@ def parse_metadata(raw: bytes, issuer: str, check_url: Callable[[str], None]) ->
         jwks_uri=_needed(document, "jwks_uri", check_url),
         userinfo_endpoint=_url(document, "userinfo_endpoint", check_url),
         par_endpoint=_url(document, "pushed_authorization_request_endpoint", check_url),
+        par_required=document.get("require_pushed_authorization_requests") is True,
+        end_session_endpoint=_optional(document, "end_session_endpoint", check_url),
         algorithms=known,
         auth_methods=_texts(document, "token_endpoint_auth_methods_supported") or ("client_secret_basic",),
         auth_algorithms=_texts(document, "token_endpoint_auth_signing_alg_values_supported"),
+        object_algorithms=_object_algorithms(document),
+        object_required=document.get("require_signed_request_object") is True,
+        proof_algorithms=_texts(document, "dpop_signing_alg_values_supported"),
+        response_modes=_texts(document, "response_modes_supported") or ("query", "fragment"),
         acr_values=_texts(document, "acr_values_supported"),
         claims_parameter=document.get("claims_parameter_supported") is True,
         iss_in_response=document.get("authorization_response_iss_parameter_supported") is True,
     )
+
+
+def _object_algorithms(document: Mapping[str, Any]) -> tuple[str, ...]:
+    if document.get("request_parameter_supported") is not True:
+        return ()
+    return _texts(document, "request_object_signing_alg_values_supported") or ("RS256",)
 
 
 def _url(document: Mapping[str, Any], name: str, check_url: Callable[[str], None]) -> str | None:
@@ -67,6 +87,14 @@ def _url(document: Mapping[str, Any], name: str, check_url: Callable[[str], None
     except Problem as p:
         raise misconfigured(f"{name} in its metadata: {p.say}") from None
     return value
+
+
+def _optional(document: Mapping[str, Any], name: str, check_url: Callable[[str], None]) -> str | None:
+    """An address that no sign-in needs: a bad one is as good as none."""
+    try:
+        return _url(document, name, check_url)
+    except Problem:
+        return None
 
 
 def _needed(document: Mapping[str, Any], name: str, check_url: Callable[[str], None]) -> str:

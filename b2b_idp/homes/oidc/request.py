@@ -1,24 +1,19 @@
-"""Our requests to a home: who we are, and how MFA is asked for."""
+"""Our authorization request to a home: its parameters, how MFA is asked for, and the request object."""
 
 from __future__ import annotations
 
 import json
-from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote_plus
 
+from b2b_idp.homes.oidc.authentication import Sign
 from b2b_idp.homes.oidc.metadata import Metadata
-from b2b_idp.homes.oidc.strict import misconfigured
 from b2b_idp.model.home import Home
 from b2b_idp.model.moment import Moment
 
 REFEDS_MFA = "https://refeds.org/profile/mfa"
-ASSERTION_LIFETIME = 120
-"""Seconds."""
-
-SignAssertion = Callable[[Mapping[str, Any], str], str]
-"""(claims, algorithm) → our client assertion (RFC 7523)."""
+OBJECT_LIFETIME = 300
+"""Seconds; the browser brings it to the home at once."""
 
 
 def step_up_parameters(home: Home, metadata: Metadata) -> dict[str, str]:
@@ -55,43 +50,26 @@ def _known_classes(home: Home, metadata: Metadata) -> tuple[str, ...]:
     return meant or ((REFEDS_MFA,) if REFEDS_MFA in metadata.acr_values else ())
 
 
-def client_authentication(
-    home: Home, metadata: Metadata, sign: SignAssertion | None, moment: Moment
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Form fields and headers that say who we are. Raises Problem(HOME_MISCONFIGURED) where no way is
-    left."""
-    if home.client_auth == "private_key_jwt":
-        return _assertion(home, metadata, sign, moment), {}
-    secret = home.client_secret
-    if secret is None:
-        raise misconfigured("no client secret is kept for this home")
-    if "client_secret_basic" in metadata.auth_methods:
-        # RFC 6749 §2.3.1: both are form-urlencoded first
-        pair = f"{quote_plus(home.client_id)}:{quote_plus(secret)}"
-        return {}, {"Authorization": "Basic " + b64encode(pair.encode()).decode()}
-    if "client_secret_post" in metadata.auth_methods:
-        return {"client_id": home.client_id, "client_secret": secret}, {}
-    raise misconfigured("its token endpoint takes no client secret; register private_key_jwt")
-
-
-def _assertion(home: Home, metadata: Metadata, sign: SignAssertion | None, moment: Moment) -> dict[str, str]:
-    if sign is None:
-        raise misconfigured("private_key_jwt needs our signing keys")
-    taken = metadata.auth_algorithms or ("RS256",)
-    alg = next((a for a in ("RS256", "ES256") if a in taken), None)
-    if alg is None:
-        raise misconfigured("its token endpoint takes neither RS256 nor ES256 client assertions")
-    claims = {
+def request_object(home: Home, alg: str, query: Mapping[str, str], sign: Sign, moment: Moment) -> dict[str, str]:
+    """The request's parameters signed by us (RFC 9101 §4), with what OpenID Connect Core §6.1 wants beside them."""
+    about = {
         "iss": home.client_id,
-        "sub": home.client_id,
-        # the issuer alone: an endpoint's address comes from metadata, which another home may copy
+        # the issuer alone, as in client assertions
         "aud": home.issuer,
         "jti": moment.new_id(),
         "iat": moment.epoch,
-        "exp": moment.epoch + ASSERTION_LIFETIME,
+        "nbf": moment.epoch,
+        "exp": moment.epoch + OBJECT_LIFETIME,
     }
-    return {
-        "client_id": home.client_id,
-        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-        "client_assertion": sign(claims, alg),
-    }
+    beside = {name: query[name] for name in ("client_id", "response_type", "scope")}
+    return beside | {"request": sign(_typed(query) | about, alg, "oauth-authz-req+jwt")}
+
+
+def _typed(query: Mapping[str, str]) -> dict[str, Any]:
+    """JSON's own types where a member of an object is no text (OpenID Connect Core §6.1)."""
+    typed: dict[str, Any] = dict(query)
+    if "max_age" in query:
+        typed["max_age"] = int(query["max_age"])
+    if "claims" in query:
+        typed["claims"] = json.loads(query["claims"])
+    return typed

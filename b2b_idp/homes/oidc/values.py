@@ -56,6 +56,8 @@ class HomeAnswer:
     profile: Profile
     signed: SignedStatement | None = None
     """What it was read from; None when that is too large to be kept."""
+    sid: str | None = None
+    """The guest's session there, as the home calls it to us (OpenID Connect Back-Channel Logout §2.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,10 @@ class HomeReport:
     acr_values: tuple[str, ...] = ()
     claims_parameter: bool = False
     problems: tuple[str, ...] = ()
+    offers: Mapping[str, str] = field(default_factory=dict)
+    """By the names of `to_json`: what its metadata says that it takes."""
+    uses: Mapping[str, str] = field(default_factory=dict)
+    """What of that is used; empty where no way fits."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -78,6 +84,8 @@ class HomeReport:
             "acrValuesSupported": list(self.acr_values),
             "claimsParameterSupported": self.claims_parameter,
             "problems": list(self.problems),
+            "offers": dict(self.offers),
+            "uses": dict(self.uses),
         }
 
     def lines(self) -> list[str]:
@@ -86,5 +94,15 @@ class HomeReport:
         return [
             f"metadata of {self.issuer} is fine, usable keys: {self.keys}",
             f"step-up: {self.step_up}",
+            *(f"{told}: {_row(row)}" for told, row in (("offers", self.offers), ("uses", self.uses)) if row),
             *self.problems,
         ]
+
+
+def _row(row: Mapping[str, str]) -> str:
+    return "; ".join(f"{_words(name)} {value}" for name, value in row.items())
+
+
+def _words(name: str) -> str:
+    """`pushedRequests` as `pushed requests`."""
+    return "".join(f" {c.lower()}" if c.isupper() else c for c in name)

@@ -7,10 +7,16 @@
 //                    factors: "pwd" never MFA | "mfa" always pwd and otp | "ask" otp only when MFA is asked for
 //   auto?            true: the account named by login_hint (or the first) signs in without a page
 //   claimsIn?        "id_token" (default) | "userinfo": where email, name ... are answered
-//   par?             false: no pushed authorization requests
+//   par?             false: no pushed authorization requests; "required": no others
+//   signed?          true: request objects (RFC 9101) only
+//   fapi?            true: FAPI 2.0 and its algorithms
+//   nonces?          true: proofs of possession (RFC 9449) hold a nonce of the server's
+//   formPost?        true: the metadata names form_post as the only response mode
+//   host?            "localhost": another site to a browser than 127.0.0.1
 // }
 // Prints {"ready": true, "issuer": "..."} when listening. GET /_log answers everything asked of it, in order:
-//   {"kind": "authorize", "params": {...}, "pushed": bool} | {"kind": "challenge", "login", "factor": "pwd"|"otp"}
+//   {"kind": "authorize", "params": {...}, "pushed": bool, "signed": bool} | {"kind": "challenge", "login", "factor": "pwd"|"otp"}
+// GET /_calls: the same of the requests of clients: {"kind": "token"|"userinfo", "status", "auth"?, "proof": bool}
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 
@@ -22,9 +28,10 @@ const ONE_FACTOR = 'urn:x:1fa';
 const MFA = 'https://refeds.org/profile/mfa';
 
 const config = JSON.parse(process.argv[2]);
-const issuer = `http://127.0.0.1:${config.port}`;
+const issuer = `http://${config.host ?? '127.0.0.1'}:${config.port}`;
 const bySub = new Map(Object.entries(config.accounts).map(([login, account]) => [account.sub, { login, ...account }]));
 const log = [];
+const calls = [];
 const halfway = new Map(); // interaction uid -> login whose password was right, second factor outstanding
 
 /** Whether this request would like MFA, essential or voluntary (OIDC Core 3.1.2.1, 5.5.1.1). */
@@ -68,9 +75,18 @@ const provider = new Provider(issuer, {
   features: {
     devInteractions: { enabled: false },
     claimsParameter: { enabled: true },
-    pushedAuthorizationRequests: { enabled: config.par ?? true },
+    pushedAuthorizationRequests: { enabled: config.par ?? true, requirePushedAuthorizationRequests: config.par === 'required' },
+    requestObjects: { enabled: config.signed ?? false, requireSignedRequestObject: config.signed ?? false },
+    fapi: { enabled: config.fapi ?? false, profile: config.fapi ? '2.0' : undefined },
+    dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => config.nonces ?? false },
     rpInitiatedLogout: { enabled: true },
   },
+  ...(config.fapi && {
+    clientAuthMethods: ['private_key_jwt'],
+    enabledJWA: { clientAuthSigningAlgValues: ['PS256', 'ES256'], idTokenSigningAlgValues: ['ES256'] },
+  }),
+  // The keys of clients on loopback are fetched too.
+  fetch: (url, { dispatcher, ...options }) => globalThis.fetch(url, options),
   interactions: { policy, url: (_ctx, { uid }) => `/interaction/${uid}` },
   // Browsers send a host's cookies to all its ports: two homes on loopback must not share names.
   cookies: {
@@ -97,8 +113,12 @@ provider.use(async (ctx, next) => {
   await next();
   if (ctx.oidc?.route === 'authorization') {
     const params = Object.fromEntries(Object.entries(ctx.oidc.params ?? {}).filter(([, value]) => value !== undefined));
-    log.push({ kind: 'authorize', params, pushed: Boolean(ctx.oidc.entities.PushedAuthorizationRequest) });
+    log.push({ kind: 'authorize', params, pushed: Boolean(ctx.oidc.entities.PushedAuthorizationRequest), signed: 'request' in ctx.query });
   }
+  if (['token', 'userinfo'].includes(ctx.oidc?.route)) {
+    calls.push({ kind: ctx.oidc.route, status: ctx.status, auth: ctx.oidc.client?.clientAuthMethod, proof: ctx.get('DPoP') !== '' });
+  }
+  if (config.formPost && ctx.oidc?.route === 'discovery') ctx.body.response_modes_supported = ['form_post'];
 });
 
 function finish(req, res, login, amr, ts) {
@@ -165,8 +185,8 @@ async function interact(req, res) {
 
 const answer = provider.callback();
 createServer((req, res) => {
-  if (req.url === '/_log') {
-    res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(log));
+  if (['/_log', '/_calls'].includes(req.url)) {
+    res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(req.url === '/_log' ? log : calls));
   } else if (req.url.startsWith('/interaction/')) {
     interact(req, res).catch((error) => res.writeHead(error.statusCode ?? 500, { 'content-type': 'text/plain' }).end(`${error}`));
   } else {
