@@ -55,14 +55,16 @@ def test_a_secret_is_known_from_who_makes_it_and_from_who_sends_it(hits: Any, b2
     b2b_idp.home_tenant("northwind.example")
     b2b_idp.sign_in(b2b_idp.invite("nora@northwind.example"), b2b_idp.app("crm", requires="mfa"), amr=["pwd"])
     exchange(b2b_idp.flask, "GET", f"{b2b_idp.issuer}/redeem?ticket=a-hand-made-ticket", {"Cookie": "a=of-an-old-day"})
-    sent = {"Authorization": "Bearer not-a-token-of-ours", "Content-Type": "application/json"}
-    exchange(b2b_idp.flask, "POST", f"{b2b_idp.issuer}/v1.0/users", sent, b'{"a": [{"clientSecret": "of-some-home"}]}')
+    exchange(b2b_idp.flask, "GET", f"{b2b_idp.issuer}/v1.0/users", {"Authorization": "Bearer not-a-token-of-ours"})
+    body = b'{"displayName": "x", "a": [{"clientSecret": "of-some-home"}]}'
+    sent = {"Authorization": f"Bearer {b2b_idp.admin_token()}", "Content-Type": "application/json"}
+    exchange(b2b_idp.flask, "POST", f"{b2b_idp.issuer}/v1.0/groups", sent, body)
     assert hits() == []
     kinds = {*WATCH.made.values(), *WATCH.sent.values()}
     assert kinds >= {"code", "state", "session", "browser", "ticket", "TOTP secret", "recovery", "csrf", "clientSecret"}
     for secret in ("a-hand-made-ticket", "of-an-old-day", "not-a-token-of-ours", "of-some-home"):
         log.debug("planted", what=secret)
-        assert len(hits()) == 1
+        assert len(hits()) == 1, secret
 
 
 class NoSpan:
