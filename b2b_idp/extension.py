@@ -36,9 +36,10 @@ from b2b_idp.model.directory import Tenant
 from b2b_idp.model.moment import Moment, uuid4_of
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.net.addresses import Allowed
-from b2b_idp.net.http import Http
+from b2b_idp.net.http import Http, Limits
 from b2b_idp.observing import Observer
 from b2b_idp.openid import FOR_MACHINES, OpenIdParts, ReadyDocuments, openid_blueprint, respond
+from b2b_idp.openid.client_documents import ClientDocuments
 from b2b_idp.openid.responses import cors, token_error
 from b2b_idp.pages.render import Pages
 from b2b_idp.pages.routes import PagesParts, Renderer, pages_blueprint
@@ -149,6 +150,11 @@ class B2BIdp:
     @cached_property
     def http(self) -> Http:
         return Http(Allowed.parse(self.settings.allow_private_upstreams))
+
+    @cached_property
+    def client_http(self) -> Http:
+        """The way to addresses that apps supply, which are public ones whatever the settings let homes have."""
+        return Http(Allowed(), Limits(total=5, body=64 * 1024))
 
     @cached_property
     def mutual_tls(self) -> MutualTls | None:
@@ -307,6 +313,7 @@ class B2BIdp:
         # one for each call by DPoP: they are many
         w.grants.forget_used(before + KEPT_AFTERWARDS)
         w.pushed.sweep(before)
+        w.registrations.sweep(before)
         w.directory.sweep_answers(before)
         w.notices.sweep(before)
 
@@ -342,6 +349,7 @@ class B2BIdp:
             pages=renderer,
             browser=self._cookie.browser,
             set_session=self._cookie.set_session,
+            documents=ClientDocuments(self.client_http),
             mutual_tls=self.mutual_tls,
         )
         openid = openid_blueprint(openid_parts, name)
@@ -405,7 +413,7 @@ class B2BIdp:
             problem = Problem(Code.METHOD_NOT_ALLOWED, "This address does not take this method.")
             if wrong_method and path.startswith(("/v1.0/", "/beta/")):
                 response = error_response(problem, self.request_moment())
-            elif wrong_method and path in FOR_MACHINES:
+            elif wrong_method and (path in FOR_MACHINES or path.startswith("/register/")):
                 response = cors(token_error(problem))
             else:
                 shown = page(e)

@@ -27,6 +27,18 @@ def marked(marker: str) -> dict[str, list[str]]:
 
 
 @cache
+def marked_twice(marker: str) -> dict[str, dict[str, list[str]]]:
+    """The tests by the first and the second argument of `@marker(…, …)`."""
+    found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for name, test, constants in _tests():
+        for mark in test.decorator_list:
+            if isinstance(mark, ast.Call) and _name(mark.func) == marker:
+                first, second = (_text(argument, constants) for argument in mark.args)
+                found[first][second].append(name)
+    return {first: dict(second) for first, second in found.items()}
+
+
+@cache
 def cases() -> dict[str, list[str]]:
     """The tests by the id of a case, `N-001`, that stands in their name or in a parameter's id."""
     found: dict[str, list[str]] = defaultdict(list)

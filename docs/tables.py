@@ -8,6 +8,7 @@ import tomllib
 from dataclasses import MISSING, fields
 from pathlib import Path
 
+import clients
 import matrix
 import specifications
 
@@ -78,6 +79,7 @@ def pages() -> dict[Path, str]:
         "mfa.md": matrix.table(),
         "how-to/watch.md": metrics_table(),
         "specifications.md": specifications.tables(),
+        "clients.md": clients.table(),
     }
     found = {}
     for name, table in made.items():

@@ -95,6 +95,8 @@ def add(
         )
     )
     ours = addresses(idp.settings.issuer, tenant_id)
+    if client_secret is None:
+        ours["jwksUri"] = f"{idp.settings.issuer}/jwks"
     show({"tenantId": tenant_id, **ours}, [f"Connected {name} as {tenant_id}.", *_to_register(ours)], as_json)
 
 
@@ -141,6 +143,7 @@ def _to_register(ours: dict[str, str]) -> list[str]:
         "redirectUri": "Redirect URI",
         "backChannelLogoutUri": "Back-channel logout URI",
         "postLogoutRedirectUri": "Post-logout redirect URI",
+        "jwksUri": "Our keys' address (jwks_uri)",
     }
     return [f"{names[name]} to register there: {uri}" for name, uri in ours.items()]
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "keys": "keys",
     "migrate": "doctor",
     "policy": "policy",
+    "registration-tokens": "registration_tokens",
     "report": "report",
     "serve": "serve",
     "token": "token",
@@ -40,7 +41,7 @@ class _Commands(click.Group):
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None
-        command: click.Command = getattr(import_module(f"b2b_idp.cli.{module}"), cmd_name)
+        command: click.Command = getattr(import_module(f"b2b_idp.cli.{module}"), cmd_name.replace("-", "_"))
         return command
 
     def invoke(self, ctx: click.Context) -> object:

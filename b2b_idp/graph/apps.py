@@ -12,6 +12,7 @@ from pydantic import StringConstraints
 from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
 from b2b_idp.graph.body import bad, check_writable, instant, without_annotations
 from b2b_idp.graph.key_credentials import key_credentials, key_passwords
+from b2b_idp.graph.self_registered import check_registration, check_scopes
 from b2b_idp.guests.app_documents import Application, NewServicePrincipal, ServicePrincipal, checked_application
 from b2b_idp.guests.app_keys import check_algorithm, replace_keys
 from b2b_idp.guests.apps import add_password, check_identifier_uris, create_app, granting_stays
@@ -168,6 +169,7 @@ def _add_app(call: Call) -> Answer:
     ):
         if body.get(name):
             raise bad(f"{name} is read-only.")
+    check_registration({}, body)
     application = checked_application(body)
     check_consent(call, (), consented(application))
     w = writer(call)
@@ -190,9 +192,11 @@ def _change_app(call: Call, id: str) -> Answer:
         before = merged.get(name)
         nested = name in ("web", "spa", "publicClient", "api", "b2bIdp")
         merged[name] = before | value if nested and isinstance(before, dict) and isinstance(value, dict) else value
+    check_registration(row.application, merged)
     application = checked_application(merged)
     check_algorithm(application, others=bool(call.w.app_keys.of(row.id)))
     check_consent(call, consented(row.application), consented(application))
+    check_scopes(application, consented(application), call.parts.issuer)
     check_identifier_uris(call.w, application, row.id, call.parts.issuer)
     w = writer(call)
     with granting_stays(w, call.moment.at):

@@ -7,6 +7,7 @@ from typing import Any
 from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
 from b2b_idp.graph.apps import find_app
 from b2b_idp.graph.body import bad
+from b2b_idp.graph.self_registered import check_permission
 from b2b_idp.graph.users import find_user
 from b2b_idp.guests.apps import granting_stays
 from b2b_idp.guests.permissions import PERMISSIONS, TIER_ZERO
@@ -73,6 +74,7 @@ def _assign(call: Call, **named: str) -> Answer:
     if kind is None:
         raise bad("principalId names no user, group or service principal.")
     check_role(call, resource, wanted["appRoleId"], kind)
+    check_permission(call.w.apps.row(wanted["principalId"]), resource)
     w = writer(call)
     same = w.apps.assignments(resource_sp_id=resource.sp_id, principal_id=wanted["principalId"])
     if any(a.app_role_id == wanted["appRoleId"] for a in same):

@@ -10,6 +10,7 @@ from pydantic import StringConstraints
 from b2b_idp.graph.api import Answer, Call, Route, not_found, writer
 from b2b_idp.graph.apps import check_consent, consented, find_app, guard_permissions
 from b2b_idp.graph.body import bad, without_annotations
+from b2b_idp.graph.self_registered import check_scopes
 from b2b_idp.guests.addresses import a_label
 from b2b_idp.guests.permissions import PERMISSIONS
 from b2b_idp.model.authorization import GUEST_LIMITED
@@ -222,6 +223,7 @@ def _set_consent(call: Call, client: AppRow, resource: AppRow, names: list[str])
     before = consented(client.application)
     after = [*kept, *dict.fromkeys(prefix + n for n in names)]
     check_consent(call, before, after)
+    check_scopes(client.application, after, call.parts.issuer)
     ours = dict(client.application.get("b2bIdp") or {}) | {"adminConsent": after}
     writer(call).apps.save(replace(client, application=dict(client.application) | {"b2bIdp": ours}))
     name = client.application["displayName"]

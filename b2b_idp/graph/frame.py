@@ -20,7 +20,6 @@ from b2b_idp.graph.audit import entry
 from b2b_idp.graph.errors import client_request_id, error_response, request_id
 from b2b_idp.graph.objects import CASTS
 from b2b_idp.graph.possession import presented
-from b2b_idp.graph.throttle import Throttle
 from b2b_idp.guests.membership import settle
 from b2b_idp.guests.roles import implied, permissions_of
 from b2b_idp.logs import log, traceback_of
@@ -29,6 +28,7 @@ from b2b_idp.model.moment import Moment
 from b2b_idp.model.position import Position
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import Reader, Writer
+from b2b_idp.throttle import Throttle
 from b2b_idp.tokens.bearer import Caller, read_bearer
 
 View = Callable[..., Response]
@@ -249,7 +249,7 @@ def _for_person(parts: GraphParts, r: Reader, caller: Caller, moment: Moment) ->
     """An app acts within its scopes, and within what the person themselves may do."""
     user = r.users.by_id(caller.user_id or "")
     assert user is not None  # read_bearer found them
-    roles = r.directory.roles_of([user.id, *r.memberships.groups_of(user, moment.at)])
+    roles = r.directory.roles_of(user.id, r.memberships.groups_of(user, moment.at))
     theirs = permissions_of(user, roles, r.configuration.authorization)
     permissions = implied(caller.scopes) & implied(theirs)
     if "User.Invite.All" not in theirs:

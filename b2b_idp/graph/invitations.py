@@ -146,8 +146,8 @@ def _reset_id(call: Call, asked: InvitationDocument) -> str | None:
     user = call.w.users.by_id(id.lower())
     if user is not None:
         guard_person(call, user)
-        holders = [user.id, *call.w.memberships.groups_of(user, call.moment.at)]
-        if call.user is None and call.w.directory.roles_of(holders):
+        groups = call.w.memberships.groups_of(user, call.moment.at)
+        if call.user is None and call.w.directory.roles_of(user.id, groups):
             raise Problem(Code.FORBIDDEN, "An application does not reset a user who holds directory roles.")
     return id.lower()
 

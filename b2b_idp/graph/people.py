@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import Field
@@ -126,18 +127,18 @@ def _groups_of(call: Call, user: User) -> list[str]:
 
 def _member_of(call: Call, key: str) -> Answer:
     user = find_user(call, key)
-    return object_rows(call, _groups_of(call, user), _roles(call, [user.id]))
+    return object_rows(call, _groups_of(call, user), _roles(call, user))
 
 
 def _transitive_member_of(call: Call, key: str) -> Answer:
     user = find_user(call, key)
     groups: list[str] = call.w.memberships.groups_around(user, call.moment.at)
-    return object_rows(call, groups, _roles(call, [user.id, *_groups_of(call, user)]))
+    return object_rows(call, groups, _roles(call, user, _groups_of(call, user)))
 
 
-def _roles(call: Call, principals: list[str]) -> list[dict[str, Any]]:
+def _roles(call: Call, user: User, groups: Sequence[str] = ()) -> list[dict[str, Any]]:
     active = call.w.directory.activated_roles()
-    return [role_row(t, active[t]) for t in sorted(call.w.directory.roles_of(principals)) if t in active]
+    return [role_row(t, active[t]) for t in sorted(call.w.directory.roles_of(user.id, groups)) if t in active]
 
 
 class SecurityOnly(Document):
@@ -167,7 +168,7 @@ def _member_objects(call: Call, key: str) -> Answer:
     asked, user = parse(SecurityOnly, call.body()), find_user(call, key)
     ids = _groups_around(call, user, asked.securityEnabledOnly)
     if not asked.securityEnabledOnly:
-        ids += [r["id"] for r in _roles(call, [user.id])]
+        ids += [r["id"] for r in _roles(call, user)]
     return {"@odata.context": call.context("Collection(Edm.String)"), "value": ids}
 
 

@@ -66,6 +66,8 @@ application: id! guid, appId! guid, displayName text, description text?, notes t
   passwordCredentials! [passwordCredential], createdDateTime! time, b2bIdp Application.Extension?
 passwordCredential: customKeyIdentifier! text?, displayName text?, endDateTime time, hint! text?, keyId! guid,
   secretText! text?, startDateTime time
+registrationToken: id! guid, displayName text, createdDateTime! time, createdBy! guid?, expirationDateTime time,
+  maximumUses int, usesRemaining! int, requirePkce bool, secretText! text?
 servicePrincipal: id! guid, appId guid, displayName! text, appDisplayName! text, accountEnabled bool,
   appRoleAssignmentRequired bool, appRoles! [Application.AppRole], servicePrincipalType! text, tags [text],
   oauth2PermissionScopes! [Application.PermissionScope], servicePrincipalNames! [text], replyUrls! [text],

@@ -47,7 +47,7 @@ def guard_person(call: Call, user: User) -> None:
     if user.id == call.caller_id:
         return
     theirs: set[str] = set()
-    for role in call.w.directory.roles_of([user.id, *call.w.memberships.groups_of(user, call.moment.at)]):
+    for role in call.w.directory.roles_of(user.id, call.w.memberships.groups_of(user, call.moment.at)):
         theirs |= ROLES[role].permissions if role in ROLES else set()
     if not theirs <= call.permissions:
         raise Problem(

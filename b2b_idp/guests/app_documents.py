@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.x509 import Name
-from jwt import PyJWK, PyJWTError
 from pydantic import Field, StringConstraints
 
+from b2b_idp.guests.oauth_clients import TlsClientAuth, check_jwks, check_redirect, check_tls_client_auth
 from b2b_idp.model.directory import SigningAlg
 from b2b_idp.model.optional_claims import EXTENSION, KNOWN
 from b2b_idp.model.problem import Code, Problem
@@ -78,35 +74,29 @@ class _AppRole(Document):
     origin: str | None = None
 
 
-class _TlsClientAuth(Document):
-    """One of them (RFC 8705 §2.1.2); selfSigned: the certificate is one of jwks."""
-
-    subjectDn: _Text | None = None
-    sanDns: _Text | None = None
-    sanUri: _Text | None = None
-    sanIp: _Text | None = None
-    sanEmail: _Text | None = None
-    selfSigned: bool | None = None
-
-
 class _Extension(Document):
     requirePkce: bool = True
     postLogoutRedirectUris: list[_Uri] = Field(default_factory=list, max_length=50)
     subjectType: Literal["pairwise", "public"] = "pairwise"
     idTokenSignedResponseAlg: SigningAlg | None = None
+    userinfoSignedResponseAlg: SigningAlg | None = None
     authorizationSignedResponseAlg: SigningAlg | None = None
     requestObjectSigningAlg: Literal["RS256", "PS256", "ES256", "EdDSA", "none"] | None = None
     requireSignedRequestObject: bool = False
     requirePushedAuthorizationRequests: bool = False
     profile: Literal["fapi2"] | None = None
     jwks: dict[str, Any] | None = None
-    tlsClientAuth: _TlsClientAuth | None = None
+    jwksUri: _Uri | None = None
+    tokenEndpointAuthSigningAlg: Literal["RS256", "PS256", "ES256", "EdDSA"] | None = None
+    tlsClientAuth: TlsClientAuth | None = None
     tlsClientCertificateBoundAccessTokens: bool = False
     dpopBoundAccessTokens: bool = False
     dpopNonceRequired: bool = False
     backchannelLogoutUri: _Uri | None = None
     frontchannelLogoutSessionRequired: bool = True
     adminConsent: list[str] = Field(default_factory=list, max_length=200)
+    registration: dict[str, Any] | None = None
+    """What an app that registered itself said of itself (RFC 7591), which it alone changes."""
 
 
 class Application(Document):
@@ -208,13 +198,13 @@ def checked_application(document: dict[str, Any]) -> dict[str, Any]:
     app = parse(Application, document)
     for part in (app.web, app.spa):
         for uri in part.redirectUris if part else ():
-            _check_redirect(uri, custom_scheme=False)
+            check_redirect(uri, custom_scheme=False)
     for uri in app.publicClient.redirectUris if app.publicClient else ():
-        _check_redirect(uri, custom_scheme=True)
+        check_redirect(uri, custom_scheme=True)
     for uri in app.b2bIdp.postLogoutRedirectUris if app.b2bIdp else ():
-        _check_redirect(uri, custom_scheme=True)
+        check_redirect(uri, custom_scheme=True)
     if app.b2bIdp and app.b2bIdp.backchannelLogoutUri:
-        _check_redirect(app.b2bIdp.backchannelLogoutUri, custom_scheme=False)
+        check_redirect(app.b2bIdp.backchannelLogoutUri, custom_scheme=False)
     if app.web and app.web.logoutUrl:
         _check_frontchannel_logout(app, app.web.logoutUrl)
     for uri in app.identifierUris:
@@ -232,8 +222,9 @@ def checked_application(document: dict[str, Any]) -> dict[str, Any]:
         raise _bad(f"groupMembershipClaims is of {', '.join(sorted(_MEMBERSHIP))}.")
     if app.b2bIdp:
         _check_profile(app.b2bIdp)
-        _check_tls_client_auth(app.b2bIdp.tlsClientAuth)
-        _check_jwks(app.b2bIdp.jwks)
+        check_tls_client_auth(app.b2bIdp.tlsClientAuth)
+        check_jwks(app.b2bIdp.jwks)
+        _check_jwks_uri(app.b2bIdp)
     return {k: v for k, v in document.items() if k not in _READ_ONLY and "@odata." not in k}
 
 
@@ -269,67 +260,27 @@ def _check_profile(ours: _Extension) -> None:
         raise _bad("b2bIdp.requestObjectSigningAlg: none is no signature, and requireSignedRequestObject wants one.")
     if ours.profile is None:
         return
-    names = ("idTokenSignedResponseAlg", "authorizationSignedResponseAlg", "requestObjectSigningAlg")
-    for name in names:
+    signed = (f"{of}SignedResponseAlg" for of in ("idToken", "userinfo", "authorization"))
+    for name in (*signed, "requestObjectSigningAlg"):
         if getattr(ours, name) in ("RS256", "none"):
             raise _bad(f"b2bIdp.{name}: the profile fapi2 takes PS256 or ES256 (FAPI 2.0 §5.4).")
     if not ours.requirePkce:
         raise _bad("b2bIdp.requirePkce: the profile fapi2 is with PKCE.")
 
 
-def _check_tls_client_auth(given: _TlsClientAuth | None) -> None:
-    if given is None:
+def _check_jwks_uri(ours: _Extension) -> None:
+    if ours.jwksUri is None:
         return
-    named = {name: value for name, value in given.model_dump().items() if value}
-    if len(named) != 1:
-        raise _bad("b2bIdp.tlsClientAuth names one of subjectDn, sanDns, sanUri, sanIp, sanEmail and selfSigned.")
-    try:
-        if given.subjectDn:
-            Name.from_rfc4514_string(given.subjectDn)
-        if given.sanIp:
-            ip_address(given.sanIp)
-    except ValueError:
-        raise _bad("b2bIdp.tlsClientAuth: subjectDn is as RFC 4514 writes it, sanIp is an address.") from None
-
-
-def _check_jwks(jwks: dict[str, Any] | None) -> None:
-    keys = (jwks or {"keys": []}).get("keys")
-    if not isinstance(keys, list) or not all(isinstance(k, dict) for k in keys):
-        raise _bad("b2bIdp.jwks is a JWK Set.")
-    for key in keys:
-        kind = key.get("crv") if key.get("kty") == "OKP" else key.get("kty")
-        if kind not in ("RSA", "EC", "Ed25519") or {"d", "p", "q", "k"} & set(key):
-            raise _bad("b2bIdp.jwks holds public RSA, EC and Ed25519 keys only.")
-        try:
-            public = PyJWK(key).key
-        except (PyJWTError, ValueError, TypeError, KeyError):
-            raise _bad("b2bIdp.jwks: a key cannot be read.") from None
-        if isinstance(public, RSAPublicKey) and public.key_size < 2048:
-            raise _bad("b2bIdp.jwks: an RSA key has at least 2048 bits.")
-
-
-def _check_redirect(uri: str, *, custom_scheme: bool) -> None:
-    try:
-        parts = urlsplit(uri)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        raise _bad(f"{uri[:100]} is not an address.") from None
-    bad_text = not uri.isascii() or any(ord(c) < 33 for c in uri) or "*" in parts.netloc or "\\" in uri
-    if bad_text or parts.username is not None or "#" in uri or port == 0:
-        raise _bad(f"{uri[:100]}: an address without fragment, user name, wildcard or blanks is needed.")
-    loopback = host in ("localhost", "127.0.0.1", "::1")
-    if parts.scheme == "https" and host:
-        return
-    if parts.scheme == "http" and loopback:
-        return
-    if custom_scheme and "." in parts.scheme and parts.scheme not in ("javascript", "data"):
-        return
-    raise _bad(f"{uri[:100]}: https is needed, or http to loopback.")
+    if ours.jwks:
+        raise _bad("b2bIdp: jwks and jwksUri exclude each other.")
+    check_redirect(ours.jwksUri, custom_scheme=False)
+    if not ours.jwksUri.startswith("https://"):
+        raise _bad("b2bIdp.jwksUri: https is needed.")
 
 
 def _check_frontchannel_logout(app: Application, uri: str) -> None:
     """OpenID Connect Front-Channel Logout 1.0 §2: a page frames it, so it is of the app, as its redirect URIs are."""
-    _check_redirect(uri, custom_scheme=False)
+    check_redirect(uri, custom_scheme=False)
     own = [u for part in (app.web, app.spa) for u in (part.redirectUris if part else ())]
     if origin_of(uri) not in {origin_of(u) for u in own}:
         raise _bad(f"web.logoutUrl: {uri[:100]} has not scheme, host and port of any redirect URI of this app.")

@@ -102,14 +102,35 @@ class Vault:
 def client_secret(random: str) -> str:
     """A client secret as we hand it out: 256 random bits and a checksum, so that a mistyped one is told without a
     database, and secret scanners recognise it by its prefix."""
-    return f"b2bs_{random}{_checksum(random)}"
+    return _checked(_CLIENT_SECRET, random)
 
 
 def is_client_secret(text: str) -> bool:
     """Whether `text` has the form and checksum of a secret that `client_secret` made."""
-    body = text.removeprefix("b2bs_")
+    return _is_checked(_CLIENT_SECRET, text)
+
+
+def initial_access_token(random: str) -> str:
+    """An initial access token (RFC 7591 §1.2), in the form of a client secret."""
+    return _checked(_INITIAL_ACCESS_TOKEN, random)
+
+
+def is_initial_access_token(text: str) -> bool:
+    """Whether `text` has the form and checksum of a token that `initial_access_token` made."""
+    return _is_checked(_INITIAL_ACCESS_TOKEN, text)
+
+
+_CLIENT_SECRET, _INITIAL_ACCESS_TOKEN = "b2bs_", "b2bi_"
+
+
+def _checked(prefix: str, random: str) -> str:
+    return f"{prefix}{random}{_checksum(random)}"
+
+
+def _is_checked(prefix: str, text: str) -> bool:
+    body = text.removeprefix(prefix)
     return (
-        text.startswith("b2bs_")
+        text.startswith(prefix)
         and len(body) > 6
         and hmac.compare_digest(_checksum(body[:-6]).encode(), body[-6:].encode("utf-8", "replace"))
     )

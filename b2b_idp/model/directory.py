@@ -108,6 +108,20 @@ SigningAlg = Literal["RS256", "ES256", "PS256"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """What an app that registered itself (RFC 7591) is held to beyond what any application says of itself."""
+
+    grant_types: frozenset[str]
+    public: bool
+    """Whether its token_endpoint_auth_method is none."""
+    sector: str | None = None
+    """Host of its sector_identifier_uri: apps that have the same know people by the same pairwise subjects."""
+    default_max_age: int | None = None
+    """Seconds."""
+    default_acr_values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class App:
     """An application together with its service principal: an OAuth client and, if it has identifier URIs, an API.
 
@@ -140,6 +154,8 @@ class App:
     require_pkce: bool = True
     subject_type: Literal["pairwise", "public"] = "pairwise"
     id_token_alg: SigningAlg = "RS256"
+    userinfo_alg: SigningAlg | None = None
+    """What signs the answers of the userinfo endpoint; None for plain JSON."""
     response_alg: SigningAlg = "RS256"
     """What signs authorization responses, where the app asks for signed ones (JARM)."""
     request_object_alg: str | None = None
@@ -151,6 +167,10 @@ class App:
     """The FAPI 2.0 Security Profile, which the app keeps and is held to."""
     jwks: tuple[Mapping[str, Any], ...] = ()
     """Public keys of a client that authenticates by private_key_jwt (RFC 7523)."""
+    jwks_uri: str | None = None
+    """Where those keys are instead."""
+    assertion_alg: str | None = None
+    """What signs its assertions, where it named one."""
     tls_client_auth: tuple[str, str] | None = None
     """What a client certificate must name (RFC 8705 §2): subjectDn, sanDns, sanUri, sanIp or sanEmail, and the name; or
     selfSigned, and the certificate is one of `jwks`."""
@@ -162,6 +182,8 @@ class App:
     """Its access tokens are bound to a DPoP key (RFC 9449 §5.2), or there are none."""
     dpop_nonce: bool = False
     """Its DPoP proofs carry a nonce of ours (RFC 9449 §8)."""
+    registration: Registration | None = None
+    """What it registered by itself; None for an app that an administrator registered."""
     consent_granted: tuple[str, ...] = ()
     """Scopes that an administrator consented to for everybody."""
     claims_policy_id: str | None = None

@@ -1,4 +1,4 @@
-"""The two readings of an address that several rooms share."""
+"""The readings of an address that several rooms share."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ def origin_of(url: str) -> str:
     scheme, _, rest = url.partition("://")
     authority = rest.split("/", 1)[0].split("?", 1)[0].split("#", 1)[0]
     return f"{scheme.lower()}://{authority.lower()}"
+
+
+def host_of(url: str) -> str:
+    """The host of an absolute URL, in lower case and without its port."""
+    host = origin_of(url).partition("://")[2].rpartition("@")[2]
+    return host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
 
 
 def domain_of(address: str) -> str:

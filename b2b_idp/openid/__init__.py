@@ -12,6 +12,7 @@ from b2b_idp.openid.metadata import metadata_routes
 from b2b_idp.openid.parts import OpenIdParts
 from b2b_idp.openid.pushed import pushed_routes
 from b2b_idp.openid.ready import ReadyDocuments
+from b2b_idp.openid.registration import registration_routes
 from b2b_idp.openid.resources import resource_routes
 from b2b_idp.openid.token import token_routes
 
@@ -25,6 +26,7 @@ FOR_MACHINES = frozenset(
         "/introspect",
         "/revoke",
         "/device_authorization",
+        "/register",
         "/jwks",
         "/.well-known/openid-configuration",
         "/.well-known/oauth-authorization-server",
@@ -44,6 +46,7 @@ def openid_blueprint(parts: OpenIdParts, name: str) -> Blueprint:
         resource_routes,
         logout_routes,
         home_logout_routes,
+        registration_routes,
     ):
         routes(blueprint, parts)
     return blueprint

@@ -7,11 +7,11 @@ from typing import Any
 
 import jwt
 
-from b2b_idp.keys.vault import Vault
 from b2b_idp.model.directory import App
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.openid.client_keys import algorithms_of, signed_payload
+from b2b_idp.openid.parts import OpenIdParts
 from b2b_idp.store import Writer
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -38,14 +38,15 @@ def issuer_of(assertion: str, client_id: str | None) -> str:
 
 
 def check_assertion(
-    w: Writer, vault: Vault, app: App, assertion: str, audiences: tuple[str, ...], moment: Moment
+    w: Writer, parts: OpenIdParts, app: App, assertion: str, audiences: tuple[str, ...], moment: Moment
 ) -> None:
     """RFC 7523 §3: a key of the client signed it, aud is us, exp is near, jti was never seen. `audiences` begins with
     the issuer, which alone counts for FAPI 2.0 (§5.3.2.1). Raises Problem(INVALID_CLIENT)."""
     header = jwt.get_unverified_header(assertion)
     alg, fapi = header.get("alg"), app.profile == "fapi2"
-    if alg not in algorithms_of(app) or "crit" in header:
+    if alg not in algorithms_of(app) or app.assertion_alg not in (None, alg) or "crit" in header:
         raise invalid_client("the assertion's algorithm is not accepted")
+    app = parts.documents.with_keys(app, header.get("kid"), moment.at)
     if signed_payload(app, assertion, header.get("kid"), str(alg)) is None:
         raise invalid_client("no registered key of the client verifies the assertion")
     claims = jwt.decode(assertion, options={"verify_signature": False})
@@ -60,7 +61,7 @@ def check_assertion(
     if not isinstance(jti, str) or not jti:
         raise invalid_client("the assertion has no jti")
     until = datetime.fromtimestamp(expires + _SKEW, UTC)
-    if not w.grants.use_assertion(vault.digest("assertion", f"{app.app_id}:{jti}"), until):
+    if not w.grants.use_assertion(parts.vault.digest("assertion", f"{app.app_id}:{jti}"), until):
         raise invalid_client("the assertion was used before")
 
 

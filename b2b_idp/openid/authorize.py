@@ -45,7 +45,9 @@ def authorize_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
             return found
 
         try:
-            begun = parts.signin.begin(asked, parts.browser(), parts.moment())
+            moment = parts.moment()
+            begin = partial(parts.signin.begin, asked, parts.browser(), moment)
+            begun = parts.documents.having(moment.at, begin)
         except _ToldError as told:
             return tell_error(parts, told.bad.to, told.bad.problem)
         return respond(parts, begun)
@@ -59,7 +61,7 @@ def _request(parts: OpenIdParts, r: Reader, pairs: Pairs) -> AuthorizeRequest | 
     """What the app asks for, wherever it stands. A Problem raised is told to nobody but the person."""
     app = client_of(r, pairs)
     try:
-        asked = asked_by(r, parts.vault, app, pairs, parts.issuer, parts.moment().at)
+        asked = asked_by(r, parts, app, pairs, parts.moment().at)
         if app.require_pushed and asked.pushed_id is None:
             raise Problem(Code.INVALID_REQUEST, "This app has to push what it asks for (RFC 9126).")
     except Problem as problem:

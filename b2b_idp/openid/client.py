@@ -16,7 +16,7 @@ from b2b_idp.model.directory import App, ClientAuth
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.openid.assertion import ASSERTION_TYPE, check_assertion, invalid_client, issuer_of
-from b2b_idp.openid.parts import form_pairs, once, repeated
+from b2b_idp.openid.parts import OpenIdParts, form_pairs, once, repeated
 from b2b_idp.store import Reader
 from b2b_idp.tokens.certificates import ClientCertificate, MutualTls, is_clients, read_certificate
 from b2b_idp.tokens.possession import BEARER, Confirmation
@@ -49,19 +49,21 @@ def form_of(request: Request) -> dict[str, str]:
 
 def authenticate(
     w: Reader,
-    vault: Vault,
+    parts: OpenIdParts,
     request: Request,
     form: Mapping[str, str],
     audiences: tuple[str, ...],
     moment: Moment,
-    mutual_tls: MutualTls | None = None,
 ) -> Client:
-    """The client that sent the request. `audiences` of assertions begins with the issuer; without `mutual_tls` no
-    certificate is looked for. Raises Problem(INVALID_CLIENT | INVALID_REQUEST)."""
-    client = _authenticated(w, vault, request, form, audiences, moment)
+    """The client that sent the request. `audiences` of assertions begins with the issuer; where client certificates do
+    not arrive none is looked for. Raises Problem(INVALID_CLIENT | INVALID_REQUEST), and KeysNeededError, which
+    `parts.documents.having` takes."""
+    mutual_tls = parts.mutual_tls
+    client = _authenticated(w, parts, request, form, audiences, moment)
     certificate = read_certificate(request.headers.get(mutual_tls.header)) if mutual_tls else None
     if client.method == "none" and client.app.tls_client_auth is not None:
-        return _by_certificate(client.app, certificate, mutual_tls, moment)
+        app = parts.documents.with_keys(client.app, None, moment.at) if certificate else client.app
+        return _by_certificate(app, certificate, mutual_tls, moment)
     if client.app.profile == "fapi2" and client.method in ("none", "client_secret"):
         raise invalid_client("FAPI 2.0 takes private_key_jwt or a client certificate")
     return client if certificate is None else replace(client, certificate=certificate.thumbprint)
@@ -81,7 +83,7 @@ def _by_certificate(
 
 def _authenticated(
     w: Reader,
-    vault: Vault,
+    parts: OpenIdParts,
     request: Request,
     form: Mapping[str, str],
     audiences: tuple[str, ...],
@@ -96,14 +98,14 @@ def _authenticated(
         client_id, secret = _basic(header)
         if form.get("client_id", client_id) != client_id:
             raise Problem(Code.INVALID_REQUEST, "client_id differs from the one in the Authorization header.")
-        return _by_secret(w, vault, client_id, secret, moment)
+        return _by_secret(w, parts.vault, client_id, secret, moment)
     if "client_secret" in form:
-        return _by_secret(w, vault, form.get("client_id", ""), form["client_secret"], moment)
+        return _by_secret(w, parts.vault, form.get("client_id", ""), form["client_secret"], moment)
     if assertion is not None:
         if form.get("client_assertion_type") != ASSERTION_TYPE:
             raise invalid_client("client_assertion_type is not jwt-bearer")
         app = _app(w, issuer_of(assertion, form.get("client_id")))
-        check_assertion(w.writing(), vault, app, assertion, audiences, moment)
+        check_assertion(w.writing(), parts, app, assertion, audiences, moment)
         return Client(app, "private_key_jwt")
     app = _app(w, form.get("client_id", ""))
     if not app.public and app.tls_client_auth is None:

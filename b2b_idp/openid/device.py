@@ -83,7 +83,7 @@ def _begin(parts: OpenIdParts) -> dict[str, Any]:
 
     def begin(w: Writer) -> dict[str, Any]:
         audiences = (parts.issuer, f"{parts.issuer}/token", endpoint)
-        app = authenticate(w, parts.vault, request, form, audiences, moment, parts.mutual_tls).app
+        app = authenticate(w, parts, request, form, audiences, moment).app
         if not app.device_flow:
             raise Problem(Code.UNAUTHORIZED_CLIENT, "This app is not registered for devices (isFallbackPublicClient).")
         resource = target_of(w, [form["resource"]] if "resource" in form else [], parts.issuer)
@@ -97,7 +97,7 @@ def _begin(parts: OpenIdParts) -> dict[str, Any]:
             "interval": row.pause,
         }
 
-    return parts.store.transact(begin)
+    return parts.documents.having(moment.at, lambda: parts.store.transact(begin))
 
 
 def _code_page(parts: OpenIdParts, error: str | None) -> Response:

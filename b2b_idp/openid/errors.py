@@ -73,6 +73,18 @@ PUSHED: Mapping[Code, tuple[int, str]] = {**TOKEN, **{c: (400, word) for c, word
 """Errors of the pushed authorization request endpoint: those of the token endpoint, and what is wrong with the request
 itself (RFC 9126 §2.3)."""
 
+REGISTRATION: Mapping[Code, tuple[int, str]] = {
+    **TOKEN,
+    Code.UNAUTHENTICATED: (401, "invalid_token"),
+    Code.INVALID_TOKEN: (401, "invalid_token"),
+    Code.INVALID_REDIRECT_URI: (400, "invalid_redirect_uri"),
+    Code.INVALID_CLIENT_METADATA: (400, "invalid_client_metadata"),
+    Code.INVALID_SOFTWARE_STATEMENT: (400, "invalid_software_statement"),
+    Code.UNAPPROVED_SOFTWARE_STATEMENT: (400, "unapproved_software_statement"),
+    Code.TOO_MANY_REQUESTS: (429, "slow_down"),
+}
+"""Errors of the registration endpoint and the client configuration endpoint (RFC 7591 §3.2.2, RFC 6750 §3.1)."""
+
 BEARER: Mapping[Code, tuple[int, str]] = dict.fromkeys(Code, (401, "invalid_token")) | {
     Code.INVALID_REQUEST: (400, "invalid_request"),
     Code.INSUFFICIENT_SCOPE: (403, "insufficient_scope"),

@@ -21,6 +21,7 @@ from b2b_idp.openid.responses import cors, json_response, token_error
 from b2b_idp.openid.scopes import GRAPH_SCOPES, OIDC_SCOPES
 from b2b_idp.policy.decide import ACR_VALUES
 from b2b_idp.store import Reader
+from b2b_idp.tokens.certificates import MutualTls
 from b2b_idp.tokens.dpop import DPOP_ALGORITHMS
 from b2b_idp.tokens.signing import issuer_for, own_key
 
@@ -39,6 +40,7 @@ def document(issuer: str) -> dict[str, Any]:
         "revocation_endpoint": f"{issuer}/revoke",
         "device_authorization_endpoint": f"{issuer}/device_authorization",
         "end_session_endpoint": f"{issuer}/logout",
+        "registration_endpoint": f"{issuer}/register",
         "scopes_supported": [*OIDC_SCOPES, *GRAPH_SCOPES],
         "response_types_supported": ["code"],
         "grant_types_supported": [
@@ -51,6 +53,7 @@ def document(issuer: str) -> dict[str, Any]:
         "acr_values_supported": list(ACR_VALUES),
         "subject_types_supported": ["pairwise", "public"],
         "id_token_signing_alg_values_supported": list(ALGORITHMS),
+        "userinfo_signing_alg_values_supported": list(ALGORITHMS),
         "token_endpoint_auth_methods_supported": _AUTH_METHODS,
         "token_endpoint_auth_signing_alg_values_supported": list(CLIENT_ALGORITHMS),
         "introspection_endpoint_auth_methods_supported": _AUTH_METHODS[:-1],
@@ -92,16 +95,24 @@ def _requests(issuer: str) -> dict[str, Any]:
     }
 
 
+def auth_methods(mutual_tls: MutualTls | None) -> list[str]:
+    """How clients may authenticate at the token endpoint; by certificates where they arrive (RFC 8705 §2)."""
+    if mutual_tls is None:
+        return _AUTH_METHODS
+    by_authority = ["tls_client_auth"] if mutual_tls.authorities else []
+    return [*_AUTH_METHODS, *by_authority, "self_signed_tls_client_auth"]
+
+
 def mutual_tls_members(parts: OpenIdParts) -> dict[str, Any]:
     """What is true where client certificates arrive, and nowhere else (RFC 8705 §2.1.1, §3.3, §5)."""
     mutual_tls = parts.mutual_tls
     if mutual_tls is None:
         return {}
-    authenticates = (["tls_client_auth"] if mutual_tls.authorities else []) + ["self_signed_tls_client_auth"]
+    methods = auth_methods(mutual_tls)
     names = ("token", "introspection", "revocation")
     found: dict[str, Any] = {"tls_client_certificate_bound_access_tokens": True}
-    found |= {f"{name}_endpoint_auth_methods_supported": [*_AUTH_METHODS, *authenticates] for name in names}
-    found["introspection_endpoint_auth_methods_supported"] = [*_AUTH_METHODS[:-1], *authenticates]
+    found |= {f"{name}_endpoint_auth_methods_supported": methods for name in names}
+    found["introspection_endpoint_auth_methods_supported"] = [m for m in methods if m != "none"]
     if mutual_tls.url:
         paths = {"token": "token", "introspection": "introspect", "revocation": "revoke", "userinfo": "userinfo"}
         found["mtls_endpoint_aliases"] = {f"{n}_endpoint": f"{mutual_tls.url}/{path}" for n, path in paths.items()}
@@ -115,6 +126,7 @@ def document_of(r: Reader, app: App, issuer: str, at: datetime) -> dict[str, Any
         "issuer": issuer_for(r, app, issuer, at),
         "jwks_uri": f"{issuer}/jwks?appid={app.app_id}",
         "id_token_signing_alg_values_supported": signs,
+        "userinfo_signing_alg_values_supported": signs,
         "require_pushed_authorization_requests": app.require_pushed,
         "require_signed_request_object": app.require_signed_request,
     }

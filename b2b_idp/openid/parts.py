@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from flask import Request, Response
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -14,6 +14,8 @@ from b2b_idp.keys.ring import KeyRing
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
+from b2b_idp.model.strict_json import read_json
+from b2b_idp.openid.client_documents import ClientDocuments
 from b2b_idp.signin import SignIn
 from b2b_idp.signin.devices import Asked
 from b2b_idp.signin.home_logout import HomeLogouts, WayHome
@@ -70,12 +72,44 @@ class OpenIdParts:
     browser: Callable[[], Browser]
     set_session: Callable[..., None]
     """(response, session id or None, persistent)"""
+    documents: ClientDocuments
     mutual_tls: MutualTls | None = None
     """How client certificates arrive, where they do."""
 
 
 MAX_FORM = 64 * 1024
 MAX_PARAMETERS = 500
+_DEEPEST = 16
+
+
+def json_object(request: Request) -> dict[str, Any]:
+    """The JSON object that a request carries. Raises Problem(BODY_TOO_LARGE) for one over 64 KB, declared or not,
+    Problem(UNSUPPORTED_MEDIA_TYPE | INVALID_REQUEST)."""
+    if request.mimetype != "application/json":
+        raise Problem(Code.UNSUPPORTED_MEDIA_TYPE, "Send Content-Type: application/json.")
+    document = read_json(
+        _body(request),
+        depth=_DEEPEST,
+        fail=lambda why: Problem(Code.INVALID_REQUEST, f"The body {why}."),
+        quote=False,
+    )
+    if not isinstance(document, dict):
+        raise Problem(Code.INVALID_REQUEST, "The body is a JSON object.")
+    return document
+
+
+def _body(request: Request) -> bytes:
+    # one byte more: werkzeug cuts a body of undeclared length off at the limit, without a word
+    request.max_content_length = MAX_FORM + 1
+    too_large = Problem(Code.BODY_TOO_LARGE, "The body is larger than 64 KB.")
+    try:
+        body = request.get_data()
+    except RequestEntityTooLarge:
+        raise too_large from None
+    if len(body) > MAX_FORM:
+        raise too_large
+    return body
+
 
 Pairs = Sequence[tuple[str, str]]
 """Parameters as they were sent, repeated ones and all."""
@@ -84,16 +118,7 @@ Pairs = Sequence[tuple[str, str]]
 def form_pairs(request: Request) -> Pairs:
     """The parameters of a form. Raises Problem(BODY_TOO_LARGE) for one over 64 KB, declared or not, and
     Problem(INVALID_REQUEST) for one of very many parameters, which would cost more than it is worth to read."""
-    # one byte more: werkzeug cuts a body of undeclared length off at the limit, without a word
-    request.max_content_length = MAX_FORM + 1
-    too_large = Problem(Code.BODY_TOO_LARGE, "The form is larger than 64 KB.")
-    try:
-        body = request.get_data()
-    except RequestEntityTooLarge:
-        raise too_large from None
-    if len(body) > MAX_FORM:
-        raise too_large
-    if body.count(b"&") >= MAX_PARAMETERS:
+    if _body(request).count(b"&") >= MAX_PARAMETERS:
         raise Problem(Code.INVALID_REQUEST, f"The form has more than {MAX_PARAMETERS} parameters.")
     return list(request.form.items(multi=True))
 

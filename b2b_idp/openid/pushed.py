@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 from flask import Blueprint, Response, request
 
@@ -32,7 +33,8 @@ def pushed_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
             return cors(Response(status=204))
         try:
             form = form_of(request)
-            return cors(parts.store.transact(lambda w: _pushed(parts, w, form)))
+            step = partial(parts.store.transact, lambda w: _pushed(parts, w, form))
+            return cors(parts.documents.having(parts.moment().at, step))
         except Problem as problem:
             return cors(token_error(problem, PUSHED))
 
@@ -42,7 +44,7 @@ def _pushed(parts: OpenIdParts, w: Writer, form: dict[str, str]) -> Response:
     proof = proof_at(parts, "/par", moment)
     # RFC 9126 §2: clients may name any of the three
     audiences = (issuer, f"{issuer}/token", f"{issuer}/par")
-    client = authenticate(w, parts.vault, request, form, audiences, moment, parts.mutual_tls)
+    client = authenticate(w, parts, request, form, audiences, moment)
     try:
         kept = _checked(parts, w, client, form, proof)
     except Problem as refused:
@@ -61,7 +63,7 @@ def _checked(parts: OpenIdParts, w: Writer, client: Client, form: dict[str, str]
     if "request_uri" in form:
         raise Problem(Code.INVALID_REQUEST, "A pushed request holds no request_uri.")
     pairs = [("client_id", client_id), *((k, v) for k, v in form.items() if k not in _PROOF | {"client_id"})]
-    asked = asked_directly(w, app, pairs, parts.issuer, moment.at)
+    asked = asked_directly(w, parts, app, pairs, moment.at)
     found = parse(w, app, redirect_uri_of(app, asked.pairs), asked, parts.issuer, lambda _: None)
     if isinstance(found, Bad):
         raise found.problem

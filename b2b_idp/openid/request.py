@@ -110,7 +110,7 @@ def _bad(say: str) -> Problem:
 def _checked(
     r: Reader, app: App, to: AuthorizeRequest, pairs: Pairs, issuer: str, hinted: Callable[[str], str | None]
 ) -> AuthorizeRequest:
-    given, twice = once(pairs), repeated(pairs) - {"resource"}
+    given, twice = _defaults(app) | once(pairs), repeated(pairs) - {"resource"}
     if twice:
         raise _bad(f"Each parameter stands once; {sorted(twice)[0][:40]} is repeated.")
     if "response_type" not in given:
@@ -155,6 +155,15 @@ def _checked(
         dpop_jkt=_dpop_jkt(given.get("dpop_jkt")),
         hinted_user_id=None if hint is None else hinted(hint),
     )
+
+
+def _defaults(app: App) -> dict[str, str]:
+    """What an app registered for requests that do not say it (OpenID Connect Registration §2)."""
+    registered = app.registration
+    if registered is None:
+        return {}
+    age = {} if registered.default_max_age is None else {"max_age": str(registered.default_max_age)}
+    return age | ({"acr_values": " ".join(registered.default_acr_values)} if registered.default_acr_values else {})
 
 
 def _pkce(app: App, given: Mapping[str, str]) -> str | None:

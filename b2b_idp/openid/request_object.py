@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import jwt
+
 from b2b_idp.model.directory import App
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.strict_json import read_json
@@ -60,6 +62,15 @@ def read_request_object(app: App, text: str, issuers: Collection[str], at: datet
     _check_parties(app, claims, issuers, signed=alg != "none")
     _check_times(claims, at.timestamp(), strict=app.profile is not None)
     return RequestObject(tuple(_parameters(app, claims)), alg != "none")
+
+
+def key_id_of(text: str) -> str | None:
+    """The `kid` that a request object names in its header, which nobody has verified yet."""
+    try:
+        kid = jwt.get_unverified_header(text).get("kid") if len(text) <= _LARGEST else None
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+        return None
+    return kid if isinstance(kid, str) else None
 
 
 def _check_unsigned(app: App, signature: str) -> None:

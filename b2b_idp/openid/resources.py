@@ -12,7 +12,7 @@ from b2b_idp.model.problem import Code, Problem
 from b2b_idp.openid.client import Client, authenticate, form_of
 from b2b_idp.openid.parts import OpenIdParts, form_pairs
 from b2b_idp.openid.possession import certificate_at, proof_at
-from b2b_idp.openid.responses import bearer_error, cors, json_response, token_error
+from b2b_idp.openid.responses import bearer_error, cors, json_response, jwt_response, token_error
 from b2b_idp.signin import reconsider
 from b2b_idp.store import Reader, Writer
 from b2b_idp.store.grants import Grant
@@ -23,7 +23,7 @@ from b2b_idp.tokens.gather import subject_of
 from b2b_idp.tokens.names import pairwise
 from b2b_idp.tokens.occasion import Occasion
 from b2b_idp.tokens.possession import Presented, read_authorization
-from b2b_idp.tokens.signing import is_for, verified
+from b2b_idp.tokens.signing import is_for, issuer_for, signer_for, verified
 
 
 def resource_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
@@ -32,7 +32,7 @@ def resource_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
         if request.method == "OPTIONS":
             return cors(Response(status=204))
         try:
-            return cors(json_response(_userinfo(parts)))
+            return cors(_userinfo(parts))
         except Problem as problem:
             return cors(bearer_error(problem))
 
@@ -68,11 +68,11 @@ def _presented(parts: OpenIdParts, moment: Moment) -> Presented:
     return Presented(token, scheme, proof, certificate_at(parts))
 
 
-def _userinfo(parts: OpenIdParts) -> dict[str, Any]:
+def _userinfo(parts: OpenIdParts) -> Response:
     moment = parts.moment()
     presented = _presented(parts, moment)
 
-    def look(r: Reader) -> dict[str, Any]:
+    def look(r: Reader) -> Response:
         caller = read_bearer(r, parts.keys, presented, parts.issuer, moment)
         if presented.proof is not None:
             spend(r.writing(), parts.vault, presented.proof)
@@ -91,7 +91,13 @@ def _userinfo(parts: OpenIdParts) -> dict[str, Any]:
             counted=None,
             address=_address(r, caller),
         )
-        return userinfo_claims(subject_of(r, user, app, home, moment.at), occasion).claims
+        claims = userinfo_claims(subject_of(r, user, app, home, moment.at), occasion).claims
+        if app.userinfo_alg is None:
+            return json_response(claims)
+        # OpenID Connect Core §5.3.2
+        addressed = claims | {"iss": issuer_for(r, app, parts.issuer, moment.at), "aud": app.app_id}
+        signer = signer_for(r, parts.keys, app, app.userinfo_alg, moment.at)
+        return jwt_response(signer.sign(addressed, "JWT"))
 
     return parts.store.look(look) if presented.proof is None else parts.store.transact(look)
 
@@ -104,7 +110,7 @@ def _address(r: Reader, caller: Caller) -> str:
 
 def _client(w: Writer, parts: OpenIdParts, form: dict[str, str], endpoint: str) -> Client:
     audiences = (parts.issuer, f"{parts.issuer}/token", f"{parts.issuer}/{endpoint}")
-    return authenticate(w, parts.vault, request, form, audiences, parts.moment(), parts.mutual_tls)
+    return authenticate(w, parts, request, form, audiences, parts.moment())
 
 
 def _introspect(parts: OpenIdParts) -> dict[str, Any]:
@@ -131,7 +137,7 @@ def _introspect(parts: OpenIdParts) -> dict[str, Any]:
         bound_to_key = "jkt" in claims.get("cnf", {})
         return claims | {"active": True, "token_type": "DPoP" if bound_to_key else "Bearer"}
 
-    return parts.store.transact(look)
+    return parts.documents.having(moment.at, lambda: parts.store.transact(look))
 
 
 def _refresh_state(
@@ -176,4 +182,4 @@ def _revoke(parts: OpenIdParts) -> None:
         if claims.get("client_id") == client.app.app_id:
             w.grants.revoke_token(claims["jti"], datetime.fromtimestamp(claims["exp"], UTC))
 
-    parts.store.transact(revoke)
+    parts.documents.having(moment.at, lambda: parts.store.transact(revoke))

@@ -9,7 +9,7 @@ from flask import Response
 
 from b2b_idp.model.json_text import json_bytes
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.openid.errors import BEARER, TOKEN
+from b2b_idp.openid.errors import BEARER, REGISTRATION, TOKEN
 from b2b_idp.tokens.dpop import DPOP_ALGORITHMS
 
 
@@ -24,6 +24,11 @@ def json_response(document: Mapping[str, Any] | bytes, status: int = 200, max_ag
     return response
 
 
+def jwt_response(token: str) -> Response:
+    headers = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+    return Response(token, content_type="application/jwt", headers=headers)
+
+
 def token_error(problem: Problem, words: Mapping[Code, tuple[int, str]] = TOKEN) -> Response:
     """RFC 6749 §5.2; `words` is the endpoint's table of errors."""
     status, error = words[problem.code]
@@ -34,6 +39,15 @@ def token_error(problem: Problem, words: Mapping[Code, tuple[int, str]] = TOKEN)
         response.headers["DPoP-Nonce"] = problem.details["dpop_nonce"]
     if problem.retry_after is not None:
         response.headers["Retry-After"] = str(max(1, int(problem.retry_after.total_seconds())))
+    return response
+
+
+def registration_error(problem: Problem) -> Response:
+    """RFC 7591 §3.2.2, and RFC 6750 §3 where the token is at fault."""
+    response = token_error(problem, REGISTRATION)
+    if response.status_code == 401:
+        said = ', error="invalid_token"' if problem.code is not Code.UNAUTHENTICATED else ""
+        response.headers["WWW-Authenticate"] = f'Bearer realm="b2b-idp"{said}'
     return response
 
 

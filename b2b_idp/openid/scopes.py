@@ -23,6 +23,9 @@ def scopes_of(r: Reader, app: App, text: str, issuer: str, resource: str | None 
     scopes: dict[str, None] = {}
     named = r.apps.by_identifier_uri(resource) if resource not in (None, issuer) else None
     for word in text.split():
+        _check_graph(app, word in GRAPH_SCOPES)
+        if word == "offline_access" and not _may_refresh(app):
+            continue
         if named is not None and (word in named.scopes or word == ".default"):
             scopes |= dict.fromkeys(_of_api(r, app, f"{resource}/{word}", issuer))
         elif word in OIDC_SCOPES or word in GRAPH_SCOPES:
@@ -61,6 +64,7 @@ def scopes_at(r: Reader, app: App, text: str, issuer: str, api: str) -> tuple[st
 def _of_api(r: Reader, app: App, word: str, issuer: str) -> list[str]:
     uri, _, name = word.rpartition("/")
     known: tuple[str, ...]
+    _check_graph(app, uri in (issuer, GRAPH_URI))
     if uri in (issuer, GRAPH_URI):
         prefix, known = "", GRAPH_SCOPES
     else:
@@ -74,3 +78,15 @@ def _of_api(r: Reader, app: App, word: str, issuer: str) -> list[str]:
     if name not in known:
         raise Problem(Code.INVALID_SCOPE, f"The scope {word[:100]} is not known.")
     return [prefix + name]
+
+
+def _check_graph(app: App, ours: bool) -> None:
+    """An app that registered itself has no Graph permissions, `User.Read` neither. Raises Problem(INVALID_SCOPE)."""
+    if ours and app.registration is not None:
+        raise Problem(Code.INVALID_SCOPE, "An app that registered itself has no permissions on the Graph API.")
+
+
+def _may_refresh(app: App) -> bool:
+    """Whether asking for offline_access counts: for who did not register refresh tokens it does not (OpenID Connect
+    Core §11)."""
+    return app.registration is None or "refresh_token" in app.registration.grant_types

@@ -34,7 +34,7 @@ def token_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
             only_reads = by_secret and proof is None
 
             def answer(r: Reader) -> Response:
-                client = authenticate(r, parts.vault, request, form, audiences, moment, parts.mutual_tls)
+                client = authenticate(r, parts, request, form, audiences, moment)
                 try:
                     client = bound(parts, r, client, proof, moment)
                     return json_response(grant(parts, r, client, form, moment))
@@ -44,6 +44,7 @@ def token_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
                         raise
                     return token_error(refused)
 
-            return cors(parts.store.look(answer) if only_reads else parts.store.transact(answer))
+            run = parts.store.look if only_reads else parts.store.transact
+            return cors(parts.documents.having(moment.at, lambda: run(answer)))
         except Problem as problem:
             return cors(token_error(problem))

@@ -39,6 +39,8 @@ from b2b_idp.signin.values import (
 )
 from b2b_idp.store import Store
 
+_ANSWER = ("state", "iss", "code", "error")
+"""What is read of a home's answer (RFC 6749 §4.1.2, RFC 9207)."""
 _FIELDS = ("email", "code", "credential", "name", "decline", "terms", "other", "method", "resend")
 
 
@@ -218,7 +220,7 @@ def _home_said() -> dict[str, str]:
             "Your organisation's answer could not be read. Please start again at the app.",
             "a parameter stands twice in the home's answer",
         )
-    return {name: values[0] for name, values in lists}
+    return {name: values[0] for name, values in lists if name in _ANSWER}
 
 
 def pages_blueprint(parts: PagesParts, renderer: Renderer, name: str) -> Blueprint:

@@ -250,7 +250,7 @@ def not_needed(w: Writer, user: User, guest_id: str, moment: Moment) -> None:
     """The sponsor says that the guest is needed no more: the account is switched off. Raises Problem(FORBIDDEN),
     also for guests with a directory role."""
     guest = _answers_for(w, user, guest_id, moment.at)
-    if w.directory.roles_of(_circle(w, guest, moment.at)):
+    if w.directory.roles_of(guest.id, w.memberships.groups_of(guest, moment.at)):
         raise Problem(
             Code.FORBIDDEN, "This guest holds an administrative role. Ask an administrator to switch the account off."
         )
@@ -267,7 +267,7 @@ def give_pass(w: Writer, vault: Vault, user: User, guest_id: str, moment: Moment
     each is mailed about.
     """
     guest = _answers_for(w, user, guest_id, moment.at)
-    if w.directory.roles_of(_circle(w, guest, moment.at)):
+    if w.directory.roles_of(guest.id, w.memberships.groups_of(guest, moment.at)):
         raise Problem(Code.FORBIDDEN, "This guest holds an administrative role. Ask an administrator for the pass.")
     if not guest.usable_at(moment.at):
         raise Problem(Code.CONFLICT, "This guest's account is switched off.")

@@ -104,7 +104,7 @@ def access_request(
         user_id=user.id if user else "",
         user_type=user.user_type if user else "Guest",
         external=view.home is not None and not view.home.own,
-        group_ids=frozenset(view.groups),
+        group_ids=view.groups,
         role_ids=view.roles,
         home_tenant_id=view.home.tenant_id if view.home else None,
         home_subject=statement.subject if statement else None,

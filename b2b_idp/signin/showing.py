@@ -11,6 +11,7 @@ from b2b_idp.factors.passkeys import RelyingParty
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.evidence import LocalMethod
 from b2b_idp.model.problem import Problem
+from b2b_idp.model.url import host_of
 from b2b_idp.policy.named_documents import terms_in
 from b2b_idp.signin.challenging import fitting
 from b2b_idp.signin.facts import Known, Waiting
@@ -128,7 +129,13 @@ def page_of(
         case Waiting.CONSENT:
             assert known.request is not None
             scopes = [(s, SCOPE_SENTENCES.get(s, s)) for s in known.request.scope]
-            return "consent", {"app_name": app_name, "scopes": scopes}
+            itself = view.app is not None and view.app.registration is not None
+            return "consent", {
+                "app_name": app_name,
+                "scopes": scopes,
+                "organisation": view.configuration.tenant.name,
+                "unverified_at": host_of(known.request.redirect_uri) if itself else None,
+            }
         case _:
             raise AssertionError(step.waiting)
 

@@ -46,7 +46,7 @@ class View:
     invited: User | None
     candidate: Candidate | None
     """Whom the identity may become by redemption."""
-    groups: tuple[str, ...] = ()
+    groups: frozenset[str] = frozenset()
     assigned: bool = False
     roles: frozenset[str] = frozenset()
     """Templates of the directory roles that the person holds."""
@@ -78,7 +78,7 @@ def load_view(r: Reader, known: Known, at: datetime, address: str, user: User | 
         invitation = None
     invited = r.users.by_id(invitation.user_id) if invitation else None
     candidate = _candidate(r, known, home, invitation, invited, at) if known.identity and user is None else None
-    groups: list[str] = []
+    groups = frozenset[str]()
     roles = frozenset[str]()
     pass_stands = False
     assigned, consented, registered = False, frozenset[str](), frozenset[LocalMethod]()
@@ -86,8 +86,8 @@ def load_view(r: Reader, known: Known, at: datetime, address: str, user: User | 
     passkeys: list[Passkey] = []
     person = user or (candidate.user if candidate else None)
     if person is not None:
-        groups = r.memberships.groups_of(person, at)
-        roles = r.directory.roles_of([person.id, *groups])
+        groups = r.memberships.set_of(person, at)
+        roles = r.directory.roles_of(person.id, groups)
         registered = r.factors.methods(person.id)
         held = r.passes.of(person.id) if known.pass_id is not None else None
         pass_stands = held is not None and held.id == known.pass_id
@@ -113,7 +113,7 @@ def load_view(r: Reader, known: Known, at: datetime, address: str, user: User | 
         invitation=invitation,
         invited=invited,
         candidate=candidate,
-        groups=tuple(groups),
+        groups=groups,
         assigned=assigned,
         roles=roles,
         consented=consented,

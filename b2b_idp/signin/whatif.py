@@ -66,7 +66,7 @@ class WhatIf:
             asked=asked,
         )
         evidence = Evidence((statement,), _local(session_amr, session_time, at))
-        groups = r.memberships.groups_of(user, at)
+        groups = r.memberships.set_of(user, at)
         configuration = r.configuration
         view = View(
             configuration=configuration,
@@ -77,8 +77,8 @@ class WhatIf:
             invitation=None,
             invited=None,
             candidate=None,
-            groups=tuple(groups),
-            roles=r.directory.roles_of([user.id, *groups]),
+            groups=groups,
+            roles=r.directory.roles_of(user.id, groups),
             assigned=not app.assignment_required or bool(r.apps.role_ids(app.sp_id, [user.id, *groups])),
             address=address,
             locations=locations_of(address, configuration.named.locations),

@@ -41,6 +41,7 @@ from b2b_idp.store.online import migrate_online
 from b2b_idp.store.outbox import OutboxReader, OutboxWriter
 from b2b_idp.store.passes import PassesReader, PassesWriter
 from b2b_idp.store.pushed import PushedReader, PushedWriter
+from b2b_idp.store.registrations import RegistrationsReader, RegistrationsWriter
 from b2b_idp.store.replicas import Replica, Replicas, Standing
 from b2b_idp.store.reports import SigninReports
 from b2b_idp.store.routing import Stale
@@ -109,7 +110,7 @@ class Reader:
 
     @cached_property
     def directory(self) -> DirectoryReader:
-        return DirectoryReader(self._c)
+        return DirectoryReader(self._c, lambda: self.configuration.roles_of_groups)
 
     @cached_property
     def documents(self) -> ConfigurationReader:
@@ -126,6 +127,10 @@ class Reader:
     @cached_property
     def pushed(self) -> PushedReader:
         return PushedReader(self._c)
+
+    @cached_property
+    def registrations(self) -> RegistrationsReader:
+        return RegistrationsReader(self._c)
 
     @cached_property
     def factors(self) -> FactorsReader:
@@ -213,7 +218,7 @@ class Writer(Reader):
 
     @cached_property
     def directory(self) -> DirectoryWriter:
-        return DirectoryWriter(self._c)
+        return DirectoryWriter(self._c, lambda: self.configuration.roles_of_groups)
 
     @cached_property
     def documents(self) -> ConfigurationWriter:
@@ -230,6 +235,10 @@ class Writer(Reader):
     @cached_property
     def pushed(self) -> PushedWriter:
         return PushedWriter(self._c)
+
+    @cached_property
+    def registrations(self) -> RegistrationsWriter:
+        return RegistrationsWriter(self._c)
 
     @cached_property
     def factors(self) -> FactorsWriter:

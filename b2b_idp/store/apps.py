@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, or_, select, update
 
-from b2b_idp.model.directory import App, AppRole, AppSecret, RoleAssignment, SigningAlg
+from b2b_idp.model.directory import App, AppRole, AppSecret, Registration, RoleAssignment, SigningAlg
 from b2b_idp.model.optional_claims import OptionalClaim, OptionalClaims
-from b2b_idp.model.url import origin_of
+from b2b_idp.model.url import host_of, origin_of
 from b2b_idp.store.app_cache import KnownApps
 from b2b_idp.store.connection import Connection
 from b2b_idp.store.followed import OF_APPS, about
@@ -51,7 +51,8 @@ def app_of(row: AppRow) -> App:
         uris |= dict.fromkeys((application.get(part) or {}).get("redirectUris") or ())
     api = application.get("api") or {}
     tls = {kind: value for kind, value in (ours.get("tlsClientAuth") or {}).items() if value}
-    by_key = bool(ours.get("jwks") or tls)
+    by_key = bool(ours.get("jwks") or ours.get("jwksUri") or tls)
+    registration = _registration(ours.get("registration"))
     fapi = ours.get("profile") == "fapi2"
     # FAPI 2.0 has no RS256
     signs_by: SigningAlg = "PS256" if fapi else "RS256"
@@ -69,7 +70,7 @@ def app_of(row: AppRow) -> App:
         post_logout_redirect_uris=(*ours.get("postLogoutRedirectUris", ()), *uris),
         frontchannel_logout_uri=(application.get("web") or {}).get("logoutUrl"),
         frontchannel_logout_session=ours.get("frontchannelLogoutSessionRequired", True) is not False,
-        public=public and not by_key,
+        public=public and not by_key if registration is None else registration.public,
         identifier_uris=tuple(application.get("identifierUris") or ()),
         roles=tuple(
             AppRole(
@@ -92,23 +93,41 @@ def app_of(row: AppRow) -> App:
         require_pkce=fapi or ours.get("requirePkce", True) is not False,
         subject_type=ours.get("subjectType", "pairwise"),
         id_token_alg=ours.get("idTokenSignedResponseAlg") or signs_by,
+        userinfo_alg=ours.get("userinfoSignedResponseAlg"),
         response_alg=ours.get("authorizationSignedResponseAlg") or signs_by,
         request_object_alg=ours.get("requestObjectSigningAlg"),
         require_signed_request=ours.get("requireSignedRequestObject") is True,
         require_pushed=fapi or ours.get("requirePushedAuthorizationRequests") is True,
         profile="fapi2" if fapi else None,
         jwks=tuple((ours.get("jwks") or {}).get("keys", ())),
+        jwks_uri=ours.get("jwksUri"),
+        assertion_alg=ours.get("tokenEndpointAuthSigningAlg"),
         device_flow=application.get("isFallbackPublicClient") is True,
         tls_client_auth=next(((kind, str(value)) for kind, value in tls.items()), None),
         certificate_bound=bool(ours.get("tlsClientCertificateBoundAccessTokens")),
         dpop_bound=bool(ours.get("dpopBoundAccessTokens")),
         dpop_nonce=bool(ours.get("dpopNonceRequired")),
+        registration=registration,
         consent_granted=tuple(s.removeprefix("https://graph.microsoft.com/") for s in ours.get("adminConsent", ())),
         claims_policy_id=row.claims_policy_id,
         sp_explicit=row.sp_explicit,
         created_at=row.created_at,
         properties=application,
         sp_properties=sp,
+    )
+
+
+def _registration(registered: Mapping[str, Any] | None) -> Registration | None:
+    if registered is None:
+        return None
+    metadata = registered["metadata"]
+    sector = metadata.get("sector_identifier_uri")
+    return Registration(
+        grant_types=frozenset(metadata["grant_types"]),
+        public=metadata["token_endpoint_auth_method"] == "none",
+        sector=None if sector is None else host_of(sector),
+        default_max_age=metadata.get("default_max_age"),
+        default_acr_values=tuple(metadata.get("default_acr_values", ())),
     )
 
 

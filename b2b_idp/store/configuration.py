@@ -25,6 +25,7 @@ from b2b_idp.policy.requirement import Policies
 from b2b_idp.policy.stored import readable, stored_policy_of
 from b2b_idp.policy.strengths import BUILT_IN
 from b2b_idp.store.connection import Connection
+from b2b_idp.store.directory import RolesOfGroups, roles_of_groups
 from b2b_idp.store.followed import CONFIGURED
 from b2b_idp.store.kept import History, Kept
 from b2b_idp.store.sealing import Sealer
@@ -76,6 +77,7 @@ class Configuration:
     authorization: AuthorizationPolicy
     domains: DomainPolicy | None
     email_method: EmailMethod = EmailMethod()
+    roles_of_groups: RolesOfGroups = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
     """Why stored policies, and what they name, cannot be enforced as they were written, by id. What they concern is
     closed."""
@@ -170,6 +172,7 @@ def _load(c: Connection, sealer: Sealer) -> Configuration:
         ),
         domains=next((domain_policy_of(r.document, _folded) for r in rows if r.kind == B2B_MANAGEMENT), None),
         email_method=email_method,
+        roles_of_groups=roles_of_groups(c),
         problems=problems,
     )
 

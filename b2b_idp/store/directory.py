@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, or_, select
+from sqlalchemy import bindparam, delete, exists, or_, select, update
 
 from b2b_idp.model.directory import Change, DirectoryRoleAssignment, RelationKind
 from b2b_idp.store.changes import Kind, record
 from b2b_idp.store.connection import Connection
 from b2b_idp.store.followed import about
-from b2b_idp.store.functions import among
 from b2b_idp.store.statements import Prepared, insert_into
 from b2b_idp.store.tables import (
     answers,
@@ -19,14 +18,37 @@ from b2b_idp.store.tables import (
     changes,
     directory_role_assignments,
     directory_roles,
+    groups,
     relations,
+    tenant,
 )
 
 _ROLES_OF = Prepared(
     select(directory_role_assignments.c.template_id).where(
-        among(directory_role_assignments.c.principal_id, "principals")
+        directory_role_assignments.c.principal_id == bindparam("principal")
     ),
-    about("principals"),
+    about("principal"),
+)
+_ROLES_OF_GROUPS = Prepared(
+    select(directory_role_assignments.c.principal_id, directory_role_assignments.c.template_id).join(
+        groups, groups.c.id == directory_role_assignments.c.principal_id
+    )
+)
+_TOUCH = update(tenant).values(config_version=tenant.c.config_version + 1)
+_IF_A_GROUP = Prepared(_TOUCH.where(exists().where(groups.c.id == bindparam("principal"))))
+_IF_OF_A_GROUP = Prepared(
+    _TOUCH.where(
+        exists()
+        .where(directory_role_assignments.c.id == bindparam("assignment"))
+        .where(groups.c.id == directory_role_assignments.c.principal_id)
+    )
+)
+_IF_HELD_BY_A_GROUP = Prepared(
+    _TOUCH.where(
+        exists()
+        .where(directory_role_assignments.c.principal_id == bindparam("principal"))
+        .where(groups.c.id == directory_role_assignments.c.principal_id)
+    )
 )
 _RELATED = Prepared(
     select(relations.c.target_id).where(
@@ -47,13 +69,33 @@ _FORGET_ANSWER = Prepared(delete(answers).where(answers.c.key == bindparam("key"
 _KEEP_ANSWER = insert_into(answers, ("key", "status", "body", "at"))
 
 
-class DirectoryReader:
-    def __init__(self, connection: Connection) -> None:
-        self._c = connection
+RolesOfGroups = Mapping[str, frozenset[str]]
+"""Group id → template ids of the directory roles that it holds."""
 
-    def roles_of(self, principals: Collection[str]) -> frozenset[str]:
-        """Template ids of the directory roles that any of these (a user and its groups) holds."""
-        return frozenset(self._c.execute(_ROLES_OF, {"principals": list(principals)}).scalars())
+
+def roles_of_groups(c: Connection) -> RolesOfGroups:
+    """All groups that hold any: few, where a person may be in hundreds. A change raises the configuration's version,
+    which this is kept by."""
+    held: dict[str, set[str]] = {}
+    for group, template in c.execute(_ROLES_OF_GROUPS):
+        held.setdefault(group, set()).add(template)
+    return {group: frozenset(templates) for group, templates in held.items()}
+
+
+class DirectoryReader:
+    """`of_groups`: which groups hold directory roles, as this transaction found it."""
+
+    def __init__(self, connection: Connection, of_groups: Callable[[], RolesOfGroups]) -> None:
+        self._c = connection
+        self._of_groups = of_groups
+
+    def roles_of(self, holder: str, groups: Collection[str] = ()) -> frozenset[str]:
+        """Template ids of the directory roles that a user (or another object) holds, or one of these groups does."""
+        found = set(self._c.execute(_ROLES_OF, {"principal": holder}).scalars())
+        of_groups = self._of_groups() if groups else {}
+        if of_groups:
+            found.update(*(of_groups[id] for id in of_groups.keys() & set(groups)))
+        return frozenset(found)
 
     def role_assignments(
         self, *, principal_id: str | None = None, template_id: str | None = None
@@ -102,11 +144,23 @@ class DirectoryReader:
 
 
 class DirectoryWriter(DirectoryReader):
+    _roles_changed = False
+
+    def __init__(self, connection: Connection, of_groups: Callable[[], RolesOfGroups]) -> None:
+        super().__init__(connection, lambda: roles_of_groups(connection) if self._roles_changed else of_groups())
+
+    def _touch_roles(self, where: Prepared, given: Mapping[str, str]) -> None:
+        """Has every process read anew which groups hold roles, where a change is of one that does."""
+        self._roles_changed = True
+        self._c.execute(where, given)
+
     def assign_role(self, assignment: DirectoryRoleAssignment) -> None:
+        self._touch_roles(_IF_A_GROUP, {"principal": assignment.principal_id})
         names = DirectoryRoleAssignment.__slots__
         self._c.execute(_ASSIGN_ROLE, {name: getattr(assignment, name) for name in names})
 
     def unassign_role(self, id: str) -> bool:
+        self._touch_roles(_IF_OF_A_GROUP, {"assignment": id})
         table = directory_role_assignments
         return self._c.execute(delete(table).where(table.c.id == id)).rowcount == 1
 
@@ -130,6 +184,7 @@ class DirectoryWriter(DirectoryReader):
 
     def forget(self, id: str) -> None:
         """Takes an object that is gone out of every role and relation."""
+        self._touch_roles(_IF_HELD_BY_A_GROUP, {"principal": id})
         self._c.execute(delete(directory_role_assignments).where(directory_role_assignments.c.principal_id == id))
         for report in self.relating("manager", id):
             self.unrelate("manager", report, id)

@@ -277,7 +277,7 @@ class FactorsWriter(FactorsReader):
             *(and_(held.failures == n, held.last_at <= at - wait) for n, wait in few),
             and_(held.failures >= many[0], held.last_at <= at - many[1]),
         )
-        upsert = upsert_into(guess_budgets, self._c)
+        upsert = upsert_into(guess_budgets, self._c.dialect)
         done = self._c.execute(
             upsert.values(scope=scope, failures=1, last_at=at).on_conflict_do_update(
                 index_elements=[held.scope], set_={"failures": held.failures + 1, "last_at": at}, where=may
@@ -289,5 +289,5 @@ class FactorsWriter(FactorsReader):
         self._c.execute(_CLEAR_GUESSES, {"which": scope})
 
     def remember_browser(self, user_id: str, browser: bytes, at: datetime) -> None:
-        upsert = upsert_into(known_browsers, self._c)
+        upsert = upsert_into(known_browsers, self._c.dialect)
         self._c.execute(upsert.values(user_id=user_id, browser=browser, at=at).on_conflict_do_nothing())

@@ -12,6 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import ColumnElement, ScalarSelect, String, any_, cast, column, literal, select, table
+from sqlalchemy.dialects.postgresql import array
+
+from b2b_idp.store.functions import among, spaced
+
 CONFIGURATION = "configuration"
 """Homes, partners, policies, the tenant itself."""
 RULES = "rules"
@@ -46,6 +51,28 @@ KEYS: Mapping[str, str] = {
     "groups": f"'{GROUPS}'",
 }
 """The tables that replicas are asked about."""
+
+
+NAMES = (CONFIGURATION, RULES, APPS, GROUPS)
+TOUCHED = table("touched", column("key", String), column("mark"))
+"""PostgreSQL's only: triggers see to it."""
+_KEY_AND_MARK = TOUCHED.c.key + " " + cast(TOUCHED.c.mark, String)
+MARKS = select(spaced(_KEY_AND_MARK)).where(among(TOUCHED.c.key, "keys"))
+"""The marks of the keys in a parameter, in one text."""
+
+
+def marks_in(text: str | None) -> dict[str, str]:
+    """Key → mark, of such a text."""
+    words = (text or "").split()
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+def marks_beside(person: ColumnElement[str] | None) -> ScalarSelect[str]:
+    """The marks of all names, and of whom a row is about: a column beside those of a reading."""
+    keys: list[ColumnElement[str]] = [literal(name, String) for name in NAMES]
+    if person is not None:
+        keys.append(person)
+    return select(spaced(_KEY_AND_MARK)).where(TOUCHED.c.key == any_(array(keys))).scalar_subquery()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,6 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 
-from b2b_idp.store.connection import Connection
-
 
 class fold(FunctionElement[str]):  # noqa: N801 - named as in SQL
     """A text without regard to case, as `str.casefold` has it."""
@@ -89,6 +87,25 @@ def _elements(element: elements, compiler: Any, **more: Any) -> str:
     return f"json_each({compiler.process(element.clauses, **more)})"
 
 
+class spaced(FunctionElement[str]):  # noqa: N801
+    """All values of a column that holds no spaces, such as ids, in one text with spaces between them; NULL where there
+    is no row."""
+
+    name = "spaced"
+    type = String()
+    inherit_cache = True
+
+
+@compiles(spaced, "postgresql")
+def _spaced_postgresql(element: spaced, compiler: Any, **more: Any) -> str:
+    return f"string_agg({compiler.process(element.clauses, **more)}, ' ')"
+
+
+@compiles(spaced)
+def _spaced(element: spaced, compiler: Any, **more: Any) -> str:
+    return f"group_concat({compiler.process(element.clauses, **more)}, ' ')"
+
+
 class Texts(TypeDecorator[Collection[str]]):
     """A list of texts as one parameter."""
 
@@ -126,9 +143,9 @@ def among(looked_up: ColumnElement[str], name: str) -> ColumnElement[bool]:
     return looked_up.bool_op("IN")(unfolded(bindparam(name, type_=Texts())))
 
 
-def upsert_into(table: Table, connection: Connection) -> postgresql.Insert | sqlite.Insert:
+def upsert_into(table: Table, dialect: Dialect) -> postgresql.Insert | sqlite.Insert:
     """An INSERT that can say what happens to a row that is there: both databases can, SQLAlchemy has it for each."""
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    return postgresql.insert(table) if dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def successor(start: str) -> str | None:

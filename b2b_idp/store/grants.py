@@ -14,7 +14,7 @@ from b2b_idp.model.moment import Moment
 from b2b_idp.store.connection import Connection
 from b2b_idp.store.followed import about
 from b2b_idp.store.notices import By, NoticesWriter
-from b2b_idp.store.statements import Prepared, insert_into
+from b2b_idp.store.statements import Prepared, consumed, insert_into
 from b2b_idp.store.tables import consents, grants, revoked_tokens, used_assertions
 
 
@@ -39,7 +39,7 @@ class Grant:
     revoked_at: datetime | None = None
 
 
-_GRANT = Prepared(select(grants).where(grants.c.id == bindparam("id")))
+_GRANT = consumed(select(grants).where(grants.c.id == bindparam("id")), grants.c.user_id)
 _APPS_OF_SESSION = Prepared(
     select(grants.c.app_id)
     .where(
@@ -136,6 +136,12 @@ class GrantsWriter(GrantsReader):
 
     def revoke(self, id: str, at: datetime) -> None:
         self._c.execute(_REVOKE, {"which": id, "at": at})
+
+    def revoke_app(self, app_id: str, at: datetime) -> None:
+        """Ends all that guests gave an app, and forgets that they did."""
+        ours = (grants.c.app_id == app_id, grants.c.revoked_at.is_(None))
+        self._c.execute(update(grants).where(*ours).values(revoked_at=at))
+        self._c.execute(delete(consents).where(consents.c.app_id == app_id))
 
     def revoke_session(self, session_id: str, moment: Moment, by: By) -> None:
         """Ends the grants that a session made, and tells their apps."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from b2b_idp.model.directory import User
 from b2b_idp.store.changes import record_members
 from b2b_idp.store.connection import Connection
 from b2b_idp.store.followed import about
-from b2b_idp.store.functions import among
+from b2b_idp.store.functions import among, spaced
 from b2b_idp.store.rules import RuleCache, Rules
 from b2b_idp.store.statements import Prepared, insert_into
 from b2b_idp.store.tables import (
@@ -88,6 +88,11 @@ _STORED = Prepared(
     select(group_members.c.member_id, group_members.c.group_id).where(among(group_members.c.member_id, "members")),
     about("members"),
 )
+_STORED_OF_ONE = Prepared(
+    select(spaced(group_members.c.group_id)).where(group_members.c.member_id == bindparam("member")),
+    about("member"),
+)
+"""All ids in one text: a row each costs ten times as much, and people are in hundreds of groups."""
 _MANAGERS = Prepared(
     select(relations.c.object_id, relations.c.target_id).where(
         relations.c.kind == "manager", among(relations.c.object_id, "members")
@@ -129,8 +134,23 @@ class MembershipsReader:
     def groups_of(self, user: User, at: datetime) -> list[str]:
         """Ids of the groups that have this user directly at that time, in order: those of rules are computed from the
         user as given, whatever is stored."""
+        return sorted(self.set_of(user, at))
+
+    def set_of(self, user: User, at: datetime) -> frozenset[str]:
+        """The same in no order, which is what costs most where they are hundreds."""
         (seen,) = self.seen([user])
-        return sorted(seen.held | self.rules.index.groups_of(seen.person, at))
+        return seen.held | self.rules.index.groups_of(seen.person, at)
+
+    def _stored_of(self, ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
+        """The groups that each of these is listed in."""
+        if len(ids) == 1:
+            found = self._c.execute(_STORED_OF_ONE, {"member": ids[0]}).scalar()
+            return {ids[0]: frozenset(found.split() if found else ())}
+        groups_of: dict[str, set[str]] = {}
+        for part in _parts(ids):
+            for member, group in self._c.execute(_STORED, {"members": part}):
+                groups_of.setdefault(member, set()).add(group)
+        return {id: frozenset(groups) for id, groups in groups_of.items()}
 
     def groups_around(self, user: User, at: datetime) -> list[str]:
         """Ids of the groups that have this user directly or through other groups, in order."""
@@ -158,19 +178,17 @@ class MembershipsReader:
         """Users as the rules of now see them; with their managers also where only another rule wants them."""
         by_rule, with_managers = self.rules.by_group, with_managers or self.rules.reads_manager
         ids = [user.id for user in people]
-        groups_of: dict[str, set[str]] = {}
+        groups_of = self._stored_of(ids)
         managers: dict[str, str] = {}
-        for part in _parts(ids):
-            for member, group in self._c.execute(_STORED, {"members": part}):
-                groups_of.setdefault(member, set()).add(group)
-            if with_managers:
+        if with_managers:
+            for part in _parts(ids):
                 managers |= {r.object_id: r.target_id for r in self._c.execute(_MANAGERS, {"members": part})}
         found = []
         for user in people:
-            stored = groups_of.get(user.id, set())
-            held = frozenset(id for id in stored if id not in by_rule)
+            stored = groups_of.get(user.id, frozenset())
+            held = stored.difference(by_rule) if by_rule else stored
             person = person_of(user, held, managers.get(user.id))
-            found.append(Seen(user, person, held, frozenset(stored - held)))
+            found.append(Seen(user, person, held, stored - held))
         return found
 
     def differences(self, people: Sequence[User], at: datetime) -> list[Difference]:
@@ -185,12 +203,8 @@ class MembershipsReader:
     def of_gone(self, ids: Collection[str]) -> list[Difference]:
         """The stored memberships of users who are not there any more: they leave."""
         by_rule = self.rules.by_group
-        groups_of: dict[str, set[str]] = {}
-        for part in _parts(sorted(ids)):
-            for member, group in self._c.execute(_STORED, {"members": part}):
-                if group in by_rule:
-                    groups_of.setdefault(member, set()).add(group)
-        return [Difference(id, None, leaves=frozenset(found)) for id, found in groups_of.items()]
+        listed = {id: groups & by_rule.keys() for id, groups in self._stored_of(sorted(ids)).items()}
+        return [Difference(id, None, leaves=groups) for id, groups in listed.items() if groups]
 
     def deleted_members(self) -> list[str]:
         """Ids of deleted users who are still stored in a dynamic group."""

@@ -19,7 +19,7 @@ from b2b_idp.store.tables import metadata
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0014"
+HEAD = "0015"
 """The newest revision; a test compares it with the scripts."""
 
 

@@ -43,7 +43,7 @@ class PassesWriter(PassesReader):
     def give(self, new: AccessPass, code_hash: bytes) -> None:
         """In place of the user's pass before."""
         values = {name: getattr(new, name) for name in AccessPass.__slots__} | {"code_hash": code_hash}
-        upsert = upsert_into(access_passes, self._c)
+        upsert = upsert_into(access_passes, self._c.dialect)
         self._c.execute(
             upsert.values(values).on_conflict_do_update(index_elements=[access_passes.c.user_id], set_=values)
         )

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import String, Uuid, column, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
 from b2b_idp.store.connection import Connection
-from b2b_idp.store.followed import KEYS
-from b2b_idp.store.functions import among
+from b2b_idp.store.followed import KEYS, MARKS, NAMES, marks_in
 from b2b_idp.store.replicas import Replica
-from b2b_idp.store.statements import Parameters, Prepared, Rows
+from b2b_idp.store.statements import Marked, Parameters, Prepared, Rows
 
-_TOUCHED = table("touched", column("key", String), column("mark", Uuid))
-_MARKS = Prepared(select(_TOUCHED.c.key, _TOUCHED.c.mark).where(among(_TOUCHED.c.key, "keys")))
+_MARKS = Prepared(MARKS)
 
 
 class Stale(Exception):
@@ -35,6 +32,7 @@ class Routed(Connection):
         self._open = ExitStack()
         self._beside: Connection | None = None
         self._keys: set[str] = set()
+        self._here: dict[str, str | None] = {}
 
     def execute(self, statement: Any, parameters: Any = None) -> Any:
         follow = statement.follow if isinstance(statement, Prepared) else None
@@ -47,7 +45,20 @@ class Routed(Connection):
         elif self._asks and not statement.is_select and getattr(statement.table, "name", "") in KEYS:
             # what is read from now on has to show what is written here
             self._asks = False
+        elif self._asks and isinstance(statement, Prepared) and statement.marked is not None:
+            return self._with_marks(statement, statement.marked, parameters)
         return super().execute(statement, parameters)
+
+    def _with_marks(self, statement: Prepared, marked: Marked, parameters: Parameters) -> Rows[Any]:
+        """What the primary says to `statement`, the marks that it says beside it put aside. They are as good as if they
+        were asked for at the end: nothing was written yet, and a transaction sees one state."""
+        rows = super().execute(marked.statement, parameters).all()
+        make = statement.form(self.dialect).row._make  # type: ignore[attr-defined]
+        found = [make(row[:-1]) for row in rows]
+        for row, plain in zip(rows, found, strict=True):
+            keys = NAMES if marked.person is None else (*NAMES, getattr(plain, marked.person))
+            self._here |= dict.fromkeys(keys) | marks_in(row[-1])
+        return Rows(found, len(found))
 
     def _ask(self, statement: Prepared, parameters: Parameters) -> Rows[Any]:
         try:
@@ -71,18 +82,18 @@ class Routed(Connection):
         """Raises Stale unless everything that the replica said is what the primary says in this transaction."""
         if not self._keys or self._beside is None:
             return
-        keys = {"keys": sorted(self._keys)}
         try:
-            said = self._marks(self._beside.execute(_MARKS, keys))
+            said = _marks(self._beside.execute, self._keys)
         except SQLAlchemyError as e:
             self._replica.lost(e)
             raise Stale from e
-        if said != self._marks(super().execute(_MARKS, keys)):
+        # the primary's part of the proof counts as well
+        self.asked_replica += 1
+        unseen = self._keys - self._here.keys()
+        if unseen:
+            self._here |= _marks(super().execute, unseen)
+        if said != {key: self._here[key] for key in self._keys}:
             raise Stale
-
-    @staticmethod
-    def _marks(rows: Iterable[Any]) -> dict[str, Any]:
-        return {row.key: row.mark for row in rows}
 
     def close(self) -> None:
         """Lets go of the replica."""
@@ -90,3 +101,8 @@ class Routed(Connection):
             self._open.close()
         except SQLAlchemyError as e:
             self._replica.lost(e)
+
+
+def _marks(ask: Callable[[Prepared, Parameters], Rows[Any]], keys: Collection[str]) -> dict[str, str | None]:
+    """The mark of each key; None where it has none, since nothing of it ever changed."""
+    return dict.fromkeys(keys) | marks_in(ask(_MARKS, {"keys": sorted(keys)}).scalar())

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, select, update
 
 from b2b_idp.store.connection import Connection
-from b2b_idp.store.statements import Prepared, insert_into
+from b2b_idp.store.statements import Prepared, consumed, insert_into
 from b2b_idp.store.tables import sessions, signins
 
 
@@ -42,7 +42,7 @@ class SessionRow:
     """Keyed digest of the home's issuer and its `sid` for the session there; None where the home gave none."""
 
 
-_SIGNIN = Prepared(select(signins).where(signins.c.id == bindparam("id")))
+_SIGNIN = consumed(select(signins).where(signins.c.id == bindparam("id")))
 _MOVE = Prepared(
     update(signins)
     .where(signins.c.id == bindparam("which"), signins.c.version == bindparam("seen"))
@@ -57,7 +57,7 @@ _MARK = Prepared(
     .where(signins.c.id == bindparam("which"), signins.c.version == bindparam("seen"))
     .values(version=bindparam("next"), waiting=bindparam("to_waiting"))
 )
-_SESSION = Prepared(select(sessions).where(sessions.c.id == bindparam("id")))
+_SESSION = consumed(select(sessions).where(sessions.c.id == bindparam("id")), sessions.c.user_id)
 _BEGUN_AT = Prepared(select(sessions).where(sessions.c.home_session == bindparam("home")))
 _OF_UNKNOWN = Prepared(
     select(sessions).where(sessions.c.user_id == bindparam("user"), sessions.c.home_session.is_(None))

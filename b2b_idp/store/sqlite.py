@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -14,10 +15,11 @@ from sqlalchemy.pool import StaticPool
 
 from b2b_idp.store.functions import add_functions
 from b2b_idp.store.leading import OfFile
+from b2b_idp.store.turns import Alone, NextProcess, Turns
 
 _BUSY_SECONDS = 3
 _KEPT = 8
-_BEGIN = {False: "BEGIN", True: "BEGIN IMMEDIATE"}
+_BEGIN, _BEGIN_WRITING = "BEGIN", "BEGIN IMMEDIATE"
 _NOT_OURS = ("locked", "busy", "full", "unable to open", "i/o error", "readonly")
 
 
@@ -53,7 +55,12 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
 
 def _begin(connection: Connection) -> None:
     if not _driver(connection).in_transaction:
-        _say(connection, _BEGIN[connection.get_execution_options().get("b2b_write", False)])
+        writes = connection.get_execution_options().get("b2b_write", False)
+        _say(connection, _BEGIN_WRITING if writes else _BEGIN)
+
+
+def _begin_reading(connection: Connection) -> None:
+    _say(connection, _BEGIN)
 
 
 def _say(connection: Connection, sql: str) -> None:
@@ -61,6 +68,11 @@ def _say(connection: Connection, sql: str) -> None:
         _driver(connection).execute(sql)
     except sqlite3.Error as e:
         raise DBAPIError.instance(sql, None, e, sqlite3.Error, dialect=connection.dialect) from e
+
+
+def _locked() -> DBAPIError:
+    """What SQLite says to a writer that waited too long."""
+    return OperationalError(_BEGIN_WRITING, None, sqlite3.OperationalError("database is locked"))
 
 
 def _driver(connection: Connection) -> sqlite3.Connection:
@@ -74,16 +86,34 @@ class Lender:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._free: deque[Connection] = deque()
+        self._turns = Turns()
+        file = engine.url.database
+        alone = file in (None, "", ":memory:") or os.name == "nt"
+        self._next = Alone() if alone else NextProcess(f"{file}-next")
 
     @contextmanager
     def transaction(self, *, write: bool, again: bool) -> Iterator[Connection]:
         """One transaction, committed on exit. Writers have their turns anyway, so `again` is nothing to them."""
+        if not write:
+            with self._lent(_begin_reading) as connection:
+                yield connection
+            return
+        if not self._turns.take(_BUSY_SECONDS):
+            raise _locked()
+        try:
+            with self._lent(self._begin_writing) as connection:
+                yield connection
+        finally:
+            self._turns.release()
+
+    @contextmanager
+    def _lent(self, begin: Callable[[Connection], None]) -> Iterator[Connection]:
         try:
             connection = self._free.pop()
         except IndexError:
             connection = self._engine.connect()
         try:
-            _say(connection, _BEGIN[write])
+            begin(connection)
             yield connection
             _say(connection, "COMMIT")
             if connection.in_transaction():
@@ -98,10 +128,18 @@ class Lender:
         else:
             connection.close()
 
+    def _begin_writing(self, connection: Connection) -> None:
+        self._next.take(_BUSY_SECONDS)
+        try:
+            _say(connection, _BEGIN_WRITING)
+        finally:
+            self._next.release()
+
     def close(self) -> None:
         """Gives back what is kept."""
         while self._free:
             self._free.pop().close()
+        self._next.close()
 
 
 def compact(engine: Engine) -> None:

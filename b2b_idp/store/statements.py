@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import CompoundSelect, Delete, Dialect, Insert, Select, Table, Update, bindparam, insert
+from sqlalchemy import ColumnElement, CompoundSelect, Delete, Dialect, Insert, Select, Table, Update, bindparam, insert
 from sqlalchemy.exc import MultipleResultsFound, NoResultFound
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
-from b2b_idp.store.followed import Follow
+from b2b_idp.store.followed import Follow, marks_beside
 
 Parameters = Mapping[str, Any]
 Statement = Select[Any] | CompoundSelect[Any] | Insert | Update | Delete
@@ -24,14 +24,16 @@ class Prepared:
     """A statement whose text never changes: all that does is in its `bindparam`s. A list to look in is one parameter
     (`functions.among`), since IN has as many as the list is long."""
 
-    __slots__ = ("_forms", "_statement", "follow", "is_select")
+    __slots__ = ("_forms", "_statement", "follow", "is_select", "marked")
 
-    def __init__(self, statement: Statement, follow: Follow | None = None) -> None:
-        """`follow`: what proves a replica's answer; without it only the primary is asked."""
+    def __init__(self, statement: Statement, follow: Follow | None = None, marked: Marked | None = None) -> None:
+        """`follow`: what proves a replica's answer; without it only the primary is asked. `marked`: the same reading
+        with marks beside it."""
         self._statement = statement
         self._forms: dict[str, Form] = {}
         self.is_select = statement.is_select
         self.follow = follow
+        self.marked = marked
 
     @property
     def table(self) -> Any:
@@ -44,6 +46,21 @@ class Prepared:
         if form is None:
             form = self._forms[dialect.name] = _form(self._statement, dialect)
         return form
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A reading of the primary that has, in a last column, the marks by which a replica's answers are going to be
+    proved: one trip in the place of two. `person`: the column that says whom a row is about."""
+
+    statement: Prepared
+    person: str | None
+
+
+def consumed(statement: Select[Any], person: ColumnElement[str] | None = None) -> Prepared:
+    """A reading of what a step consumes: of the primary alone, and of one row at most."""
+    marked = Prepared(statement.add_columns(marks_beside(person).label("marks")))
+    return Prepared(statement, marked=Marked(marked, None if person is None else person.key))
 
 
 def insert_into(table: Table, columns: Iterable[str]) -> Prepared:

@@ -384,6 +384,20 @@ pushed_requests = Table(
     Column("answered_at", Instant),
 )
 
+initial_access_tokens = Table(
+    "initial_access_tokens",
+    metadata,
+    _id(),
+    Column("secret_hash", LargeBinary, nullable=False, unique=True),
+    Column("display_name", String, nullable=False),
+    Column("created_by", String(36)),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("uses", Integer, nullable=False),
+    Column("uses_left", Integer, nullable=False),
+    Column("require_pkce", Boolean, nullable=False),
+)
+
 revoked_tokens = Table(
     "revoked_tokens",
     metadata,

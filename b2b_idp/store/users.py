@@ -91,10 +91,16 @@ class UsersReader:
 
     def __init__(self, connection: Connection) -> None:
         self._c = connection
+        self._seen: tuple[int, User] | None = None
+        """The last one read, for as long as this transaction has written nothing since."""
 
     def _one(self, statement: Any, **parameters: Any) -> User | None:
         row = self._c.execute(statement, parameters).mappings().first()
-        return None if row is None else _user(row)
+        if row is None:
+            return None
+        user = _user(row)
+        self._seen = self._c.written, user
+        return user
 
     def by_id(self, id: str) -> User | None:
         return self._one(_BY_ID, id=id)
@@ -107,7 +113,8 @@ class UsersReader:
 
     def deleted(self, id: str) -> User | None:
         """A user who was deleted and can still be restored."""
-        return self._one(_DELETED, id=id)
+        row = self._c.execute(_DELETED, {"id": id}).mappings().first()
+        return None if row is None else _user(row)
 
     def deleted_before(self, at: datetime, most: int = 100) -> list[User]:
         """Users deleted before then, oldest first."""
@@ -142,6 +149,10 @@ class UsersReader:
 
     def by_identity(self, identity: HomeIdentity) -> User | None:
         """The one user bound to (issuer, subject), compared byte for byte."""
+        if self._seen is not None:
+            read_at, user = self._seen
+            if read_at == self._c.written and user.identity == identity:
+                return user
         return self._one(_BY_IDENTITY, issuer=identity.issuer, subject=identity.subject)
 
     def by_mail(self, address: str) -> list[User]:

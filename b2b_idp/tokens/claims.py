@@ -208,8 +208,11 @@ def _who(made: Made, subject: Subject, occasion: Occasion) -> None:
     user, client = subject.user, occasion.client
     made.put("sub", pairwise(occasion.vault, client, user.id), f"subject type {client.subject_type}")
     # the same for all apps: who asks for less than the profile gets the pairwise subject alone
-    oid = user.id if "profile" in occasion.scope else None
-    made.put("oid", oid, "user.id", "it needs the scope profile")
+    if client.registration is not None:
+        made.put("oid", None, "user.id", "the app registered itself")
+    else:
+        oid = user.id if "profile" in occasion.scope else None
+        made.put("oid", oid, "user.id", "it needs the scope profile")
     made.put("tid", subject.tenant.id, "resource tenant")
     made.put("acct", 1 if user.is_guest else 0, "user.userType")
     home = subject.home.issuer if subject.home and user.is_guest else None

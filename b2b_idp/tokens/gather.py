@@ -96,7 +96,7 @@ def subject_of(
 def _directory_roles(r: Reader, user: User, app: App, member_of: Membership) -> tuple[str, ...]:
     if not {"DirectoryRole", "All"} & set(app.group_membership_claims):
         return ()
-    return tuple(sorted(r.directory.roles_of([user.id, *member_of.direct])))
+    return tuple(sorted(r.directory.roles_of(user.id, member_of.direct)))
 
 
 def _emitted(r: Reader, app: App, member_of: Membership, mapping: ClaimsMapping | None) -> list[Group]:

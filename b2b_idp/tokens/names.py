@@ -7,8 +7,12 @@ from b2b_idp.model.directory import App
 
 
 def pairwise(vault: Vault, app: App, user_id: str) -> str:
-    """`sub`: different for each app (OpenID Connect Core §8.1), or the object id where the app is registered so."""
-    return user_id if app.subject_type == "public" else vault.token("pairwise", app.app_id, user_id)
+    """`sub`: different for each app (OpenID Connect Core §8.1), or for each sector that apps registered, or the object
+    id where the app is registered so."""
+    if app.subject_type == "public":
+        return user_id
+    sector = app.registration.sector if app.registration is not None else None
+    return vault.token("pairwise", sector or app.app_id, user_id)
 
 
 def sid_of(vault: Vault, session_id: str, app: App) -> str:

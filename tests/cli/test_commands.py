@@ -110,6 +110,11 @@ def test_homes_add_list_and_what_is_to_be_registered_there(data, fabrikam):
     assert [(h["issuer"], h["domains"], h["isMfaAccepted"]) for h in listed] == [(HOME, ["fabrikam.example"], True)]
 
 
+def test_homes_add_without_a_secret_says_where_our_keys_are(data):
+    added = ("homes", "add", "--data", data, "--issuer", HOME, "--name", "Fabrikam", "--client-id", "b2b")
+    assert run_json(*added)["jwksUri"] == f"{ISSUER}/jwks"
+
+
 @pytest.mark.parametrize("issuer", ["http://10.0.0.1", "http://127.0.0.1:22", "https://169.254.169.254", "file:///x"])
 def test_n_039_a_home_at_a_private_address_is_refused(data, issuer):
     run("homes", "add", "--data", data, "--issuer", issuer, "--name", "X", "--client-id", "c", code=2)

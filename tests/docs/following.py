@@ -18,7 +18,7 @@ import pytest
 
 from tests.docs.pages import THE_END, script
 
-TOO_LONG = 180.0
+TOO_LONG = 240.0
 """Seconds after which a page that does not come to its end is killed."""
 
 
@@ -29,7 +29,7 @@ def free_port() -> int:
         return port
 
 
-PORTS = ("8000", "5000", "8001", "5001", "3000", "4180", "8080", "9000")
+PORTS = ("8000", "5000", "8001", "5001", "3000", "3001", "3002", "4180", "8080", "8081", "8082", "9000", "9001")
 """Those that the manual's pages use."""
 
 
@@ -54,7 +54,12 @@ def followed(
     for documented, ours in (replaced or {}).items():
         assert documented in text, documented
         text = text.replace(documented, ours)
-    chosen = {documented: free_port() for documented in PORTS} | dict(ports or {})
+    chosen = dict(ports or {})
+    for documented in PORTS:
+        while documented not in chosen:
+            port = free_port()
+            if port not in chosen.values() and str(port) not in text:  # not one that `replaced` has put there
+                chosen[documented] = port
     for documented, port in chosen.items():
         text = re.sub(rf"(127\.0\.0\.1:|--port |http\.server ){documented}\b", rf"\g<1>{port}", text)
     here = Path(sys.executable).parent

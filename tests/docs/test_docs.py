@@ -22,9 +22,10 @@ REAL = [
     HOW_TO / "keycloak-as-a-home.md",
     HOW_TO / "entra-emulator.md",
     HOW_TO / "test-your-app.md",
+    HOW_TO / "tls-front.md",
     *HOW_TO.glob("apps-*.md"),
 ]
-"""Followed by tests/real, which has a Keycloak, node and these apps."""
+"""Followed by tests/real, which has a Keycloak, node, nginx and these apps."""
 RUN = [p for p in PAGES if any(b.language in ("sh", "python") and b.not_run is None for b in blocks(p))]
 
 

@@ -21,6 +21,7 @@ from b2b_idp.model.evidence import StepUp, Vocabulary
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.net.addresses import Allowed
 from b2b_idp.net.http import Http
+from b2b_idp.testing.home_tenant import compact_jws
 
 METADATA = "/.well-known/openid-configuration"
 PUBLIC = RSAAlgorithm.to_jwk(rsa.generate_private_key(65537, 2048).public_key(), as_dict=True)
@@ -259,6 +260,17 @@ def test_n_044_many_guests_with_garbage_kids_at_once(world):
         codes = set(guests.map(lambda _: world.refusal().code, range(32)))
     assert codes == {Code.HOME_ANSWER_REFUSED}
     assert 2 <= world.provider.hits["/jwks"] <= 1 + RENEWALS
+
+
+def test_n_044_logout_tokens_that_anybody_may_send_leave_sign_ins_the_way_to_new_keys(world):
+    world.sign_in()
+    stranger = rsa.generate_private_key(65537, 2048)
+    for number in range(30):
+        forged = compact_jws({"alg": "RS256", "kid": f"forged-{number}", "typ": "logout+jwt"}, {}, stranger)
+        assert refusal_of(lambda t=forged: world.homes.logout(world.home, t, moment())).code is Code.HOME_ANSWER_REFUSED
+    assert world.provider.hits["/jwks"] == 2
+    world.provider.rotate_key("k2")
+    assert world.sign_in().statement.subject == "ada-1"
 
 
 def test_n_045_many_guests_come_back_just_after_a_rotation_and_it_is_followed_once(world):

@@ -83,3 +83,9 @@ def test_a_form_that_is_no_answer(away, body, status, headers):
 def test_what_stands_in_the_address_of_a_form_is_not_read(away):
     http, path, said, _ = away
     assert http.post(path, query_string=said, headers=OURS).status_code == 400
+
+
+def test_n_158_what_is_no_parameter_of_an_answer_is_not_sent_again(away):
+    http, path, said, idp = away
+    page = http.post(path, data=said | {"SAMLResponse": "PHg+"}, headers=CROSS)
+    assert fields_of(page.text, f"{idp.issuer}{path.removeprefix('/idp')}") == said

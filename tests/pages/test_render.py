@@ -92,7 +92,13 @@ def contexts(value: str) -> Mapping[str, Mapping[str, object]]:
             "app_name": value,
             "home_name": value,
         },
-        "consent": {**form, "app_name": value, "scopes": [(value, value), ("email", "see your address")]},
+        "consent": {
+            **form,
+            "app_name": value,
+            "scopes": [(value, value), ("email", "see your address")],
+            "organisation": value,
+            "unverified_at": value,
+        },
         "challenge-totp": {**form, "error": value, "can_use_recovery": True, "others": False},
         "terms": {
             **form,

@@ -273,9 +273,20 @@ class RelyingParty(NodeProcess):
         jwk: dict[str, str] = self.ask("key")["jwk"]
         return jwk
 
-    def finish(self, callback: str) -> dict[str, Any]:
-        """What came of it: claims, userinfo, refreshed, introspected, revoked (see rp/rp.mjs)."""
-        return self.ask("finish", url=callback)
+    def finish(self, callback: str, *, keep: bool = False) -> dict[str, Any]:
+        """What came of it: claims, userinfo, refreshed, introspected, revoked (see rp/rp.mjs). `keep`: the tokens, for
+        `refresh` and `end`."""
+        return self.ask("finish", url=callback, keep=keep)
+
+    def refresh(self, which: str = "newest") -> dict[str, Any]:
+        """The id_token's claims after a refresh with the `first` refresh token or the `newest`."""
+        claims: dict[str, Any] = self.ask("refresh", which=which)["claims"]
+        return claims
+
+    def end(self, back: str) -> str:
+        """Where a browser signs out, and comes `back`."""
+        url: str = self.ask("end", post_logout_redirect_uri=back)["url"]
+        return url
 
 
 class Browser(NodeProcess):

@@ -10,7 +10,7 @@ import pytest
 from tests.graph.graph_types import faults
 from tests.real.instance import Instance
 from tests.real.nodes import NodeProcess, free_port
-from tests.real.tls_front import certificate, tls_front
+from tests.real.tls_front import tls_front
 
 GUEST_INVITER = "95e79109-95c0-4d8e-aee3-d01accf2d47b"
 NOBODY = "99999999-0000-0000-0000-000000000000"
@@ -40,11 +40,10 @@ class GraphClient(NodeProcess):
 
 @pytest.fixture(scope="module")
 def instance(tmp_path_factory) -> Iterator[Instance]:
-    folder = tmp_path_factory.mktemp("front")
-    pem, front = certificate(folder), free_port()
-    running = Instance(folder / "data", free_port(), f"https://127.0.0.1:{front}/idp")
-    with tls_front(front, running.port, pem), pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NODE_EXTRA_CA_CERTS", str(pem))
+    folder, backend = tmp_path_factory.mktemp("front"), free_port()
+    with tls_front(folder, backend) as front, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NODE_EXTRA_CA_CERTS", str(front.authority))
+        running = Instance(folder / "data", backend, front.issuer)
         running.start()
         yield running
         running.stop()

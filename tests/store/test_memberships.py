@@ -137,3 +137,16 @@ def test_many_changes_make_a_new_base_and_few_do_not(monkeypatch):
     many = compiled.Layers(dict.fromkeys(rules, one["g1"]), few)
     assert few._base is first._base and many._base is not first._base
     assert few.groups_of(person_of(ada()), AT) == {"g1"} and many.groups_of(person_of(ada()), AT) == rules.keys()
+
+
+@pytest.mark.parametrize("count", [0, 1, 700])
+def test_one_person_s_groups_are_those_that_many_people_s_are_told_together(processes, count):
+    one, _ = processes
+    with one.write() as w:
+        for n in range(count):
+            w.apps.add_group(f"g{n:03}", {"displayName": "G"}, AT)
+            w.apps.add_member(f"g{n:03}", "ada")
+        ben = User(id="ben", user_type="Guest", upn="ben", mail=None, created_at=AT, properties={})
+        alone, together = w.memberships.seen([ada()]), w.memberships.seen([ada(), ben])
+        assert alone == together[:1]
+        assert w.memberships.groups_of(ada(), AT) == [*(f"g{n:03}" for n in range(count)), "sales"]

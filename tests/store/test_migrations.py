@@ -121,3 +121,21 @@ def test_one_migrates_at_a_time(postgres):
 def test_a_schema_is_older_or_newer_than_this_version(found, is_):
     assert standing(found) == is_
     assert sorted(REVISIONS) == REVISIONS
+
+
+ABLE = "SELECT 'lz4' = ANY(enumvals) FROM pg_settings WHERE name = 'default_toast_compression'"
+COMPRESSED = (
+    "SELECT attrelid::regclass || '.' || attname, attcompression FROM pg_attribute "
+    "WHERE attrelid = ANY('{signin_log,audit_log,grants,signins}'::regclass[]) "
+    "AND attname IN ('document', 'replay', 'known')"
+)
+LONG = ("signin_log.document", "signin_log.replay", "audit_log.document", "grants.document", "signins.known")
+
+
+def test_long_texts_of_a_new_database_are_compressed_by_lz4_where_the_server_can(postgres):
+    database = Database(postgres.database())
+    migrate(database.engine)
+    with database.engine.connect() as c:
+        wanted = "l" if c.exec_driver_sql(ABLE).scalar() else ""
+        assert dict(c.exec_driver_sql(COMPRESSED).all()) == dict.fromkeys(LONG, wanted)
+    database.close()

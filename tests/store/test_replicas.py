@@ -14,6 +14,7 @@ from b2b_idp.model.directory import Tenant, User
 from b2b_idp.model.position import Position
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import Reader, Store, Writer
+from b2b_idp.store.grants import Grant
 from tests.postgres import Cluster, cluster
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -122,7 +123,7 @@ def rename(name: str) -> Callable[[Writer], None]:
 def test_a_replica_answers_what_has_not_changed(open_store, world: World) -> None:
     store, counted = open_store(world.slow)
     assert store.look(name_of) == "alice"
-    assert counted.replica == 1
+    assert counted.replica == 2  # the row, and its mark
 
 
 def test_what_a_replica_has_not_heard_of_is_read_at_the_primary(open_store, world: World) -> None:
@@ -242,4 +243,67 @@ def test_a_replica_that_goes_and_comes_back_is_nobodys_trouble(open_store, world
         time.sleep(0.1)
     before = counted.replica
     assert store.look(name_of) == "alice"
-    assert counted.replica == before + 1
+    assert counted.replica == before + 2
+
+
+# --- what a step consumes brings the marks along ---------------------------------------------------------------------
+
+
+def grant_of_alice() -> Grant:
+    return Grant(
+        id="g", user_id=ALICE, app_id="a", session_id="s", document={}, created_at=AT, expires_at=AT + timedelta(days=1)
+    )
+
+
+def consume(w: Writer) -> str | None:
+    """As a code is redeemed: what is consumed, then what the person is like."""
+    grant = w.grants.by_id("g")
+    assert grant is not None
+    assert w.configuration.tenant.name == "Contoso"
+    found = w.users.by_id(grant.user_id)
+    return None if found is None else str(found.properties["displayName"])
+
+
+def test_what_is_consumed_is_the_only_thing_that_the_primary_is_asked(open_store, world: World) -> None:
+    store, counted = open_store(world.slow)
+    with store.write() as w:
+        w.grants.add(grant_of_alice())
+    store.look(lambda r: r.configuration)
+    counted.primary = counted.replica = 0
+    assert store.transact(consume) == "alice"
+    assert counted.primary == 1
+    assert counted.replica == 3
+
+
+def test_the_marks_that_came_along_void_what_a_late_replica_says(open_store, world: World) -> None:
+    store, counted = open_store(world.slow)
+    with store.write() as w:
+        w.grants.add(grant_of_alice())
+    store.transact(rename("Alice B"))
+    counted.replica = 0
+    assert store.transact(consume) == "Alice B"
+    assert counted.replica == 0
+
+
+def test_what_is_consumed_is_the_same_with_marks_beside_it_and_without(open_store, world: World) -> None:
+    store, _ = open_store(world.slow)
+    alone, _ = open_store()
+    with store.write() as w:
+        w.grants.add(grant_of_alice())
+    assert store.transact(lambda w: w.grants.by_id("g")) == alone.transact(lambda w: w.grants.by_id("g"))
+    assert store.transact(lambda w: w.grants.by_id("another")) is None
+
+
+def test_a_step_that_changes_whom_it_read_is_not_void_for_its_own_change(open_store, world: World) -> None:
+    store, counted = open_store(world.slow)
+    with store.write() as w:
+        w.grants.add(grant_of_alice())
+
+    def step(w: Writer) -> None:
+        assert consume(w) == "alice"
+        w.users.save(user("alice", properties={"displayName": "Alice C"}))
+        assert consume(w) == "Alice C"
+
+    store.transact(step)
+    assert counted.replica > 0
+    assert store.look(name_of) == "Alice C"

@@ -288,7 +288,10 @@ def _checked(section: str, id: str, document: Document, named: Named) -> Documen
             raise bad("members: those of a group with a membershipRule follow from the rule.")
         return group_document(group) | links
     sp = document.get("servicePrincipal")
-    checked = {"application": clean(checked_application(document["application"]))}
+    application = checked_application(document["application"])
+    if (application.get("b2bIdp") or {}).get("registration"):
+        raise bad("b2bIdp.registration: an app registers itself, no file does it.")
+    checked = {"application": clean(application)}
     if sp is not None:
         checked["servicePrincipal"] = clean(parse(ServicePrincipal, sp).model_dump(exclude_unset=True))
     mapping = document.get("claimsMappingPolicy")

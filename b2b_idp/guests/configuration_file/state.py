@@ -98,7 +98,8 @@ def state_of(r: Reader) -> State:
 
 
 def _groups_and_apps(r: Reader) -> dict[str, dict[str, Document]]:
-    rows = r.apps.rows()
+    # what registers itself comes and goes by itself
+    rows = [row for row in r.apps.rows() if "registration" not in (row.application.get("b2bIdp") or {})]
     roles = {row.sp_id: {DEFAULT_APP_ROLE, *(x["id"] for x in row.application.get("appRoles") or ())} for row in rows}
     app_ids = {row.sp_id: row.app_id for row in rows}
     groups = r.apps.all_groups()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
@@ -24,6 +24,8 @@ RETRY = timedelta(seconds=30)
 """How soon a stale document is fetched again after a failure; until then the kept one serves at once."""
 RENEWALS = 4
 """How many times in a minute a fresh document may be fetched again."""
+STRANGERS = 1
+"""For what anybody may have sent it is not fetched again when it was so many times: guests are left the others."""
 WAITING = 8
 """Guests who may be at one fetch; as many more wait WAIT_SECONDS for room, so a slow home holds few threads."""
 WAIT_SECONDS = 2.0
@@ -61,9 +63,13 @@ class Kept(Generic[_T]):
         finally:
             self._lock.release()
 
-    def renewed(self, looked_at: _T, at: datetime) -> _T | None:
+    def fresh(self, at: datetime) -> _T | None:
+        """The document where it is kept and fresh; nothing is fetched."""
+        return self._younger_than(FRESH, at)
+
+    def renewed(self, looked_at: _T, at: datetime, most: int = RENEWALS) -> _T | None:
         """The document anew, though the one that was `looked_at` may be fresh: what somebody fetched meanwhile, else
-        fetched again. None when that failed or was done too often."""
+        fetched again. None when that failed or was done `most` times in the last minute."""
         seen = self._fetches
         try:
             with self._gate.inside(), self._lock:
@@ -71,7 +77,7 @@ class Kept(Generic[_T]):
                 if kept is not None and kept is not looked_at:
                     return kept
                 self._renewed_at = [t for t in self._renewed_at if _within(t, timedelta(minutes=1), at)]
-                if self._fetches != seen or len(self._renewed_at) >= RENEWALS:
+                if self._fetches != seen or len(self._renewed_at) >= most:
                     return None
                 self._renewed_at.append(at)
                 return self._once(at)
@@ -113,6 +119,19 @@ class Kept(Generic[_T]):
 def _within(then: datetime | None, age: timedelta, at: datetime) -> bool:
     # either way: a clock that was set back makes nothing fresh for ever
     return then is not None and abs(at - then) < age
+
+
+@dataclass(frozen=True, slots=True)
+class ForStrangers(Generic[_T]):
+    """What is kept, for a token that did not come by a connection of ours to the home."""
+
+    kept: Kept[_T]
+
+    def get(self, at: datetime) -> _T:
+        return self.kept.get(at)
+
+    def renewed(self, looked_at: _T, at: datetime) -> _T | None:
+        return self.kept.renewed(looked_at, at, STRANGERS)
 
 
 class HomeClient:

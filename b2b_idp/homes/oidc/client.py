@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from b2b_idp.homes.oidc.authentication import Sign
 from b2b_idp.homes.oidc.back_channel import BackChannel
-from b2b_idp.homes.oidc.cache import HomeClients
+from b2b_idp.homes.oidc.cache import ForStrangers, HomeClients
 from b2b_idp.homes.oidc.id_token import verify
 from b2b_idp.homes.oidc.logout_token import HomeLogout, read_logout_token
 from b2b_idp.homes.oidc.metadata import Metadata
@@ -141,7 +141,8 @@ class OidcHomes:
         """
         client = self._clients.of(home)
         metadata = client.metadata(moment.at)
-        return read_logout_token(token, home=home, metadata=metadata, keys=client.keys(metadata), at=moment.at)
+        keys = ForStrangers(client.keys(metadata))
+        return read_logout_token(token, home=home, metadata=metadata, keys=keys, at=moment.at)
 
     def end_session(
         self, home: Home, *, post_logout_redirect_uri: str, state: str, logout_hint: str | None, moment: Moment

@@ -21,6 +21,9 @@ __all__ = ["grant"]
 
 def grant(parts: OpenIdParts, w: Reader, client: Client, form: Mapping[str, str], moment: Moment) -> dict[str, Any]:
     """The answer to a grant of an authenticated client. Raises Problem with the codes of RFC 6749 §5.2."""
+    registration = client.app.registration
+    if registration is not None and form.get("grant_type") not in (None, *registration.grant_types):
+        raise Problem(Code.UNAUTHORIZED_CLIENT, "grant_type is not one that this app registered.")
     match form.get("grant_type"):
         case "authorization_code":
             return redeem_code(parts, w.writing(), client, form, moment)

@@ -37,6 +37,8 @@ def for_itself(
     if resource is not None and uri not in (resource, *([GRAPH_URI] if resource == parts.issuer else [])):
         raise Problem(Code.INVALID_TARGET, "scope is of another API than resource names.")
     ours = uri in (parts.issuer, GRAPH_URI)
+    if ours and client.app.registration is not None:
+        raise Problem(Code.UNAUTHORIZED_CLIENT, "An app that registered itself has no permissions on the Graph API.")
     api = w.apps.by_client_id(GRAPH_APP_ID) if ours else w.apps.by_identifier_uri(uri)
     if api is None or not api.enabled:
         raise Problem(Code.INVALID_SCOPE, "The API in scope is not known.")

@@ -4,15 +4,19 @@
 // start  {issuer, client_id, client_secret?, auth?: "basic"|"post"|"none"|"key", metadata?, redirect_uri, scope?, params?,
 //         par?, jar?, jarm?, dpop?}
 //        -> {url}: authorization request with PKCE, state and nonce; pushed, signed by the key, to be answered in a JWT
-// finish {url: the callback's} -> {claims, tokenType, accessToken, userinfo, refreshed, introspected, revoked}
+// refresh {which: "first"|"newest"} -> {claims}: one refresh, with the refresh token of the sign-in or the newest one
+// end    {post_logout_redirect_uri} -> {url}: where to sign out, with the newest id_token as hint
+// finish {url: the callback's, keep?} -> {claims, tokenType, accessToken, userinfo, refreshed, introspected, revoked}
 //        refreshed: id_token claims (or null) after one refresh, introspected: of the access token,
-//        revoked: true when the refresh token is inactive afterwards; the last three null without a refresh token or endpoint
+//        revoked: true when the refresh token is inactive afterwards; the last three null without a refresh token or
+//        endpoint, or with `keep`, which leaves the tokens for `refresh` and `end`
 import * as oidc from 'openid-client';
 
 import { serve } from '../lines.mjs';
 
 let config;
 let pending;
+let kept;
 let keys;
 
 const AUTH = { basic: oidc.ClientSecretBasic, post: oidc.ClientSecretPost, none: () => oidc.None(), key: () => oidc.PrivateKeyJwt(keys.privateKey) };
@@ -52,10 +56,11 @@ async function start(ask) {
   return { url: url.href };
 }
 
-async function finish({ url }) {
+async function finish({ url, keep }) {
   const { checks, options } = pending;
   const tokens = await oidc.authorizationCodeGrant(config, new URL(url), checks, undefined, options);
   const claims = tokens.claims();
+  kept = { first: tokens, newest: tokens };
   const server = config.serverMetadata();
   const answer = {
     claims,
@@ -66,6 +71,7 @@ async function finish({ url }) {
     introspected: null,
     revoked: null,
   };
+  if (keep) return answer;
   if (server.introspection_endpoint) answer.introspected = await oidc.tokenIntrospection(config, tokens.access_token);
   if (tokens.refresh_token) {
     const next = await oidc.refreshTokenGrant(config, tokens.refresh_token, undefined, options);
@@ -79,4 +85,13 @@ async function finish({ url }) {
   return answer;
 }
 
-await serve({ key, start, finish });
+async function refresh({ which }) {
+  kept.newest = await oidc.refreshTokenGrant(config, kept[which].refresh_token, undefined, pending.options);
+  return { claims: kept.newest.claims() };
+}
+
+async function end({ post_logout_redirect_uri }) {
+  return { url: oidc.buildEndSessionUrl(config, { post_logout_redirect_uri, id_token_hint: kept.newest.id_token }).href };
+}
+
+await serve({ key, start, finish, refresh, end });
