@@ -79,7 +79,7 @@ class _Keys:
     def get(self, at: datetime) -> Sequence[HomeKey]:
         return self._keys
 
-    def renewed(self, at: datetime) -> Sequence[HomeKey] | None:
+    def renewed(self, looked_at: Sequence[HomeKey], at: datetime) -> Sequence[HomeKey] | None:
         return None
 
 
