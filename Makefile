@@ -6,7 +6,7 @@ ARGS   ?=
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit check docs bench instant-on clean system-parts
+.PHONY: help demo test unit check docs bench fuzz instant-on clean system-parts
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name says; do \
@@ -53,6 +53,9 @@ docs: $(VENV)/.runs ## Write the tables of the manual
 
 bench: benchmarks/peer/node_modules/.made ## Measure beside oidc-provider, Dex and Keycloak (ARGS: --quick, --only growth, --write)
 	$(BIN)/python -m benchmarks $(ARGS)
+
+fuzz: $(VENV)/.tests ## Feed a million hostile inputs to each reader (ARGS: --inputs 10000, --write, names of targets)
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 instant-on: system-parts ## Count wrong answers of two servers, one whose replica is 30 s late (ARGS=10000)
 	$(BIN)/python -m tests.real.instant_on $(ARGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -151,7 +152,7 @@ def _json(text: str, *, positions: bool) -> object:
 
     def fail(why: str) -> Problem:
         known = why.startswith(("is not JSON", "is nested"))
-        at = None if known or not positions else _first_flaw(text, _past_space(text, 0))
+        at = None if known or not positions else _first_flaw(text)
         return bad(f"the definition {why}" + ("." if at is None else f", {_line_and_column(text, at)}."))
 
     return read_json(text, depth=MAX_DEPTH, fail=fail)
@@ -210,22 +211,44 @@ def _offset(text: str, path: Path) -> int:
     return begin
 
 
-def _first_flaw(text: str, at: int) -> int | None:
-    """Where a member stands twice, or a string or number is of those that JSON from outside may not hold."""
-    seen: set[str | int] = set()
-    try:
-        for part, begin, value in _children(text, at):
-            if part in seen or _flawed(json.dumps(part)):
-                return begin
-            seen.add(part)
-            if (found := _first_flaw(text, value)) is not None:
-                return found
-        return at if text[at] not in "{[" and _flawed(text[at : _DECODER.raw_decode(text, at)[1]]) else None
-    except (ValueError, IndexError):
-        return None  # what comes after the flaw need not be JSON
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
+
+
+def _first_flaw(text: str) -> int | None:
+    """Where a member stands twice, or a string or number is of those that JSON from outside may not hold. One pass,
+    however deep; what comes after the flaw need not be JSON."""
+    names: list[set[str] | None] = []  # of each object that is open, None for an array
+    naming = False
+    for token in _TOKEN.finditer(text):
+        part = token[0]
+        if part in "{[":
+            names.append(set() if part == "{" else None)
+            naming = part == "{"
+        elif part in "}]":
+            if not names:
+                return None
+            names.pop()
+        elif part in ",:":
+            naming = part == "," and bool(names) and names[-1] is not None
+        elif _flawed(part):
+            return token.start()
+        elif naming and names and (seen := names[-1]) is not None:
+            name = json.loads(part)
+            if name in seen:
+                return token.start()
+            seen.add(name)
+    return None
+
+
+_PLAIN = re.compile(
+    r'"(?:[^"\\\x00-\x1f\ud800-\udfff]|\\["\\/bfnrt])*+"|-?[0-9]{1,15}(?:\.[0-9]{1,15})?|true|false|null', re.DOTALL
+)
+"""Scalars without a flaw, told at once: a text may hold tens of thousands."""
 
 
 def _flawed(scalar: str) -> bool:
+    if _PLAIN.fullmatch(scalar):
+        return False
     try:
         read_json(scalar, depth=0, fail=ValueError)
     except ValueError:

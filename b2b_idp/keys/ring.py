@@ -7,6 +7,7 @@ import threading
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -219,9 +220,12 @@ class KeyRing:
         self._jwks = json.dumps({"keys": [k.public_jwk() for k in sorted(published, key=_age)]}).encode()
 
     def _add(self, keys: Sequence[SigningKey]) -> None:
-        with self._lock:
+        with self._lock, ExitStack() as undoing:
             for key in keys:
                 self._write(key)
+                undoing.callback(self._remove, key)
+            # all or none: on a full disk the first may have had room
+            undoing.pop_all()
             self._set([*self._keys, *keys])
 
     def _replace(self, key: SigningKey) -> None:
@@ -241,7 +245,15 @@ class KeyRing:
             "retiredAt": None if key.retired_at is None else key.retired_at.timestamp(),
             "pem": pem,
         }
-        files.write(self._folder / f"{key.alg}-{key.kid}.json", json.dumps(document, indent=1).encode())
+        files.write(self._file(key), json.dumps(document, indent=1).encode())
+
+    def _remove(self, key: SigningKey) -> None:
+        if self._folder is not None:
+            self._file(key).unlink(missing_ok=True)
+
+    def _file(self, key: SigningKey) -> Path:
+        assert self._folder is not None
+        return self._folder / f"{key.alg}-{key.kid}.json"
 
     def _look(self) -> None:
         """Reads the folder again when it changed, which another process's rotation does: a look costs microseconds, so

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -380,3 +381,17 @@ def test_an_entry_takes_the_output_that_its_id_names():
     assert 'has the output "low"' in refused(
         user("mail"), made_by("T", "m", id="low"), made_by("T", "n", id="high"), ClaimsTransformation=[t]
     )
+
+
+@pytest.mark.parametrize(
+    "policy",
+    ["[" + ",".join(["1"] * 31_000) + "]", '[{"a":' * 14 + "[" + ",".join(["1"] * 30_000) + "]" + "}]" * 14],
+    ids=["wide", "deep"],
+)
+def test_the_place_of_a_flaw_is_found_in_one_walk(policy):
+    """Found by tests/fuzz: each number on the way was read anew, and deep ones at each level."""
+    text = '{"ClaimsMappingPolicy":' + policy + ',"twice":1,"twice":2}'
+    began = time.process_time()
+    with pytest.raises(Problem, match=f"column {text.rindex('twice')}"):
+        compile_mapping([text])
+    assert time.process_time() - began < 0.2

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from b2b_idp.keys.vault import Vault
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import Store
 from b2b_idp.store.breaker import SHORTEST
+from b2b_idp.testing.values import KitGuest
+from b2b_idp.testing.wsgi import exchange
 from tests.faults.faulty_kit import MFA, FaultyKit
 from tests.postgres import Cluster, cluster
 
@@ -61,6 +64,60 @@ def test_a_sign_in_goes_on_when_the_primary_is_back_and_when_it_was_replaced(
     kit.check_whole(nora)
     assert kit.sign_in(ben, app, amr=MFA).error is None
     assert kit.refused == 0
+
+
+class PatientKit(FaultyKit):
+    """Whoever is answered 503 comes again a moment later, for as long as it takes."""
+
+    def call(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None, most: int = 200
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        for _ in range(most):
+            status, answered, data = exchange(self.flask, method, url, headers, body)
+            assert status != 500, data
+            if status != 503:
+                break
+            assert int(dict(answered)["Retry-After"]) >= 1
+            self.refused += 1
+            time.sleep(0.1)
+        return status, answered, data
+
+
+AWAY = 2.0
+"""Seconds; ten make no difference but in time."""
+
+
+def test_n_164_a_hundred_sign_ins_over_an_outage_are_neither_lost_nor_doubled(primary: Cluster, tmp_path: Path) -> None:
+    kit, domains = PatientKit(primary.database(), tmp_path / "keys"), ("fabrikam.example", "litware.example")
+    try:
+        for domain in domains:
+            kit.home_tenant(domain, trust_mfa=True)
+        app = kit.app("CRM", requires="mfa")
+        guests = [kit.invite(f"ada@{domain}") for domain in domains]
+        subjects: list[str] = []
+
+        def sign_in_fifty_times(guest: KitGuest) -> None:
+            for _ in range(50):
+                done = kit.sign_in(guest, app, amr=MFA, prompt="login")
+                assert done.id_token is not None, done.pages
+                subjects.append(done.id_token["oid"])
+
+        with ThreadPoolExecutor(len(guests)) as browsers:
+            running = [browsers.submit(sign_in_fifty_times, guest) for guest in guests]
+            while len(subjects) < 30 and not any(r.done() for r in running):
+                time.sleep(0.01)
+            primary.kill()
+            time.sleep(AWAY)
+            primary.start()
+            for r in running:
+                r.result(60)
+        assert kit.refused > 0
+        assert sorted(subjects) == sorted([g.id for g in guests] * 50)
+        logged = kit.graph("GET", "/auditLogs/signIns?$top=999&$select=userId,b2bIdp")["value"]
+        allowed = [row["userId"] for row in logged if row["b2bIdp"]["outcome"] == "allowed"]
+        assert sorted(allowed) == sorted(subjects)
+    finally:
+        kit.close()
 
 
 def test_a_version_that_was_lost_with_the_primary_is_not_taken_for_the_next_one(

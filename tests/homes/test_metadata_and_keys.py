@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -10,9 +11,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from flask import Response
 from homes_world import World, moment, sign
+from jwt.algorithms import RSAAlgorithm
 
 from b2b_idp.homes.oidc import OidcHomes
 from b2b_idp.homes.oidc.cache import RENEWALS
+from b2b_idp.homes.oidc.keys import parse_jwks
 from b2b_idp.metrics import Metrics
 from b2b_idp.model.evidence import StepUp, Vocabulary
 from b2b_idp.model.problem import Code, Problem
@@ -21,6 +24,7 @@ from b2b_idp.net.http import Http
 from b2b_idp.testing.home_tenant import compact_jws
 
 METADATA = "/.well-known/openid-configuration"
+PUBLIC = RSAAlgorithm.to_jwk(rsa.generate_private_key(65537, 2048).public_key(), as_dict=True)
 
 
 def refusal_of(call):
@@ -110,6 +114,17 @@ def test_n_042_a_key_set_that_is_none_or_absurd(world, document):
     assert world.refusal().code in (Code.HOME_UNAVAILABLE, Code.HOME_MISCONFIGURED)
     assert time.monotonic() - began < 2
     assert usable_again(world)
+
+
+@pytest.mark.parametrize("private", ["_" * 340, "A" * 200_000, "7"], ids=["as long as n", "very long", "short"])
+def test_n_042_what_a_key_says_of_its_private_half_is_not_looked_at(private):
+    """Found by tests/fuzz: the library looked for primes that fit, for a second a key."""
+    (fine,) = parse_jwks(json.dumps({"keys": [PUBLIC]}).encode())
+    began = time.process_time()
+    with pytest.raises(Problem, match="no usable key"):
+        parse_jwks(json.dumps({"keys": [PUBLIC | {"d": private}] * 3}).encode())
+    assert time.process_time() - began < 0.2
+    assert fine.algorithms > {"RS256"}
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 import urllib3
 
+from tests.canaries import WATCH
+
 B2B_IDP = [sys.executable, "-m", "b2b_idp.cli"]
 
 
@@ -49,12 +51,12 @@ class Instance:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def start(self, *options: str, log: IO[bytes] | int = subprocess.DEVNULL, **variables: str) -> None:
-        """`log`: where its lines go; `variables`: of its environment."""
+    def start(self, *options: str, log: IO[bytes] | None = None, **variables: str) -> None:
+        """`log`: where its lines go, else they are looked through for secrets; `variables`: of its environment."""
         self._process = subprocess.Popen(
             [*B2B_IDP, "serve", "--data", str(self.data), "--port", str(self.port), *options],
-            env=self._env | variables,
-            stderr=log,
+            env=self._env | {"B2B_IDP_LOG_LEVEL": "DEBUG"} | variables,
+            stderr=log or WATCH.server_log(),
             start_new_session=True,
         )
         ready = f"http://127.0.0.1:{self.port}{urlsplit(self.issuer).path}/readyz"

@@ -74,6 +74,9 @@ def _key(jwk: Mapping[str, Any]) -> HomeKey | None:
 
 def _read(jwk: Mapping[str, Any]) -> tuple[Any, frozenset[str]]:
     """The public key and what it may verify: nothing for a weak key, or one whose private half is shown."""
+    if "d" in jwk:
+        # not even read: primes are looked for in whatever `d` says, which takes seconds
+        return None, frozenset()
     kty = jwk.get("kty")
     if kty == "RSA":
         public = jwt.PyJWK(dict(jwk), "RS256").key
