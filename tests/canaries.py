@@ -114,7 +114,8 @@ class Canaries:
                 if isinstance(value, dict):
                     todo += value.values()
                     for name, child in value.items():
-                        if name in NAMES and isinstance(child, str):
+                        # a policy's state is on or off
+                        if name in NAMES and name != "state" and isinstance(child, str):
                             self.secret(name, child)
                 elif isinstance(value, list):
                     todo += value

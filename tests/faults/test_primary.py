@@ -99,6 +99,9 @@ def test_n_164_a_hundred_sign_ins_over_an_outage_are_neither_lost_nor_doubled(pr
         def sign_in_fifty_times(guest: KitGuest) -> None:
             for _ in range(50):
                 done = kit.sign_in(guest, app, amr=MFA, prompt="login")
+                if done.error == "step_used":
+                    # the database went between home's answer and what became of it: the page says to begin again
+                    done = kit.sign_in(guest, app, amr=MFA, prompt="login")
                 assert done.id_token is not None, done.pages
                 subjects.append(done.id_token["oid"])
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from tests.docs.following import followed
+from tests.docs.following import PORTS, followed
 from tests.docs.pages import ROOT, blocks
 from tests.real.nodes import free_port, missing
 
@@ -78,12 +78,17 @@ def planned_front(folder: Path, backend: int) -> Front:
     with CI=true it fails."""
     if shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") is None:
         missing("nginx is not installed: run `make test` on Debian")
-    front = Front(folder, free_port(), free_port(), backend)
+    front = Front(folder, _port(), _port(), backend)
     front.authority.write_bytes(_pem(_authority()[1]))
     key, made = signed("127.0.0.1")
     (folder / "key.pem").write_bytes(key)
     (folder / "certificate.pem").write_bytes(made)
     return front
+
+
+def _port() -> int:
+    """A free one in which no number stands that is replaced in the pages."""
+    return next(p for p in iter(free_port, 0) if not any(number in str(p) for number in ("443", *PORTS)))
 
 
 @contextmanager
