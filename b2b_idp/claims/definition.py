@@ -128,8 +128,8 @@ def read(definition: object) -> Definition:
     """A definition as an array of one JSON string, as Graph has it, or the same as an object. At most 64 KB and 32
     deep; duplicate members are refused. Raises Problem(BAD_REQUEST) with the line and column where there are any."""
     text = None
-    if isinstance(definition, list):
-        if len(definition) != 1 or not isinstance(definition[0], str):
+    if not isinstance(definition, Mapping):
+        if not isinstance(definition, list) or len(definition) != 1 or not isinstance(definition[0], str):
             raise bad("`definition` is an array of exactly one string of JSON.")
         text = definition[0]
         document = _json(text, positions=True)

@@ -329,7 +329,7 @@ def test_the_place_is_a_line_and_column_of_a_text_and_a_path_of_an_object():
 @pytest.mark.parametrize(
     ("bad", "say"),
     [
-        ("x", "exactly one member|an object is expected"),
+        ("x", "array of exactly one string"),
         ([], "array of exactly one string"),
         ([1], "array of exactly one string"),
         (["{}", "{}"], "array of exactly one string"),
@@ -354,7 +354,7 @@ def test_the_place_is_a_line_and_column_of_a_text_and_a_path_of_an_object():
         ({"ClaimsMappingPolicy": {"a": "x" * 70_000}}, "larger than 64 KB"),
         ({"ClaimsMappingPolicy": {"a": object()}}, "not JSON"),
         ({"other": 1}, "no member"),
-        (None, "an object is expected"),
+        (None, "array of exactly one string"),
     ],
     ids=lambda x: str(x)[:40].encode("ascii", "backslashreplace").decode(),
 )
