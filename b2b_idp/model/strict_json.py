@@ -25,7 +25,8 @@ def read_json(
         text = raw if isinstance(raw, str) else raw.decode("utf-8")
     except UnicodeDecodeError:
         raise fail("is not UTF-8") from None
-    if _depth(text) > depth:
+    # so few brackets nest no deeper, wherever they stand
+    if text.count("{") + text.count("[") > depth and _depth(text) > depth:
         raise fail(f"is nested deeper than {depth} levels")
     try:
         value = json.loads(
