@@ -147,6 +147,10 @@ KINDS: Mapping[str, tuple[Mapping[str, Any], Callable[[Any], object]]] = {
 }
 
 
+LARGEST = 1024 * 1024
+"""Characters of a body that the Graph API reads at all."""
+
+
 class Policies:
     def make(self, random: Random) -> tuple[str, str]:
         """What kind of document, and its JSON."""
@@ -165,6 +169,8 @@ class Policies:
 
     def give(self, made: tuple[str, str]) -> bool:
         kind, text = made
+        if len(text) > LARGEST:
+            return False
         try:
             document = read_json(text, depth=MAX_DEPTH, fail=lambda why: bad(f"The body {why}."))
         except Problem:
