@@ -5,7 +5,7 @@ They are sealed: nobody learns or makes one, and only calls that are authenticat
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from contextlib import suppress
 
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.position import Position
@@ -18,18 +18,15 @@ _LONGEST = 300
 
 def written(vault: Vault, position: Position) -> str:
     """The header's value."""
-    return urlsafe_b64encode(vault.seal(position.to_text().encode(), _CONTEXT)).decode().rstrip("=")
+    return vault.seal_text(position.to_text().encode(), _CONTEXT)
 
 
 def read(vault: Vault, text: str) -> Position:
     """The position in a header. Raises Problem(BAD_REQUEST) for one that is not of our making."""
     position = None
     if len(text) <= _LONGEST and text.isascii():
-        try:
-            sealed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-            position = Position.from_text(vault.open(sealed, _CONTEXT).decode())
-        except ValueError:
-            pass
+        with suppress(ValueError):
+            position = Position.from_text(vault.open_text(text, _CONTEXT).decode())
     if position is None:
         raise not_ours()
     return position

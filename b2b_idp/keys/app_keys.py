@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from base64 import b64decode, b64encode, urlsafe_b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +29,7 @@ from cryptography.x509.oid import NameOID
 from jwt.algorithms import RSAAlgorithm
 
 from b2b_idp.keys import pfx_reader
+from b2b_idp.keys.compact import encoded
 from b2b_idp.keys.ring import LONGEST_TOKEN, Alg, Signer, claims_of, thumbprint
 from b2b_idp.model.directory import AppKey
 from b2b_idp.model.problem import Code, Problem
@@ -124,7 +125,7 @@ def jwk_of(certificate: bytes) -> dict[str, Any]:
     key, kid = _public(certificate)
     jwk: dict[str, Any] = json.loads(RSAAlgorithm.to_jwk(key))
     jwk.pop("key_ops", None)
-    digest = urlsafe_b64encode(sha256(certificate).digest()).decode().rstrip("=")
+    digest = encoded(sha256(certificate).digest())
     chain = [b64encode(certificate).decode()]
     return jwk | {"kid": kid, "use": "sig", "alg": ALG, "x5c": chain, "x5t#S256": digest}
 

@@ -1,13 +1,18 @@
-"""The compact form of a JWS (RFC 7515 §7.1), taken apart strictly: base64url without padding or spare bits."""
+"""base64url as JOSE has it (RFC 7515 §2): without padding, and read strictly, without spare bits."""
 
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64decode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_-]*")
 _LAST = {0: frozenset(), 2: frozenset("AQgw"), 3: frozenset("AEIMQUYcgkosw048")}
 """By the length of the last group, the characters that it may end in: those whose spare bits are zero."""
+
+
+def encoded(raw: bytes) -> str:
+    """`raw` as one segment."""
+    return urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def decoded(segment: str) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -27,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm, get_default_algorithms
 
 from b2b_idp.keys import files
+from b2b_idp.keys.compact import encoded
 from b2b_idp.logs import log
 from b2b_idp.model.json_text import json_bytes
 from b2b_idp.model.moment import Moment
@@ -99,19 +99,14 @@ class Signer:
 
     def sign(self, claims: Mapping[str, Any], typ: str) -> str:
         """A compact JWS with `kid` and `typ` in its header."""
-        signed = _head(self.kid, self.alg, typ) + b"." + _base64url(json_bytes(dict(claims)))
-        signature: bytes = _ALGORITHMS[self.alg].sign(signed, self.key)
-        return (signed + b"." + _base64url(signature)).decode()
+        signed = f"{_head(self.kid, self.alg, typ)}.{encoded(json_bytes(dict(claims)))}"
+        return f"{signed}.{encoded(_ALGORITHMS[self.alg].sign(signed.encode(), self.key))}"
 
 
 @lru_cache(maxsize=256)
-def _head(kid: str, alg: str, typ: str) -> bytes:
+def _head(kid: str, alg: str, typ: str) -> str:
     """A JWS header as it is signed (RFC 7515 §4)."""
-    return _base64url(json_bytes({"alg": alg, "kid": kid, "typ": typ}))
-
-
-def _base64url(raw: bytes) -> bytes:
-    return urlsafe_b64encode(raw).rstrip(b"=")
+    return encoded(json_bytes({"alg": alg, "kid": kid, "typ": typ}))
 
 
 class KeyRing:
@@ -328,7 +323,7 @@ def thumbprint(jwk: Mapping[str, Any]) -> str:
     """RFC 7638; for OKP as RFC 8037 §2 has it."""
     names = {"RSA": ("e", "kty", "n"), "OKP": ("crv", "kty", "x")}.get(jwk["kty"], ("crv", "kty", "x", "y"))
     text = json.dumps({n: jwk[n] for n in names}, separators=(",", ":"), sort_keys=True)
-    return urlsafe_b64encode(sha256(text.encode()).digest()).decode().rstrip("=")
+    return encoded(sha256(text.encode()).digest())
 
 
 def _key_of(path: Path) -> SigningKey:

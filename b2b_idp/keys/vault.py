@@ -11,6 +11,7 @@ from hashlib import sha256
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from b2b_idp.keys.compact import decoded, encoded
 from b2b_idp.model.moment import uuid_text
 
 _VERSION = b"\x01"
@@ -81,12 +82,20 @@ class Vault:
     def token(self, use: str, *parts: str) -> str:
         """A MAC over `parts` as URL-safe text: CSRF tokens and pairwise subjects."""
         message = b"".join(len(p.encode()).to_bytes(4, "big") + p.encode() for p in parts)
-        return urlsafe_b64encode(hmac.digest(self._key("token:" + use), message, "sha256")).decode().rstrip("=")
+        return encoded(hmac.digest(self._key("token:" + use), message, "sha256"))
 
     def seal(self, plain: bytes, context: str) -> bytes:
         """AES-256-GCM envelope bound to `context` (the table and row it belongs to)."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
         return _VERSION + nonce + self._envelope.encrypt(nonce, plain, context.encode())
+
+    def seal_text(self, plain: bytes, context: str) -> str:
+        """The same as URL-safe text, for what others carry for us."""
+        return encoded(self.seal(plain, context))
+
+    def open_text(self, sealed: str, context: str) -> bytes:
+        """The content of what `seal_text` made with the same context. Raises ValueError for any other text."""
+        return self.open(decoded(sealed), context)
 
     def open(self, sealed: bytes, context: str) -> bytes:
         """The content of an envelope made by `seal` with the same context. Raises ValueError for any other."""

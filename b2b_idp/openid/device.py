@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import Any, Literal
 
-from flask import Blueprint, Response, redirect, request
+from flask import Blueprint, Response, request
 
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.openid.authorize import respond
@@ -14,6 +14,7 @@ from b2b_idp.openid.parts import OpenIdParts, form_pairs, once
 from b2b_idp.openid.resource_indicators import target_of
 from b2b_idp.openid.responses import cors, json_response, token_error
 from b2b_idp.openid.scopes import scopes_of
+from b2b_idp.redirecting import see_other
 from b2b_idp.signin import devices
 from b2b_idp.store import Writer
 
@@ -68,9 +69,7 @@ def device_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
 
         parts.store.transact(decide)
         # shown by an address of its own, so that reloading the page sends no answer again
-        response = redirect(f"{parts.issuer}/device/{'approved' if yes else 'denied'}", 303, Response)
-        assert isinstance(response, Response)
-        return response
+        return see_other(f"{parts.issuer}/device/{'approved' if yes else 'denied'}")
 
     @blueprint.get("/device/<any(approved, denied):step>")
     def answered(step: Literal["approved", "denied"]) -> Response:

@@ -8,9 +8,10 @@ from flask import Blueprint, Response, request
 
 from b2b_idp.logs import note
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.openid.logout import see_other, with_state
+from b2b_idp.openid.logout import with_state
 from b2b_idp.openid.parts import OpenIdParts, form_pairs, once
 from b2b_idp.openid.responses import token_error
+from b2b_idp.redirecting import see_other
 
 
 def home_logout_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:

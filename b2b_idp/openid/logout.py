@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, redirect, request
+from flask import Blueprint, Response, request
 
 from b2b_idp.model.directory import App, User
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.openid.parts import OpenIdParts, form_pairs, once, repeated
+from b2b_idp.redirecting import see_other
 from b2b_idp.signin.front_channel import logout_frames
 from b2b_idp.signin.home_logout import WayOn
 from b2b_idp.signin.values import LogoutFrame
@@ -113,9 +114,3 @@ def with_state(on: WayOn) -> str:
     if on.state is None:
         return on.uri
     return f"{on.uri}{'&' if '?' in on.uri else '?'}{urlencode({'state': on.state})}"
-
-
-def see_other(url: str) -> Response:
-    response = redirect(url, 303, Response)
-    assert isinstance(response, Response)
-    return response

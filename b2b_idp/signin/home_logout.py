@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -131,14 +130,13 @@ class HomeLogouts:
     def _state(self, tenant_id: str, browser: Browser, on: WayOn | None, moment: Moment) -> str:
         told = None if on is None else {"client_id": on.client_id, "uri": on.uri, "state": on.state}
         plain = json.dumps({"at": moment.epoch, "on": told}, separators=(",", ":")).encode()
-        return urlsafe_b64encode(self._vault.seal(plain, _context(tenant_id, browser))).decode().rstrip("=")
+        return self._vault.seal_text(plain, _context(tenant_id, browser))
 
     def _opened(self, tenant_id: str, state: str, browser: Browser) -> dict[str, Any] | None:
         if not state.isascii() or not 0 < len(state) <= _LONGEST_STATE:
             return None
         try:
-            sealed = urlsafe_b64decode(state + "=" * (-len(state) % 4))
-            known: dict[str, Any] = json.loads(self._vault.open(sealed, _context(tenant_id, browser)))
+            known: dict[str, Any] = json.loads(self._vault.open_text(state, _context(tenant_id, browser)))
         except ValueError:
             return None
         return known

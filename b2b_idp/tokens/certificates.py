@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from base64 import b64decode, b64encode, urlsafe_b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
+from b2b_idp.keys.compact import encoded
 from b2b_idp.model.directory import App
 from b2b_idp.model.problem import Code, Problem
 
@@ -43,7 +44,7 @@ class ClientCertificate:
     @property
     def thumbprint(self) -> str:
         """`x5t#S256` (RFC 8705 §3.1)."""
-        return urlsafe_b64encode(sha256(self.der).digest()).decode().rstrip("=")
+        return encoded(sha256(self.der).digest())
 
 
 def read_certificate(sent: str | None) -> ClientCertificate | None:

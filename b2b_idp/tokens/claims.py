@@ -6,11 +6,11 @@ then its policy, which may replace the basic ones), last what the protocol and t
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 
+from b2b_idp.keys.compact import encoded
 from b2b_idp.model.directory import App, ClientAuth
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.optional_claims import OptionalClaim
@@ -30,7 +30,7 @@ _AT_A_SIGN_IN = "it is known only at a sign-in"
 
 def half_hash(token: str) -> str:
     """`at_hash`: the left half of SHA-256, for algorithms that end in 256 (OpenID Connect Core §3.1.3.6)."""
-    return urlsafe_b64encode(sha256(token.encode()).digest()[:16]).decode().rstrip("=")
+    return encoded(sha256(token.encode()).digest()[:16])
 
 
 def id_token(subject: Subject, occasion: Occasion, access_token: str | None = None) -> Made:

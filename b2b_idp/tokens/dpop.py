@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import json
-from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,7 +16,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import Algorithm
 
-from b2b_idp.keys.compact import decoded
+from b2b_idp.keys.compact import decoded, encoded
 from b2b_idp.keys.ring import thumbprint
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.moment import Moment
@@ -162,7 +161,7 @@ def _place(address: str) -> tuple[str, str, int | None, str] | None:
 
 def check_token_hash(proof: Proof, token: str) -> None:
     """Raises Problem(INVALID_DPOP_PROOF) unless the proof's `ath` is of this access token."""
-    made = urlsafe_b64encode(sha256(token.encode()).digest()).decode().rstrip("=")
+    made = encoded(sha256(token.encode()).digest())
     if proof.token_hash is None or not hmac.compare_digest(proof.token_hash.encode(), made.encode()):
         raise invalid_proof("ath is missing, or of another token")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -49,17 +50,23 @@ class FaultyKit(Kit):
         assert self._token is not None
         return self._token[0]
 
+    patience = 3
+    """How often a request is sent."""
+    pause = 0.0
+    """Seconds before it is sent again."""
+
     def call(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None, most: int = 3
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None, most: int | None = None
     ) -> tuple[int, list[tuple[str, str]], bytes]:
         """A request, sent again while it is answered 503. Whatever the fault, no answer is a defect's."""
-        for _ in range(most):
+        for _ in range(most or self.patience):
             status, answered, data = exchange(self.flask, method, url, headers, body)
             assert status != 500, data
             if status != 503:
                 break
             assert int(dict(answered)["Retry-After"]) >= 1
             self.refused += 1
+            time.sleep(self.pause)
         return status, answered, data
 
     def post(self, path: str, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:

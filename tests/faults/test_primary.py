@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import Store
 from b2b_idp.store.breaker import SHORTEST
 from b2b_idp.testing.values import KitGuest
-from b2b_idp.testing.wsgi import exchange
 from tests.faults.faulty_kit import MFA, FaultyKit
 from tests.postgres import Cluster, cluster
 
@@ -69,18 +68,7 @@ def test_a_sign_in_goes_on_when_the_primary_is_back_and_when_it_was_replaced(
 class PatientKit(FaultyKit):
     """Whoever is answered 503 comes again a moment later, for as long as it takes."""
 
-    def call(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None, most: int = 200
-    ) -> tuple[int, list[tuple[str, str]], bytes]:
-        for _ in range(most):
-            status, answered, data = exchange(self.flask, method, url, headers, body)
-            assert status != 500, data
-            if status != 503:
-                break
-            assert int(dict(answered)["Retry-After"]) >= 1
-            self.refused += 1
-            time.sleep(0.1)
-        return status, answered, data
+    patience, pause = 200, 0.1
 
 
 AWAY = 2.0

@@ -86,6 +86,23 @@ class Mutator:
                     edited[at:at] = random.randbytes(random.choice((1, 4, 32)))
         return bytes(edited[:LARGEST])
 
+    def parameters(self, pairs: list[tuple[str, str]], *, crowded: float = 0.0) -> None:
+        """One edit of parameters, in their place; `crowded` is the share of some edits that make very many of them."""
+        random = self.random
+        at = random.randrange(len(pairs))
+        name, value = pairs[at]
+        match random.randrange(6):
+            case 0:
+                pairs[at] = (self.text(name), value)
+            case 1:
+                pairs.append((random.choice(self._words), random.choice(self._words)))
+            case 2 if len(pairs) > 1:
+                del pairs[at]
+            case 3 if crowded and self.often(crowded):
+                pairs *= random.choice((2, 100, 300))
+            case _:
+                pairs[at] = (name, self.text(value))
+
     def document(self, value: Any) -> Any:
         """One to three edits of a copy of a JSON value, each anywhere in the tree."""
         edited = json.loads(json.dumps(value))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hmac
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from b2b_idp.graph.odata.refusals import bad
+from b2b_idp.keys.compact import encoded
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.query import KeyValue
 
@@ -17,7 +18,7 @@ Key = tuple[KeyValue, ...]
 
 def make(key: Key, vault: Vault, scope: str, options: Mapping[str, str]) -> str:
     """The token of a key. `options` are the query's other options."""
-    payload = urlsafe_b64encode(json.dumps(key, separators=(",", ":")).encode()).decode().rstrip("=")
+    payload = encoded(json.dumps(key, separators=(",", ":")).encode())
     return f"{payload}.{_mac(payload, vault, scope, options)}"
 
 

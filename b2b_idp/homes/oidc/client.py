@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from hashlib import sha256
 from urllib.parse import urlencode
@@ -19,6 +18,7 @@ from b2b_idp.homes.oidc.request import request_object, step_up_parameters
 from b2b_idp.homes.oidc.strict import refused
 from b2b_idp.homes.oidc.values import Departure, HomeAnswer, HomeReport, Pending
 from b2b_idp.homes.oidc.ways import ways_of
+from b2b_idp.keys.compact import encoded
 from b2b_idp.metrics import Metrics
 from b2b_idp.model.evidence import HomeStatement
 from b2b_idp.model.home import Home
@@ -61,7 +61,7 @@ class OidcHomes:
         metadata = client.metadata(moment.at)
         ways = ways_of(home, metadata)
         verifier, nonce = moment.new_secret(), moment.new_secret()
-        challenge = urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("=")
+        challenge = encoded(sha256(verifier.encode()).digest())
         query = {
             "response_type": "code",
             "client_id": home.client_id,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -13,6 +12,7 @@ import jwt
 from jwt.algorithms import get_default_algorithms
 
 from b2b_idp.homes.oidc.keys import HomeKey
+from b2b_idp.keys.compact import encoded
 
 MAX_KEPT = 32 * 1024
 """Characters of an id_token that is kept. Real ones have a tenth; a larger one still signs in."""
@@ -49,7 +49,7 @@ class SignedStatement:
         """Of the key: SHA-256, base64url (RFC 7638)."""
         required = _THUMBPRINT_MEMBERS[self.jwk["kty"]]
         canonical = json.dumps({m: self.jwk[m] for m in required}, separators=(",", ":"))
-        return urlsafe_b64encode(sha256(canonical.encode()).digest()).decode().rstrip("=")
+        return encoded(sha256(canonical.encode()).digest())
 
     def checked(self) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Header and claims, None when the key does not verify the signature. Times and audience are not asked again:

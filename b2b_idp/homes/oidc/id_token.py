@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +13,7 @@ from b2b_idp.homes.oidc.evidence import SignedStatement
 from b2b_idp.homes.oidc.metadata import Metadata
 from b2b_idp.homes.oidc.signed import LATEST, MAX_VALUE, Keys, check_audience, check_times, is_subject, read_signed
 from b2b_idp.homes.oidc.strict import refused
+from b2b_idp.keys.compact import encoded
 from b2b_idp.model.home import Home
 
 MAX_AMR = 100
@@ -87,8 +87,8 @@ def _check_claims(claims: Mapping[str, Any], home: Home, nonce: str, now: float)
 
 def _check_hash(at_hash: object, access_token: str, alg: str) -> None:
     digest = _HASHES[alg[-3:]](access_token.encode()).digest()
-    expected = urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=")
-    if not isinstance(at_hash, str) or not hmac.compare_digest(at_hash.encode(), expected):
+    expected = encoded(digest[: len(digest) // 2])
+    if not isinstance(at_hash, str) or not hmac.compare_digest(at_hash.encode(), expected.encode()):
         raise refused("at_hash does not fit the access token")
 
 

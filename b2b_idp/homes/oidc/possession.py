@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping, MutableMapping
 from hashlib import sha256
 from typing import Any
@@ -13,6 +12,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm
 
+from b2b_idp.keys.compact import encoded
 from b2b_idp.model.moment import Moment
 from b2b_idp.net.http import Answer
 
@@ -58,7 +58,7 @@ class Prover:
         if url in self._nonces:
             claims["nonce"] = self._nonces[url]
         if token is not None:
-            claims["ath"] = urlsafe_b64encode(sha256(token.encode()).digest()).decode().rstrip("=")
+            claims["ath"] = encoded(sha256(token.encode()).digest())
         return jwt.encode(claims, self._key, self._alg, headers={"typ": "dpop+jwt", "jwk": self._jwk})
 
     def _keep_nonce(self, url: str, answer: Answer) -> None:

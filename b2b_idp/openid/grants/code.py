@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hmac
 import re
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
+from b2b_idp.keys.compact import encoded
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Problem
 from b2b_idp.model.request import AuthorizeRequest
@@ -66,6 +66,6 @@ def _check_verifier(challenge: str | None, verifier: str | None) -> None:
         return
     if verifier is None or not _VERIFIER.fullmatch(verifier):
         raise invalid_grant("code_verifier missing or malformed")
-    made = urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("=")
+    made = encoded(sha256(verifier.encode()).digest())
     if not hmac.compare_digest(made, challenge):
         raise invalid_grant("code_verifier does not fit")

@@ -36,17 +36,7 @@ class Authorize:
         pairs: Pairs = list(self._provider.authorization().items())
         pairs += random.sample(list(MORE.items()), random.choice((0, 0, 1, 2)))
         for _ in range(random.choice((1, 1, 2, 3))):
-            at = random.randrange(len(pairs))
-            name, value = pairs[at]
-            match random.randrange(6):
-                case 0:
-                    pairs[at] = (edit.text(name), value)
-                case 1:
-                    pairs.append((random.choice(WORDS), random.choice(WORDS)))
-                case 2 if len(pairs) > 1:
-                    del pairs[at]
-                case _:
-                    pairs[at] = (name, edit.text(value))
+            edit.parameters(pairs)
         return random.choice(("GET", "GET", "POST")), query_of(pairs, edit.often(0.2))
 
     def give(self, made: tuple[str, str]) -> bool:

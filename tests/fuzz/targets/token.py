@@ -55,19 +55,7 @@ class Token:
                 word = f"{quote(app.client_id)}:{quote(app.client_secret)}".encode()
                 headers["Authorization"] = f"Basic {b64encode(word).decode()}"
         for _ in range(random.choice((0, 1, 1, 2, 3))):
-            at = random.randrange(len(pairs))
-            name, value = pairs[at]
-            match random.randrange(6):
-                case 0:
-                    pairs[at] = (edit.text(name), value)
-                case 1:
-                    pairs.append((random.choice(WORDS), random.choice(WORDS)))
-                case 2 if len(pairs) > 1:
-                    del pairs[at]
-                case 3 if edit.often(0.05):
-                    pairs *= random.choice((2, 100, 300))
-                case _:
-                    pairs[at] = (name, edit.text(value))
+            edit.parameters(pairs, crowded=0.05)
         body = query_of(pairs, edit.often(0.2)).encode("utf-8", "replace")
         return headers, edit.raw(body) if edit.often(0.05) else body
 
