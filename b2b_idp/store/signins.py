@@ -55,6 +55,17 @@ _MARK = Prepared(
     .where(signins.c.id == bindparam("which"), signins.c.version == bindparam("seen"))
     .values(version=bindparam("next"), waiting=bindparam("to_waiting"))
 )
+_CLAIM = consumed(
+    update(signins)
+    .where(
+        signins.c.id == bindparam("which"),
+        signins.c.browser == bindparam("of"),
+        signins.c.waiting == bindparam("seen"),
+        signins.c.expires_at > bindparam("now"),
+    )
+    .values(version=signins.c.version + 1, waiting=bindparam("to_waiting"))
+    .returning(*signins.c)
+)
 _SESSION = consumed(select(sessions).where(sessions.c.id == bindparam("id")), sessions.c.user_id)
 _BEGUN_AT = Prepared(
     select(sessions)
@@ -122,6 +133,13 @@ class SigninsWriter(SigninsReader):
         """Takes a step by which nothing is learned; as `move` otherwise."""
         done = self._c.execute(_MARK, {"which": id, "seen": seen, "next": seen + 1, "to_waiting": waiting})
         return done.rowcount == 1
+
+    def claim(self, id: str, browser: bytes, seen: str, waiting: str, at: datetime) -> SigninRow | None:
+        """Takes a step of this browser's by which nothing is learned yet, and gives the row as it is now. None when the
+        row does not wait for what was `seen`, is over, or is not this browser's."""
+        given = {"which": id, "of": browser, "seen": seen, "to_waiting": waiting, "now": at}
+        row = self._c.execute(_CLAIM, given).mappings().first()
+        return None if row is None else SigninRow(**row)
 
     def add_session(self, row: SessionRow, home_session: str | None = None) -> None:
         """`home_session`: keyed digest of the home's issuer and its `sid` for the session there, where it gave one."""

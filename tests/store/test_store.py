@@ -99,25 +99,40 @@ def test_what_a_transaction_wrote_is_gone_when_an_exception_leaves_it(store):
         assert r.users.by_id("u1") is None
 
 
+BEGUN = SigninRow(
+    id="s",
+    browser=b"b",
+    version=0,
+    waiting="home",
+    known={"a": 1},
+    correlation_id="c",
+    created_at=AT,
+    expires_at=AT + timedelta(hours=1),
+)
+
+
 def test_a_step_is_taken_once(store):
     with store.write() as w:
-        w.signins.add(
-            SigninRow(
-                id="s",
-                browser=b"b",
-                version=0,
-                waiting="home",
-                known={"a": 1},
-                correlation_id="c",
-                created_at=AT,
-                expires_at=AT + timedelta(hours=1),
-            )
-        )
+        w.signins.add(BEGUN)
     with store.write() as w:
         assert w.signins.move("s", 0, "redeem", {"a": 2})
         assert not w.signins.move("s", 0, "consent", {"a": 3})
         row = w.signins.by_id("s")
     assert (row.version, row.waiting, row.known) == (1, "redeem", {"a": 2})
+
+
+def test_a_claim_gives_the_row_once_to_its_browser_while_it_lives(store):
+    with store.write() as w:
+        w.signins.add(BEGUN)
+    with store.write() as w:
+        assert w.signins.claim("s", b"another", "home", "exchange", AT) is None
+        assert w.signins.claim("s", b"b", "redeem", "exchange", AT) is None
+        assert w.signins.claim("s", b"b", "home", "exchange", BEGUN.expires_at) is None
+        assert w.signins.claim("unknown", b"b", "home", "exchange", AT) is None
+        assert w.signins.by_id("s") == BEGUN
+        claimed = w.signins.claim("s", b"b", "home", "exchange", AT)
+        assert claimed == replace(BEGUN, version=1, waiting="exchange") == w.signins.by_id("s")
+        assert w.signins.claim("s", b"b", "home", "exchange", AT) is None
 
 
 def grant(store):
