@@ -100,14 +100,20 @@ _END_SESSIONS_OF = Prepared(
 class SigninsReader:
     def __init__(self, connection: Connection) -> None:
         self._c = connection
+        self._seen: tuple[tuple[str, int], SessionRow | None] | None = None
 
     def by_id(self, id: str) -> SigninRow | None:
         row = self._c.execute(_SIGNIN, {"id": id}).mappings().first()
         return None if row is None else SigninRow(**row)
 
     def session(self, id: str) -> SessionRow | None:
-        row = self._c.execute(_SESSION, {"id": id}).mappings().first()
-        return None if row is None else SessionRow(**row)
+        """Whoever has a session is granted from it in one transaction, which asks for it twice: it is read again only
+        when something was written since."""
+        key = id, self._c.written
+        if self._seen is None or self._seen[0] != key:
+            row = self._c.execute(_SESSION, {"id": id}).mappings().first()
+            self._seen = key, None if row is None else SessionRow(**row)
+        return self._seen[1]
 
     def begun_at(self, home_session: str) -> list[SessionRow]:
         """The sessions that began from one at home, those that are over too: their grants may stand."""

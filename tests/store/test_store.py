@@ -24,7 +24,7 @@ from b2b_idp.store.grants import Grant
 from b2b_idp.store.logs import Chain
 from b2b_idp.store.migrate import HEAD, config, downgrade
 from b2b_idp.store.pushed import PushedRequest
-from b2b_idp.store.signins import SigninRow
+from b2b_idp.store.signins import SessionRow, SigninRow
 from b2b_idp.store.tables import metadata
 
 AT = datetime(2026, 6, 1, 10, tzinfo=UTC)
@@ -133,6 +133,21 @@ def test_a_claim_gives_the_row_once_to_its_browser_while_it_lives(store):
         claimed = w.signins.claim("s", b"b", "home", "exchange", AT)
         assert claimed == replace(BEGUN, version=1, waiting="exchange") == w.signins.by_id("s")
         assert w.signins.claim("s", b"b", "home", "exchange", AT) is None
+
+
+def test_a_session_is_read_once_until_something_is_written(store):
+    begun = SessionRow(id="x", user_id="u1", evidence={"local": []}, created_at=AT, expires_at=AT + timedelta(hours=1))
+    with store.write() as w:
+        w.users.add(guest())
+        assert w.signins.session("x") is None
+        w.signins.add_session(begun)
+        assert w.signins.session("x") == begun
+        asked = w._c.asked
+        assert w.signins.session("x") == begun
+        assert w._c.asked == asked
+        assert w.signins.session("y") is None
+        w.signins.end_session("x", AT)
+        assert w.signins.session("x") == replace(begun, ended_at=AT)
 
 
 def grant(store):
