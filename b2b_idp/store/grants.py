@@ -68,7 +68,7 @@ _CONSENT = Prepared(
     select(consents.c.scopes).where(consents.c.user_id == bindparam("user"), consents.c.app_id == bindparam("app")),
     about("user"),
 )
-_ADD = insert_into(grants, Grant.__slots__)
+_ADD = insert_into(grants, Grant.__slots__, awaited=False)
 _AMEND = Prepared(
     update(grants)
     .where(grants.c.id == bindparam("which"))

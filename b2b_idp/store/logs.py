@@ -168,7 +168,7 @@ class LogsReader:
         return self._sealer.digest("audit-erased", "\n".join(told))
 
 
-_ADD_SIGNIN = insert_into(signin_log, [c.name for c in signin_log.c])
+_ADD_SIGNIN = insert_into(signin_log, [c.name for c in signin_log.c], awaited=False)
 
 
 def evidence_of(id: str) -> str:

@@ -77,9 +77,9 @@ _OF_UNKNOWN = Prepared(
     .outerjoin(home_sessions, home_sessions.c.session_id == sessions.c.id)
     .where(sessions.c.user_id == bindparam("user"), home_sessions.c.session_id.is_(None))
 )
-_ADD = insert_into(signins, SigninRow.__slots__)
-_ADD_SESSION = insert_into(sessions, SessionRow.__slots__)
-_BEGAN_AT = insert_into(home_sessions, ("session_id", "home_session"))
+_ADD = insert_into(signins, SigninRow.__slots__, awaited=False)
+_ADD_SESSION = insert_into(sessions, SessionRow.__slots__, awaited=False)
+_BEGAN_AT = insert_into(home_sessions, ("session_id", "home_session"), awaited=False)
 _UPDATE_SESSION = Prepared(
     update(sessions)
     .where(sessions.c.id == bindparam("which"))

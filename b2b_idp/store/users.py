@@ -67,7 +67,9 @@ _PAGE = Prepared(
 _UPN_TAKEN = Prepared(select(users.c.id).where(users.c.upn_key == bindparam("upn")))
 _ADD = insert_into(users, [c.name for c in users.c])
 _ADD_INVITATION = insert_into(invitations, Invitation.__slots__)
-_SIGNED_IN = Prepared(update(users).where(users.c.id == bindparam("which")).values(last_signin_at=bindparam("at")))
+_SIGNED_IN = Prepared(
+    update(users).where(users.c.id == bindparam("which")).values(last_signin_at=bindparam("at")), awaited=False
+)
 _COUNT = Prepared(select(func.count()).select_from(users).where(_LIVE))
 _SET_STATUS = Prepared(
     update(invitations).where(invitations.c.id == bindparam("which")).values(status=bindparam("to_status"))
