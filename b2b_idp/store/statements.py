@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import ColumnElement, CompoundSelect, Delete, Dialect, Insert, Select, Table, Update, bindparam, insert
 from sqlalchemy.exc import MultipleResultsFound, NoResultFound
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.types import TypeEngine
 
 from b2b_idp.store.followed import Follow, marks_beside
@@ -68,10 +69,11 @@ class Marked:
     person: str | None
 
 
-def consumed(statement: Select[Any], person: ColumnElement[str] | None = None) -> Prepared:
-    """A reading of what a step consumes: of the primary alone, and of one row at most."""
-    marked = Prepared(statement.add_columns(marks_beside(person).label("marks")))
-    return Prepared(statement, marked=Marked(marked, None if person is None else person.key))
+def consumed(statement: Select[Any] | ReturningUpdate[Any], person: ColumnElement[str] | None = None) -> Prepared:
+    """What a step consumes, read or changed and told: by the primary alone, and of one row at most."""
+    marks = marks_beside(person).label("marks")
+    with_marks = statement.add_columns(marks) if isinstance(statement, Select) else statement.returning(marks)
+    return Prepared(statement, marked=Marked(Prepared(with_marks), None if person is None else person.key))
 
 
 def insert_into(table: Table, columns: Iterable[str], *, awaited: bool = True) -> Prepared:

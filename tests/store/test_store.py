@@ -24,7 +24,7 @@ from b2b_idp.store.grants import Grant
 from b2b_idp.store.logs import Chain
 from b2b_idp.store.migrate import HEAD, config, downgrade
 from b2b_idp.store.pushed import PushedRequest
-from b2b_idp.store.signins import SigninRow
+from b2b_idp.store.signins import SessionRow, SigninRow
 from b2b_idp.store.tables import metadata
 
 AT = datetime(2026, 6, 1, 10, tzinfo=UTC)
@@ -99,25 +99,55 @@ def test_what_a_transaction_wrote_is_gone_when_an_exception_leaves_it(store):
         assert r.users.by_id("u1") is None
 
 
+BEGUN = SigninRow(
+    id="s",
+    browser=b"b",
+    version=0,
+    waiting="home",
+    known={"a": 1},
+    correlation_id="c",
+    created_at=AT,
+    expires_at=AT + timedelta(hours=1),
+)
+
+
 def test_a_step_is_taken_once(store):
     with store.write() as w:
-        w.signins.add(
-            SigninRow(
-                id="s",
-                browser=b"b",
-                version=0,
-                waiting="home",
-                known={"a": 1},
-                correlation_id="c",
-                created_at=AT,
-                expires_at=AT + timedelta(hours=1),
-            )
-        )
+        w.signins.add(BEGUN)
     with store.write() as w:
         assert w.signins.move("s", 0, "redeem", {"a": 2})
         assert not w.signins.move("s", 0, "consent", {"a": 3})
         row = w.signins.by_id("s")
     assert (row.version, row.waiting, row.known) == (1, "redeem", {"a": 2})
+
+
+def test_a_claim_gives_the_row_once_to_its_browser_while_it_lives(store):
+    with store.write() as w:
+        w.signins.add(BEGUN)
+    with store.write() as w:
+        assert w.signins.claim("s", b"another", "home", "exchange", AT) is None
+        assert w.signins.claim("s", b"b", "redeem", "exchange", AT) is None
+        assert w.signins.claim("s", b"b", "home", "exchange", BEGUN.expires_at) is None
+        assert w.signins.claim("unknown", b"b", "home", "exchange", AT) is None
+        assert w.signins.by_id("s") == BEGUN
+        claimed = w.signins.claim("s", b"b", "home", "exchange", AT)
+        assert claimed == replace(BEGUN, version=1, waiting="exchange") == w.signins.by_id("s")
+        assert w.signins.claim("s", b"b", "home", "exchange", AT) is None
+
+
+def test_a_session_is_read_once_until_something_is_written(store):
+    begun = SessionRow(id="x", user_id="u1", evidence={"local": []}, created_at=AT, expires_at=AT + timedelta(hours=1))
+    with store.write() as w:
+        w.users.add(guest())
+        assert w.signins.session("x") is None
+        w.signins.add_session(begun)
+        assert w.signins.session("x") == begun
+        asked = w._c.asked
+        assert w.signins.session("x") == begun
+        assert w._c.asked == asked
+        assert w.signins.session("y") is None
+        w.signins.end_session("x", AT)
+        assert w.signins.session("x") == replace(begun, ended_at=AT)
 
 
 def grant(store):
