@@ -89,6 +89,8 @@ class SignIn:
         id, correlation_id = moment.new_id(), _correlation_id(moment)
 
         def look(r: Reader) -> Granted | Landed | tuple[Known, View, Step]:
+            if browser.session_id:
+                r.signins.foresee_session(browser.session_id)
             known = facts_of_request(r, asked(r), browser, moment)
             view = load_view(r, known, moment.at, browser.ip_address)
             step = self._next(known, view, moment)
@@ -265,7 +267,9 @@ class SignIn:
 
         def come_back(w: Writer) -> Refused | tuple[SigninRow, Known, Home | None]:
             # kept before the code is sent: sent twice, the home would take back what it gave (RFC 6749 §4.1.2)
-            claimed = w.signins.claim(handle.id, browser.key, Waiting.HOME.value, Waiting.EXCHANGE.value, moment.at)
+            claim = w.signins.claim(handle.id, browser.key, Waiting.HOME.value, Waiting.EXCHANGE.value, moment.at)
+            home = w.configuration.homes.get(tenant_id)
+            claimed = claim()
             row = claimed or self._row(w, handle.id, browser, moment)
             carry(correlation_id=row.correlation_id)
             known = Known.from_json(row.known)
@@ -274,7 +278,7 @@ class SignIn:
             if claimed is None:
                 # taken by another request, or by a server that was killed over it: the guest may begin again at home
                 return Refused(used("the home's answer was already taken"), row.correlation_id, None, row.id)
-            return claimed, known, w.configuration.homes.get(tenant_id)
+            return claimed, known, home
 
         back = self._store.transact(come_back)
         if isinstance(back, Refused):

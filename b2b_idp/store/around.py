@@ -61,6 +61,10 @@ class AroundReader:
     def __init__(self, connection: Connection) -> None:
         self._c = connection
 
+    def foresee(self, user_id: str, app_id: str) -> None:
+        """Says that `of` is going to be asked for, after something else."""
+        self._c.foresee(_AROUND, {"person": user_id, "app": app_id})
+
     def of(self, user_id: str, app_id: str | None) -> Around:
         """Around a user; without an app there is nothing that it was let have."""
         row = self._c.execute(_AROUND, {"person": user_id, "app": app_id}).one()

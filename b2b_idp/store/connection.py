@@ -22,11 +22,17 @@ _SAVEPOINT, _ROLLBACK, _RELEASE = map(said, ("SAVEPOINT part", "ROLLBACK TO SAVE
 class Driver(Protocol):
     """What is said to the driver of one kind of database, without SQLAlchemy. Raises the driver's errors."""
 
+    makes_trips: bool
+    """Whether a statement goes to another process, so that two of them in one trip are cheaper."""
+
     def begun(self) -> None:
         """Makes sure that the transaction has begun."""
 
     def ask(self, form: Form, values: Sequence[Any]) -> tuple[list[Any], int]:
         """Runs a statement: its rows, and how many it changed."""
+
+    def foresee(self, form: Form, values: Sequence[Any]) -> Callable[[], tuple[list[Any], int]]:
+        """Runs a statement in the trip of the next that is asked; gives what tells as `ask` does."""
 
     def run(self, form: Form, values: Sequence[Any]) -> None:
         """Runs a statement; what goes wrong with it may be raised later in the transaction."""
@@ -35,6 +41,7 @@ class Driver(Protocol):
         """Runs a statement once for each row of parameters."""
 
 
+_NOTHING = None, None
 _DRIVERS: Mapping[str, Callable[[sqlalchemy.Connection], Driver]] = {
     "sqlite": sqlite.Cursor,
     "postgresql": postgres.pipeline,
@@ -53,8 +60,28 @@ class Connection:
         """How many readings this database was asked for."""
         self.asked_replica = 0
         """How many a replica was asked for in its place."""
+        self._foreseen: dict[Prepared, tuple[Parameters, Callable[[], tuple[list[Any], int]]]] = {}
         self.written = 0
         """Another number each time that something may have been changed."""
+
+    def foresee(self, statement: Prepared, parameters: Parameters) -> None:
+        """Says that this statement is going to be run with these parameters: where statements are trips it is done now,
+        in the trip of the next. What was read like that counts until something is written."""
+        if not self._driver.makes_trips:
+            return
+        self._count(statement)
+        form = statement.form(self.dialect)
+        try:
+            self._foreseen[statement] = parameters, self._driver.foresee(form, form.parameters(parameters))
+        except Exception as e:
+            fail(self._connection, form.sql, e)
+
+    def _count(self, statement: Any) -> None:
+        if statement.is_select:
+            self.asked += 1
+        else:
+            self.written += 1
+            self._foreseen.clear()
 
     @overload
     def execute(self, statement: Prepared, parameters: _Given = None) -> Rows[Any]: ...
@@ -67,12 +94,13 @@ class Connection:
 
     def execute(self, statement: Any, parameters: _Given = None) -> Any:
         """Runs one statement; with a list of parameters, once for each."""
-        if statement.is_select:
-            self.asked += 1
-        else:
-            self.written += 1
+        given = {} if parameters is None else parameters
+        if self._foreseen:
+            foreseen, said = self._foreseen.pop(statement, _NOTHING)
+            if said is not None and foreseen == given:
+                return self._said(statement.form(self.dialect), said)
+        self._count(statement)
         if isinstance(statement, Prepared):
-            given = {} if parameters is None else parameters
             return self._run(statement.form(self.dialect), given, awaited=statement.awaited)
         return self._by_sqlalchemy.execute(statement, parameters)
 
@@ -113,6 +141,13 @@ class Connection:
         except Exception as e:
             fail(self._connection, "BEGIN", e)
         return self._connection
+
+    def _said(self, form: Form, said: Callable[[], tuple[list[Any], int]]) -> Rows[Any]:
+        """What was foreseen."""
+        try:
+            return Rows(*said())
+        except Exception as e:
+            fail(self._connection, form.sql, e)
 
     def _run(self, form: Form, parameters: _Given, awaited: bool = True) -> Rows[Any]:
         """One statement, or one for each of the parameters."""

@@ -7,6 +7,7 @@ import select
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -42,6 +43,8 @@ class Mark:
 
 class Pipeline:
     """One connection's. Raises psycopg.Error; a connection whose answers are not known any more is closed then."""
+
+    makes_trips = True
 
     def __init__(self, raw: Waiting) -> None:
         self._raw, self._pg = raw, raw.pgconn
@@ -83,7 +86,17 @@ class Pipeline:
         """Runs a statement: its rows, and how many it changed."""
         answers: list[PGresult] = []
         self._send(form, values, answers.append)
-        self.hear()
+        return self._read(form, answers)
+
+    def foresee(self, form: Form, values: Sequence[Any]) -> Callable[[], tuple[list[Any], int]]:
+        """Sends a statement; its answer comes with that to the next, or when it is called for."""
+        answers: list[PGresult] = []
+        self._send(form, values, answers.append)
+        return partial(self._read, form, answers)
+
+    def _read(self, form: Form, answers: list[PGresult]) -> tuple[list[Any], int]:
+        if not answers:
+            self.hear()
         (answer,) = answers
         if answer.status != pq.ExecStatus.TUPLES_OK:
             return [], answer.command_tuples or 0

@@ -34,6 +34,9 @@ class Routed(Connection):
         self._keys: set[str] = set()
         self._here: dict[str, str | None] = {}
 
+    def foresee(self, statement: Prepared, parameters: Parameters) -> None:
+        """Nothing: who is asked is found out when it is."""
+
     def execute(self, statement: Any, parameters: Any = None) -> Any:
         follow = statement.follow if isinstance(statement, Prepared) else None
         if follow is not None and self._asks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -106,6 +106,10 @@ class SigninsReader:
         row = self._c.execute(_SIGNIN, {"id": id}).mappings().first()
         return None if row is None else SigninRow(**row)
 
+    def foresee_session(self, id: str) -> None:
+        """Says that `session` is going to be asked for, after something else."""
+        self._c.foresee(_SESSION, {"id": id})
+
     def session(self, id: str) -> SessionRow | None:
         """Whoever has a session is granted from it in one transaction, which asks for it twice: it is read again only
         when something was written since."""
@@ -140,12 +144,18 @@ class SigninsWriter(SigninsReader):
         done = self._c.execute(_MARK, {"which": id, "seen": seen, "next": seen + 1, "to_waiting": waiting})
         return done.rowcount == 1
 
-    def claim(self, id: str, browser: bytes, seen: str, waiting: str, at: datetime) -> SigninRow | None:
-        """Takes a step of this browser's by which nothing is learned yet, and gives the row as it is now. None when the
-        row does not wait for what was `seen`, is over, or is not this browser's."""
+    def claim(self, id: str, browser: bytes, seen: str, waiting: str, at: datetime) -> Callable[[], SigninRow | None]:
+        """Takes a step of this browser's by which nothing is learned yet, and gives what gives the row as it is now:
+        none when the row does not wait for what was `seen`, is over, or is not this browser's. Whatever is asked in
+        between goes in one trip with it."""
         given = {"which": id, "of": browser, "seen": seen, "to_waiting": waiting, "now": at}
-        row = self._c.execute(_CLAIM, given).mappings().first()
-        return None if row is None else SigninRow(**row)
+        self._c.foresee(_CLAIM, given)
+
+        def claimed() -> SigninRow | None:
+            row = self._c.execute(_CLAIM, given).mappings().first()
+            return None if row is None else SigninRow(**row)
+
+        return claimed
 
     def add_session(self, row: SessionRow, home_session: str | None = None) -> None:
         """`home_session`: keyed digest of the home's issuer and its `sid` for the session there, where it gave one."""

@@ -96,6 +96,8 @@ def _driver(connection: Connection) -> sqlite3.Connection:
 class Cursor:
     """The driver's cursor of one transaction."""
 
+    makes_trips = False
+
     def __init__(self, connection: Connection) -> None:
         self._cursor = _driver(connection).cursor()
 
@@ -107,6 +109,10 @@ class Cursor:
         self._cursor.execute(form.sql, values)
         found = self._cursor.fetchall() if self._cursor.description else []
         return form.rows(found), self._cursor.rowcount
+
+    def foresee(self, form: Form, values: Sequence[Any]) -> Callable[[], tuple[list[Any], int]]:
+        """Runs a statement when what it said is wanted."""
+        return partial(self.ask, form, values)
 
     def run(self, form: Form, values: Sequence[Any]) -> None:
         """Runs a statement that gives nothing."""

@@ -149,6 +149,10 @@ class UsersReader:
         """By user principal name, case-insensitively (Graph)."""
         return self._one(_BY_UPN, upn=address_key(upn))
 
+    def foresee(self, identity: HomeIdentity) -> None:
+        """Says that `by_identity` is going to be asked for, after something else."""
+        self._c.foresee(_BY_IDENTITY, {"issuer": identity.issuer, "subject": identity.subject})
+
     def by_identity(self, identity: HomeIdentity) -> User | None:
         """The one user bound to (issuer, subject), compared byte for byte."""
         if self._seen is not None:

@@ -304,9 +304,9 @@ def test_what_is_claimed_brings_them_along_as_well(open_store, world: World) -> 
     )
 
     def come_back(w: Writer) -> SigninRow | None:
-        claimed = w.signins.claim("s", b"b", "home", "exchange", AT)
+        claim = w.signins.claim("s", b"b", "home", "exchange", AT)
         assert w.configuration.tenant.name == "Contoso"
-        return claimed
+        return claim()
 
     with store.write() as w:
         w.signins.add(row)

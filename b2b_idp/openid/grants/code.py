@@ -46,8 +46,7 @@ def redeem_code(
     resource, nonce, scope = form.get("resource"), standing.nonce, standing.scope
     # before the code is spent: refused tokens spend nothing, whoever tries again is no thief
     answer = issue(parts, w, client, grant, standing, scope, moment, resource=resource, nonce=nonce, generation=0)
-    if not w.grants.use_code(grant.id, moment.at):
-        raise _used_twice(w, grant, moment)
+    w.grants.use_code(grant.id, moment.at)
     remember_confirmation(w, grant, client)
     return answer
 

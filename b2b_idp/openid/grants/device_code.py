@@ -44,8 +44,7 @@ def redeem_device_code(
     resource, scope = form.get("resource"), standing.scope
     # before the code is spent, as in `code`
     answer = issue(parts, w, client, grant, standing, scope, moment, resource=resource, nonce=None, generation=0)
-    if not w.grants.use_code(grant.id, moment.at):
-        raise invalid_grant("the device code was just used")
+    w.grants.use_code(grant.id, moment.at)
     remember_confirmation(w, grant, client)
     return answer
 

@@ -48,8 +48,7 @@ def refresh(parts: OpenIdParts, w: Writer, client: Client, form: Mapping[str, st
         parts, w, client, grant, standing, scope, moment, resource=resource, nonce=None, generation=generation
     )
     if current:
-        if not w.grants.rotate(grant.id, grant.generation, moment.at):
-            raise invalid_grant("the refresh token was just rotated")
+        w.grants.rotate(grant.id, generation, moment.at)
         less = set(scope) != set(granted) or resource is not None
         first = {"generation": handle.generation, "scope": scope, "resource": resource}
         remember_confirmation(w, grant, client, **({"narrowed": first} if less else {}))
