@@ -349,10 +349,10 @@ class SignIn:
             if not (at_once and known.request is not None and known.request.told_by_address):
                 ended = self._end(w, row, known, view, step, browser, moment)
                 return ended if isinstance(ended, Landed) else Conclude(row.id)
-            granted = self._issue(w, row.id, row.correlation_id, known, view, step, browser, moment)
+            # first: what is written after it goes with the COMMIT
             if not w.signins.mark(row.id, row.version, Waiting.DONE.value):
                 raise _taken()
-            return granted
+            return self._issue(w, row.id, row.correlation_id, known, view, step, browser, moment)
         waiting, known = self._settle(w, row.id, known, view, step, browser, moment)
         self._move(w, row, waiting, known)
         return AtStep(row.id)

@@ -50,10 +50,11 @@ _MOVE = Prepared(
         known=bindparam("to_known", type_=signins.c.known.type),
     )
 )
-_MARK = Prepared(
+_MARK = consumed(
     update(signins)
     .where(signins.c.id == bindparam("which"), signins.c.version == bindparam("seen"))
     .values(version=bindparam("next"), waiting=bindparam("to_waiting"))
+    .returning(signins.c.id)
 )
 _CLAIM = consumed(
     update(signins)
@@ -141,8 +142,8 @@ class SigninsWriter(SigninsReader):
 
     def mark(self, id: str, seen: int, waiting: str) -> bool:
         """Takes a step by which nothing is learned; as `move` otherwise."""
-        done = self._c.execute(_MARK, {"which": id, "seen": seen, "next": seen + 1, "to_waiting": waiting})
-        return done.rowcount == 1
+        given = {"which": id, "seen": seen, "next": seen + 1, "to_waiting": waiting}
+        return self._c.execute(_MARK, given).first() is not None
 
     def claim(self, id: str, browser: bytes, seen: str, waiting: str, at: datetime) -> Callable[[], SigninRow | None]:
         """Takes a step of this browser's by which nothing is learned yet, and gives what gives the row as it is now:
