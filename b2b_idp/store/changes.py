@@ -18,13 +18,13 @@ _NEXT = Prepared(
     .values(seq=change_counter.c.seq + bindparam("count", type_=BigInteger))
     .returning(change_counter.c.seq)
 )
-_FORGET = Prepared(
-    delete(changes).where(
-        changes.c.kind == bindparam("kind"),
-        changes.c.object_id == bindparam("object_id"),
-        changes.c.member_id == bindparam("member_id"),
-    )
+_OF = (
+    changes.c.kind == bindparam("of_kind"),
+    changes.c.object_id == bindparam("of_object"),
+    changes.c.member_id == bindparam("of_member"),
 )
+_FORGET = Prepared(delete(changes).where(*_OF))
+_RENEW = Prepared(update(changes).where(*_OF).values(seq=bindparam("new_seq"), gone=bindparam("now_gone")))
 _NOTE = insert_into(changes, ("seq", "kind", "object_id", "member_id", "gone"))
 
 
@@ -33,9 +33,10 @@ def record(c: Connection, kind: Kind, object_id: str, member_id: str = "", *, go
     seq = c.execute(_NEXT, {"count": 1}).scalar()
     if seq is None:
         return  # a database that has no tenant yet
-    row = {"kind": kind, "object_id": object_id, "member_id": member_id}
-    c.execute(_FORGET, row)
-    c.execute(_NOTE, row | {"seq": seq, "gone": gone})
+    of = {"of_kind": kind, "of_object": object_id, "of_member": member_id}
+    if not c.execute(_RENEW, of | {"new_seq": seq, "now_gone": gone}).rowcount:
+        row = {"kind": kind, "object_id": object_id, "member_id": member_id}
+        c.execute(_NOTE, row | {"seq": seq, "gone": gone})
 
 
 def record_members(c: Connection, members: Sequence[tuple[str, str]], *, gone: bool) -> None:
@@ -43,7 +44,7 @@ def record_members(c: Connection, members: Sequence[tuple[str, str]], *, gone: b
     if not members:
         return
     last = c.execute(_NEXT, {"count": len(members)}).scalar_one()
-    rows = [{"kind": "member", "object_id": group, "member_id": member} for group, member in members]
-    c.execute(_FORGET, rows)
+    c.execute(_FORGET, [{"of_kind": "member", "of_object": group, "of_member": member} for group, member in members])
     first = last - len(members) + 1
+    rows = [{"kind": "member", "object_id": group, "member_id": member} for group, member in members]
     c.execute(_NOTE, [row | {"seq": first + n, "gone": gone} for n, row in enumerate(rows)])
