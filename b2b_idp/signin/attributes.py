@@ -63,8 +63,14 @@ def refresh(
         return user
     w.users.save(newer)
     w.logs.add_audit(refresh_audit(user, newer, home, moment), moment.at)
-    settle(w, moment)
+    follow(w, moment)
     return newer
+
+
+def follow(w: Writer, moment: Moment) -> None:
+    """Has the stored members of dynamic groups follow a changed attribute; without a rule nobody looks for more."""
+    if w.memberships.rules.by_group:
+        settle(w, moment)
 
 
 def refreshed(

@@ -6,14 +6,13 @@ from dataclasses import replace
 
 from b2b_idp.factors import letters
 from b2b_idp.guests import lifecycle
-from b2b_idp.guests.membership import settle
 from b2b_idp.homes.oidc import HomeAnswer
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.directory import HomeIdentity, User
 from b2b_idp.model.evidence import Evidence, HomeStatement
 from b2b_idp.model.home import Home
 from b2b_idp.model.moment import Moment
-from b2b_idp.signin.attributes import may_follow, refresh, refresh_audit, refreshed
+from b2b_idp.signin.attributes import follow, may_follow, refresh, refresh_audit, refreshed
 from b2b_idp.signin.facts import HomeProfile, Known
 from b2b_idp.signin.log import guest_audit
 from b2b_idp.signin.moves import Bind
@@ -36,6 +35,9 @@ def learn(
     trust = w.configuration.trust(home)
     said = {name: value for name, value in p.attributes.items() if name in may_follow(trust)}
     user = w.users.by_identity(identity)
+    if user is None:
+        # it most likely ends in a redemption
+        w.take_turn()
     invitation = w.users.invitation(known.invitation_id) if known.invitation_id else None
     others_link = user is not None and invitation is not None and invitation.user_id != user.id
     if user is not None:
@@ -120,6 +122,7 @@ def learn_mailed_code(known: Known, home: Home, address: str, fresh: bool, momen
 def bind(w: Writer, vault: Vault, known: Known, view: View, step: Bind, moment: Moment) -> tuple[Known, User]:
     """Binds the candidate to the identity, once: the facts, and the user as bound. Raises Problem(INVITATION_TAKEN)."""
     assert known.identity is not None and view.home is not None
+    w.take_turn()
     if step.candidate.moves:
         return known, _move(w, vault, known, view, view.home, step, moment)
     was, home, invitation = step.candidate.user, view.home, step.candidate.invitation
@@ -136,7 +139,7 @@ def bind(w: Writer, vault: Vault, known: Known, view: View, step: Bind, moment: 
         audits.insert(0, refresh_audit(was, bound, home, moment))
     w.logs.add_audits(audits, moment.at)
     if newer is not was:
-        settle(w, moment)
+        follow(w, moment)
     from_link = invitation is not None and invitation.id == known.invitation_id
     return replace(known, redeemed_at=moment.at) if from_link else known, bound
 

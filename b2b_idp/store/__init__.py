@@ -169,8 +169,23 @@ class Reader:
         return SigninReports(self._c)
 
 
+class _OutOfTurn(Exception):
+    """A transaction found that it has to wait for its turn."""
+
+
 class Writer(Reader):
     """A Reader that can also change things; all of it lands together or not at all."""
+
+    def __init__(self, connection: Connection, sealer: Sealer, caches: _Caches, *, in_turn: bool = True) -> None:
+        super().__init__(connection, sealer, caches)
+        # SQLite's writers come one after another anyway
+        self._in_turn = in_turn or connection.dialect.name == "sqlite"
+
+    def take_turn(self) -> None:
+        """Said by a step that is going to write what all of its kind write, the end of the audit chain above all: amid
+        others it would come to its end and be undone. It is run again, behind them, so this is said early."""
+        if not self._in_turn:
+            raise _OutOfTurn
 
     def writing(self) -> Writer:
         return self
@@ -386,6 +401,7 @@ class Store:
         was asked, it is undone and run again, so it has no effect but on its Writer. What need not be `lasting` is seen
         by all servers at once and may be undone by a power cut: the disk is not waited for. Raises Problem(UNAVAILABLE)
         when that does not end."""
+        first = 0
         if self._replicas is not None and (replica := self._replicas.any()) is not None:
             try:
                 return self._once(step, lasting, replica=replica)
@@ -393,9 +409,13 @@ class Store:
                 self._metrics.replica_fallback("stale")
             except Conflict as conflict:
                 self._metrics.undone(_kind(conflict), given_up=False)
-        for attempt in range(ATTEMPTS):
+            except _OutOfTurn:
+                first = 1
+        for attempt in range(first, ATTEMPTS):
             try:
                 return self._once(step, lasting, again=attempt > 0)
+            except _OutOfTurn:
+                continue
             except Conflict as conflict:
                 self._metrics.undone(_kind(conflict), given_up=attempt == ATTEMPTS - 1)
                 if attempt == ATTEMPTS - 1:
@@ -408,7 +428,7 @@ class Store:
         self, step: Callable[[Writer], T], lasting: bool, *, again: bool = False, replica: Replica | None = None
     ) -> T:
         with self._database.transaction(write=True, again=again, lasting=lasting, replica=replica) as connection:
-            w = Writer(connection, self._sealer, self._caches)
+            w = Writer(connection, self._sealer, self._caches, in_turn=again)
             made = step(w)
         for do in w.afterwards:
             do()

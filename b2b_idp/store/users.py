@@ -61,6 +61,24 @@ _BY_IDENTITY = Prepared(
     select(users).where(users.c.issuer == bindparam("issuer"), users.c.subject == bindparam("subject")), about_found()
 )
 _BY_MAIL = Prepared(select(users).where(users.c.mail_key == bindparam("mail"), _LIVE).order_by(users.c.created_at))
+_OTHERS = invitations.alias("others")
+_LATEST = (
+    select(_OTHERS.c.id)
+    .where(_OTHERS.c.user_id == users.c.id)
+    .order_by(_OTHERS.c.created_at.desc(), _OTHERS.c.id)
+    .limit(1)
+    .scalar_subquery()
+)
+_WAITING = Prepared(
+    select(users, invitations)
+    .where(
+        users.c.mail_key == bindparam("mail"),
+        users.c.state == "PendingAcceptance",
+        _LIVE,
+        invitations.c.id == _LATEST,
+    )
+    .order_by(users.c.created_at)
+)
 _PAGE = Prepared(
     select(users).where(users.c.id > bindparam("after"), _LIVE).order_by(users.c.id).limit(bindparam("most"))
 )
@@ -193,6 +211,20 @@ class UsersReader:
         """Users whose `mail` is this address, oldest first. Finds an invitation, proves nothing."""
         rows = self._c.execute(_BY_MAIL, {"mail": address_key(address)}).mappings()
         return [_user(r) for r in rows]
+
+    def waiting(self, address: str) -> list[tuple[User, Invitation]]:
+        """Guests who wait for redemption and whose `mail` is this address, oldest first, each with the latest
+        invitation."""
+        found = []
+        for row in self._c.execute(_WAITING, {"mail": address_key(address)}):
+            user, invitation = row[: len(users.c)], row[len(users.c) :]
+            found.append(
+                (
+                    _user(dict(zip(users.c.keys(), user, strict=True))),
+                    _invitation(dict(zip(invitations.c.keys(), invitation, strict=True))),
+                )
+            )
+        return found
 
     def page(self, after: str = "", most: int = 100) -> list[User]:
         """Users in order of id, those behind `after`."""
