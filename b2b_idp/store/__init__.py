@@ -48,6 +48,7 @@ from b2b_idp.store.routing import Stale
 from b2b_idp.store.rules import RuleCache
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.signins import SigninsReader, SigninsWriter
+from b2b_idp.store.turn import Line, OutOfTurn, Turn
 from b2b_idp.store.users import UsersReader, UsersWriter
 from b2b_idp.store.versions import Versions
 
@@ -169,23 +170,20 @@ class Reader:
         return SigninReports(self._c)
 
 
-class _OutOfTurn(Exception):
-    """A transaction found that it has to wait for its turn."""
-
-
 class Writer(Reader):
     """A Reader that can also change things; all of it lands together or not at all."""
 
-    def __init__(self, connection: Connection, sealer: Sealer, caches: _Caches, *, in_turn: bool = True) -> None:
+    def __init__(self, connection: Connection, sealer: Sealer, caches: _Caches, turn: Turn | None = None) -> None:
         super().__init__(connection, sealer, caches)
         # SQLite's writers come one after another anyway
-        self._in_turn = in_turn or connection.dialect.name == "sqlite"
+        self._turn = None if connection.dialect.name == "sqlite" else turn
 
     def take_turn(self) -> None:
         """Said by a step that is going to write what all of its kind write, the end of the audit chain above all: amid
-        others it would come to its end and be undone. It is run again, behind them, so this is said early."""
-        if not self._in_turn:
-            raise _OutOfTurn
+        others it would come to its end and be undone. Where it is, it is run again behind them, so this is said
+        early."""
+        if self._turn is not None:
+            self._turn.take()
 
     def writing(self) -> Writer:
         return self
@@ -307,6 +305,7 @@ class Store:
         self._sealer = sealer
         self._caches = _Caches(sealer)
         self._replicas = Replicas(self._database.engine, replicas, max_staleness) if replicas else None
+        self._line = Line()
         self._leadership = Leadership(self._database.leader_lock())
         if self._database.in_memory:
             create_all(self._database.engine)
@@ -401,22 +400,23 @@ class Store:
         was asked, it is undone and run again, so it has no effect but on its Writer. What need not be `lasting` is seen
         by all servers at once and may be undone by a power cut: the disk is not waited for. Raises Problem(UNAVAILABLE)
         when that does not end."""
-        first = 0
         if self._replicas is not None and (replica := self._replicas.any()) is not None:
             try:
-                return self._once(step, lasting, replica=replica)
+                return self._once(step, lasting, Turn(self._line), replica=replica)
             except Stale:
                 self._metrics.replica_fallback("stale")
             except Conflict as conflict:
                 self._metrics.undone(_kind(conflict), given_up=False)
-            except _OutOfTurn:
-                first = 1
-        for attempt in range(first, ATTEMPTS):
+            except OutOfTurn:
+                pass
+        waits = again = False
+        for attempt in range(ATTEMPTS):
             try:
-                return self._once(step, lasting, again=attempt > 0)
-            except _OutOfTurn:
-                continue
+                return self._once(step, lasting, Turn(self._line, waits=waits), again=again)
+            except OutOfTurn:
+                waits = True
             except Conflict as conflict:
+                waits = again = True
                 self._metrics.undone(_kind(conflict), given_up=attempt == ATTEMPTS - 1)
                 if attempt == ATTEMPTS - 1:
                     raise unavailable(_why(conflict)) from conflict
@@ -425,10 +425,19 @@ class Store:
         raise AssertionError("a last attempt returns or raises")
 
     def _once(
-        self, step: Callable[[Writer], T], lasting: bool, *, again: bool = False, replica: Replica | None = None
+        self,
+        step: Callable[[Writer], T],
+        lasting: bool,
+        turn: Turn,
+        *,
+        again: bool = False,
+        replica: Replica | None = None,
     ) -> T:
-        with self._database.transaction(write=True, again=again, lasting=lasting, replica=replica) as connection:
-            w = Writer(connection, self._sealer, self._caches, in_turn=again)
+        with (
+            turn,
+            self._database.transaction(write=True, again=again, lasting=lasting, replica=replica) as connection,
+        ):
+            w = Writer(connection, self._sealer, self._caches, turn)
             made = step(w)
         for do in w.afterwards:
             do()
