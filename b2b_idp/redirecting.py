@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from flask import Response
+from werkzeug.urls import iri_to_uri
+
+from b2b_idp.written import Written
 
 
 def see_other(url: str) -> Response:
     """303: go on at `url` by GET (RFC 9110 §15.4.4). Nobody sees a page in between, so there is none."""
-    return Response(status=303, headers=[("Location", url)], content_type="text/plain; charset=utf-8")
+    location = url if url.isascii() else iri_to_uri(url)
+    return Written(b"", 303, headers=[("Location", location)], content_type="text/plain; charset=utf-8")

@@ -76,9 +76,9 @@ class Wire:
         greeted = writing = False
         while chunk := _heard(client):
             when = self._when
-            cut = greeted and (when != "undone" or (writing and _is_one_statement(chunk))) and self._counted()
+            cut = greeted and (when != "undone" or (writing and _is_one_question(chunk))) and self._counted()
             greeted = True
-            writing = _BEGINS in chunk or (writing and not chunk.startswith(_ENDS))
+            writing = _BEGINS in chunk or (writing and not any(end in chunk for end in _ENDS))
             if cut and when == "before":
                 break
             if cut and when == "undone":
@@ -111,16 +111,16 @@ class Wire:
 
 
 _BEGINS = b"BEGIN ISOLATION LEVEL SERIALIZABLE"
-_ENDS = tuple(b"Q" + (len(word) + 5).to_bytes(4, "big") + word for word in (b"COMMIT", b"ROLLBACK"))
+_ENDS = (b"COMMIT\0", b"ROLLBACK\0")
 
 
-def _is_one_statement(chunk: bytes) -> bool:
-    """Whether it is one question with one answer; several may be on their way at once."""
+def _is_one_question(chunk: bytes) -> bool:
+    """Whether it ends in waiting for an answer, of one statement or of some that fail together."""
     kinds, at = [], 0
     while at + 5 <= len(chunk):
         kinds.append(chunk[at : at + 1])
         at += 1 + int.from_bytes(chunk[at + 1 : at + 5], "big")
-    return kinds == [b"Q"] or (kinds.count(b"E") == 1 and kinds.count(b"S") == 1 and kinds[-1] == b"S")
+    return kinds == [b"Q"] or (b"E" in kinds and kinds.count(b"S") == 1 and kinds[-1] == b"S")
 
 
 def _failing(state: str) -> bytes:

@@ -53,6 +53,8 @@ ALL_TRUSTED = "AllTrusted"
 def locations_of(address: str, locations: Mapping[str, NamedLocation]) -> frozenset[str]:
     """Ids of the locations that an IP address is in, and AllTrusted if one of them is trusted. An address that is none
     is nowhere."""
+    if not locations:
+        return frozenset()
     try:
         ip = ip_address(address)
     except ValueError:

@@ -131,4 +131,5 @@ def once(pairs: Pairs) -> dict[str, str]:
 
 def repeated(pairs: Pairs) -> set[str]:
     """Names that stand more than once, which RFC 6749 §3.1 forbids."""
-    return {name for name, n in Counter(k for k, _ in pairs).items() if n > 1}
+    names = [name for name, _ in pairs]
+    return set() if len(set(names)) == len(names) else {name for name, n in Counter(names).items() if n > 1}

@@ -11,11 +11,12 @@ from b2b_idp.model.json_text import json_bytes
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.openid.errors import BEARER, REGISTRATION, TOKEN
 from b2b_idp.tokens.dpop import DPOP_ALGORITHMS
+from b2b_idp.written import Written
 
 
 def json_response(document: Mapping[str, Any] | bytes, status: int = 200, max_age: int | None = None) -> Response:
     body = document if isinstance(document, bytes) else json_bytes(document)
-    response = Response(body, status, content_type="application/json")
+    response = Written(body, status, content_type="application/json")
     if max_age is None:
         response.headers["Cache-Control"] = "no-store"
         response.headers["Pragma"] = "no-cache"

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, request
 
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.openid.client import authenticate, form_of
-from b2b_idp.openid.grants import grant
+from b2b_idp.openid.grants import foresee, grant
 from b2b_idp.openid.parts import OpenIdParts
 from b2b_idp.openid.possession import bound, proof_at
 from b2b_idp.openid.responses import cors, json_response, token_error
@@ -34,6 +34,7 @@ def token_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
             only_reads = form.get("grant_type") == "client_credentials" and "client_assertion" not in form
 
             def answer(r: Reader) -> Response:
+                foresee(parts, r, form)
                 client = authenticate(r, parts, request, form, audiences, moment)
                 try:
                     client = bound(parts, client, proof, moment)

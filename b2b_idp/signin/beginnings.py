@@ -31,6 +31,8 @@ def facts_of_request(r: Reader, request: AuthorizeRequest, browser: Browser, mom
     if hinted is None and request.login_hint:
         hinted = configuration.homes_by_domain.get(domain_of(request.login_hint))
     session = r.signins.session(browser.session_id) if browser.session_id else None
+    if session is not None:
+        r.around.foresee(session.user_id, request.client_id)
     user = r.users.by_id(session.user_id) if session else None
     usable = (
         session is not None

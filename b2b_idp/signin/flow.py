@@ -89,6 +89,8 @@ class SignIn:
         id, correlation_id = moment.new_id(), _correlation_id(moment)
 
         def look(r: Reader) -> Granted | Landed | tuple[Known, View, Step]:
+            if browser.session_id:
+                r.signins.foresee_session(browser.session_id)
             known = facts_of_request(r, asked(r), browser, moment)
             view = load_view(r, known, moment.at, browser.ip_address)
             step = self._next(known, view, moment)
@@ -264,17 +266,19 @@ class SignIn:
             raise stranger("callback without a state of ours")
 
         def come_back(w: Writer) -> Refused | tuple[SigninRow, Known, Home | None]:
-            row = self._row(w, handle.id, browser, moment)
+            # kept before the code is sent: sent twice, the home would take back what it gave (RFC 6749 §4.1.2)
+            claim = w.signins.claim(handle.id, browser.key, Waiting.HOME.value, Waiting.EXCHANGE.value, moment.at)
+            home = w.configuration.homes.get(tenant_id)
+            claimed = claim()
+            row = claimed or self._row(w, handle.id, browser, moment)
+            carry(correlation_id=row.correlation_id)
             known = Known.from_json(row.known)
             if known.tenant_id != tenant_id or known.departures != handle.generation or known.pending is None:
                 raise used("the state belongs to another departure or home")
-            if row.waiting != Waiting.HOME:
+            if claimed is None:
                 # taken by another request, or by a server that was killed over it: the guest may begin again at home
                 return Refused(used("the home's answer was already taken"), row.correlation_id, None, row.id)
-            home = w.configuration.homes.get(tenant_id)
-            if not w.signins.mark(row.id, row.version, Waiting.EXCHANGE.value):
-                raise _taken()
-            return replace(row, version=row.version + 1, waiting=Waiting.EXCHANGE.value), known, home
+            return claimed, known, home
 
         back = self._store.transact(come_back)
         if isinstance(back, Refused):

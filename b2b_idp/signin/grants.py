@@ -102,6 +102,7 @@ def reconsider(r: Reader, grant: Grant, moment: Moment, *, refresh: bool = False
     and a sign-in frequency counts from now.
     Raises Problem(INVALID_GRANT) when it would not be allowed without asking.
     """
+    r.around.foresee(grant.user_id, grant.app_id)
     user = r.users.by_id(grant.user_id)
     if user is None or user.identity is None:
         raise _over("the guest was deleted or reset")

@@ -31,6 +31,7 @@ def learn(
     identity = HomeIdentity(answer.statement.issuer, answer.statement.subject)
     if known.identity not in (None, identity):
         known = _of_nobody(known)
+    w.users.foresee(identity)
     p = answer.profile
     trust = w.configuration.trust(home)
     said = {name: value for name, value in p.attributes.items() if name in may_follow(trust)}

@@ -86,9 +86,10 @@ def load_view(r: Reader, known: Known, at: datetime, address: str, user: User | 
     passkeys: list[Passkey] = []
     person = user or (candidate.user if candidate else None)
     if person is not None:
-        groups = r.memberships.set_of(person, at)
-        roles = r.directory.roles_of(person.id, groups)
-        registered = r.factors.methods(person.id)
+        around = r.around.of(person.id, app.app_id if app is not None else None)
+        groups = r.memberships.set_of(person, at, around.listed)
+        roles = around.roles | r.directory.roles_through(groups)
+        registered, consented = around.methods, around.scopes
         held = r.passes.of(person.id) if known.pass_id is not None else None
         pass_stands = held is not None and held.id == known.pass_id
         powerful = gives_power(configuration, home, roles, known.request)
@@ -103,7 +104,6 @@ def load_view(r: Reader, known: Known, at: datetime, address: str, user: User | 
             passkeys = [p for p in r.factors.passkeys(person.id) if not (powerful and p.by_home)]
         if app is not None:
             assigned = not app.assignment_required or bool(r.apps.role_ids(app.sp_id, [person.id, *groups]))
-            consented = r.grants.consented(person.id, app.app_id)
     return View(
         configuration=configuration,
         app=app,

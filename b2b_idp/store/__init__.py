@@ -18,6 +18,7 @@ from b2b_idp.store.agreements import AgreementsReader, AgreementsWriter
 from b2b_idp.store.app_cache import AppCache, KnownApps
 from b2b_idp.store.app_keys import AppKeysReader, AppKeysWriter
 from b2b_idp.store.apps import AppsReader, AppsWriter
+from b2b_idp.store.around import AroundReader
 from b2b_idp.store.configuration import (
     Configuration,
     ConfigurationCache,
@@ -108,6 +109,10 @@ class Reader:
     @cached_property
     def memberships(self) -> MembershipsReader:
         return MembershipsReader(self._c, self._versions, self._caches.rules)
+
+    @cached_property
+    def around(self) -> AroundReader:
+        return AroundReader(self._c)
 
     @cached_property
     def directory(self) -> DirectoryReader:

@@ -29,7 +29,7 @@ _FORGET = Prepared(
 _NOTE = insert_into(changes, ("seq", "kind", "object_id", "member_id", "gone"))
 
 
-_ONE_MORE = Prepared(update(change_counter).values(seq=change_counter.c.seq + 1))
+_ONE_MORE = Prepared(update(change_counter).values(seq=change_counter.c.seq + 1), awaited=False)
 _COLUMNS = ("seq", "kind", "object_id", "member_id", "gone")
 _AS_THE_LAST = insert(changes).from_select(
     _COLUMNS,
@@ -40,7 +40,8 @@ _NOTE_LAST = Prepared(
     _AS_THE_LAST.on_conflict_do_update(
         index_elements=[changes.c.kind, changes.c.object_id, changes.c.member_id],
         set_={"seq": _AS_THE_LAST.excluded.seq, "gone": _AS_THE_LAST.excluded.gone},
-    )
+    ),
+    awaited=False,
 )
 
 

@@ -91,11 +91,14 @@ class DirectoryReader:
 
     def roles_of(self, holder: str, groups: Collection[str] = ()) -> frozenset[str]:
         """Template ids of the directory roles that a user (or another object) holds, or one of these groups does."""
-        found = set(self._c.execute(_ROLES_OF, {"principal": holder}).scalars())
+        return self.roles_through(groups).union(self._c.execute(_ROLES_OF, {"principal": holder}).scalars())
+
+    def roles_through(self, groups: Collection[str]) -> frozenset[str]:
+        """Template ids of the directory roles that any of these groups holds."""
         of_groups = self._of_groups() if groups else {}
-        if of_groups:
-            found.update(*(of_groups[id] for id in of_groups.keys() & set(groups)))
-        return frozenset(found)
+        if not of_groups:
+            return frozenset()
+        return frozenset().union(*(of_groups[id] for id in of_groups.keys() & set(groups)))
 
     def role_assignments(
         self, *, principal_id: str | None = None, template_id: str | None = None

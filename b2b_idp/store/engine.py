@@ -17,7 +17,8 @@ from b2b_idp.model.json_text import from_json_text, json_bytes
 from b2b_idp.model.position import Position
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import postgres, sqlite
-from b2b_idp.store.connection import Connection, refuse_what_is_no_text
+from b2b_idp.store.connection import Connection
+from b2b_idp.store.failing import refuse_what_is_no_text
 from b2b_idp.store.leading import Alone, Lock
 from b2b_idp.store.migrate import migrate
 from b2b_idp.store.replicas import Replica
@@ -137,6 +138,7 @@ class Database:
                     raise Conflict from e
                 if self._kind.lost(e):
                     if not e.connection_invalidated:
+                        self._lender.close()
                         self._engine.dispose()
                         self._lost()
                     if mark is not None and self._was_kept(mark):

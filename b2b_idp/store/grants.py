@@ -50,25 +50,20 @@ _APPS_OF_SESSION = Prepared(
     .order_by(grants.c.created_at)
 )
 _USE_CODE = Prepared(
-    update(grants)
-    .where(grants.c.id == bindparam("which"), grants.c.code_used_at.is_(None), grants.c.revoked_at.is_(None))
-    .values(code_used_at=bindparam("at"))
+    update(grants).where(grants.c.id == bindparam("which")).values(code_used_at=bindparam("at")), awaited=False
 )
 _ROTATE = Prepared(
     update(grants)
-    .where(
-        grants.c.id == bindparam("which"),
-        grants.c.generation == bindparam("seen"),
-        grants.c.revoked_at.is_(None),
-    )
-    .values(generation=bindparam("next"), rotated_at=bindparam("at"))
+    .where(grants.c.id == bindparam("which"))
+    .values(generation=bindparam("next"), rotated_at=bindparam("at")),
+    awaited=False,
 )
 _REVOKED = Prepared(select(revoked_tokens.c.jti).where(revoked_tokens.c.jti == bindparam("jti")))
 _CONSENT = Prepared(
     select(consents.c.scopes).where(consents.c.user_id == bindparam("user"), consents.c.app_id == bindparam("app")),
     about("user"),
 )
-_ADD = insert_into(grants, Grant.__slots__)
+_ADD = insert_into(grants, Grant.__slots__, awaited=False)
 _AMEND = Prepared(
     update(grants)
     .where(grants.c.id == bindparam("which"))
@@ -99,6 +94,10 @@ class GrantsReader:
     def __init__(self, connection: Connection) -> None:
         self._c = connection
 
+    def foresee(self, id: str) -> None:
+        """Says that `by_id` is going to be asked for, after something else."""
+        self._c.foresee(_GRANT, {"id": id})
+
     def by_id(self, id: str) -> Grant | None:
         row = self._c.execute(_GRANT, {"id": id}).mappings().first()
         return None if row is None else Grant(**row)
@@ -126,13 +125,14 @@ class GrantsWriter(GrantsReader):
     def add(self, grant: Grant) -> None:
         self._c.execute(_ADD, {name: getattr(grant, name) for name in Grant.__slots__})
 
-    def use_code(self, id: str, at: datetime) -> bool:
-        """Spends the code, once. False when it was spent, or its grant revoked, before."""
-        return self._c.execute(_USE_CODE, {"which": id, "at": at}).rowcount == 1
+    def use_code(self, id: str, at: datetime) -> None:
+        """Spends the code of a grant that this transaction has read unspent: of two that do, one is undone."""
+        self._c.execute(_USE_CODE, {"which": id, "at": at})
 
-    def rotate(self, id: str, seen: int, at: datetime) -> bool:
-        """Makes generation `seen + 1` the current refresh token. False when `seen` is not current or it is revoked."""
-        return self._c.execute(_ROTATE, {"which": id, "seen": seen, "next": seen + 1, "at": at}).rowcount == 1
+    def rotate(self, id: str, generation: int, at: datetime) -> None:
+        """Makes this generation the current refresh token of a grant that this transaction has read at the one before:
+        of two that do, one is undone."""
+        self._c.execute(_ROTATE, {"which": id, "next": generation, "at": at})
 
     def amend(self, id: str, document: Mapping[str, Any]) -> None:
         self._c.execute(_AMEND, {"which": id, "to_document": document})

@@ -26,7 +26,7 @@ _NEXT = Prepared(
     .values(seq=audit_head.c.seq + bindparam("count", type_=BigInteger))
     .returning(audit_head.c.seq, audit_head.c.hash)
 )
-_HEAD = Prepared(update(audit_head).values(hash=bindparam("link")))
+_HEAD = Prepared(update(audit_head).values(hash=bindparam("link")), awaited=False)
 _ADD_AUDIT = insert_into(audit_log, ("id", "at", "activity", "document", "seq", "hash"))
 
 
@@ -168,7 +168,7 @@ class LogsReader:
         return self._sealer.digest("audit-erased", "\n".join(told))
 
 
-_ADD_SIGNIN = insert_into(signin_log, [c.name for c in signin_log.c])
+_ADD_SIGNIN = insert_into(signin_log, [c.name for c in signin_log.c], awaited=False)
 
 
 def evidence_of(id: str) -> str:

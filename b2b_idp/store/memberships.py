@@ -136,9 +136,10 @@ class MembershipsReader:
         user as given, whatever is stored."""
         return sorted(self.set_of(user, at))
 
-    def set_of(self, user: User, at: datetime) -> frozenset[str]:
-        """The same in no order, which is what costs most where they are hundreds."""
-        (seen,) = self.seen([user])
+    def set_of(self, user: User, at: datetime, listed: frozenset[str] | None = None) -> frozenset[str]:
+        """The same in no order, which is what costs most where they are hundreds. `listed`: the groups that the user is
+        stored in, where this transaction has read them (`store.around`)."""
+        (seen,) = self.seen([user], None if listed is None else {user.id: listed})
         return seen.held | self.rules.index.groups_of(seen.person, at)
 
     def _stored_of(self, ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
@@ -174,11 +175,18 @@ class MembershipsReader:
         (seen,) = self.seen([user], with_managers=True)
         return replace(seen.person, group_ids=seen.held | self.rules.index.groups_of(seen.person, at))
 
-    def seen(self, people: Sequence[User], *, with_managers: bool = False) -> list[Seen]:
-        """Users as the rules of now see them; with their managers also where only another rule wants them."""
+    def seen(
+        self,
+        people: Sequence[User],
+        stored_of: Mapping[str, frozenset[str]] | None = None,
+        *,
+        with_managers: bool = False,
+    ) -> list[Seen]:
+        """Users as the rules of now see them; with their managers also where only another rule wants them.
+        `stored_of`: the groups that each is stored in, where they were read before."""
         by_rule, with_managers = self.rules.by_group, with_managers or self.rules.reads_manager
         ids = [user.id for user in people]
-        groups_of = self._stored_of(ids)
+        groups_of = self._stored_of(ids) if stored_of is None else stored_of
         managers: dict[str, str] = {}
         if with_managers:
             for part in _parts(ids):

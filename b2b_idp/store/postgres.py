@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg import generators, pq
-from psycopg.errors import _WaitTimeout, error_from_result  # the former is the only name that a deadline's end has
+from psycopg import pq
+from psycopg.errors import _WaitTimeout  # the only name that a deadline's end has
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError, SQLAlchemyError
 
 from b2b_idp.model.position import Position
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store.breaker import Breaker, Open
+from b2b_idp.store.failing import fail
 from b2b_idp.store.leading import OfSession
+from b2b_idp.store.pipeline import Mark, Pipeline, Waiting
 
 RV = TypeVar("RV")
 
+_KEPT = 8
 _POOL = {"pool_size": 16, "max_overflow": 16, "pool_timeout": 5}
 _CONNECT: dict[str, object] = {
     "application_name": "b2b-idp",
     "connect_timeout": 2,
+    # the pipeline prepares; the driver's DEALLOCATE ALL would take that away as well
+    "prepare_threshold": None,
     # a machine that is gone says nothing: seconds, not hours
     "keepalives_idle": 5,
     "keepalives_interval": 2,
@@ -64,10 +69,8 @@ _ASKED_FOR = 5.0
 restart."""
 
 
-class _Primary(psycopg.Connection[Any]):
-    """A connection that gives up a server which does not answer: a timeout of the server's own cannot."""
-
-    deadline: float | None = _DEADLINE
+class _Primary(Waiting):
+    deadline = _DEADLINE
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         try:
@@ -133,54 +136,42 @@ def _has_something(socket: int) -> bool:
     return bool(look.poll(0))
 
 
+_PIPELINE = "b2b_pipeline"
+
+
+def pipeline(connection: Connection) -> Pipeline:
+    """What statements are said by on this connection."""
+    found: Pipeline | None = connection.info.get(_PIPELINE)
+    if found is None:
+        found = connection.info[_PIPELINE] = Pipeline(_raw(connection))
+    return found
+
+
 def _begin(connection: Connection) -> None:
-    """The driver begins a reading with its first statement, in these words. A writing transaction is begun here, and
-    notes in the same trip what it is called: so it can be asked for when the answer to its COMMIT is lost."""
-    raw = connection.connection.driver_connection
-    assert isinstance(raw, psycopg.Connection)
-    if not connection.get_execution_options().get("b2b_write", False):
-        raw.isolation_level, raw.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
+    """Where SQLAlchemy begins: a transaction that was lent has begun, or does now. The driver begins a reading of
+    SQLAlchemy's with its first statement, in these words."""
+    raw = _raw(connection)
+    if raw.pgconn.transaction_status != pq.TransactionStatus.IDLE:
         return
+    writes = connection.get_execution_options().get("b2b_write", False)
+    spoken = pipeline(connection)
+    spoken.begin(write=writes)
+    if writes:
+        _tried(connection, "BEGIN", spoken.begun)
+    else:
+        raw.isolation_level, raw.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
+
+
+def _tried(connection: Connection, sql: str, say: Callable[[], RV]) -> RV:
     try:
-        named = _named(raw, connection.get_execution_options().get("b2b_lasting", True))
+        return say()
     except psycopg.Error as e:
-        if raw.closed:
-            connection.invalidate(e)
-        raise DBAPIError.instance(
-            "BEGIN", None, e, psycopg.Error, connection_invalidated=raw.closed, dialect=connection.dialect
-        ) from e
-    connection.info["b2b_mark"] = named
-
-
-_BEGIN = b"BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE;"
-_NAME = b" SELECT pg_current_xact_id()::text, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
-_BEGIN_WRITING = {True: _BEGIN + _NAME, False: _BEGIN + b" SET LOCAL synchronous_commit = off;" + _NAME}
-"""By whether what is committed outlasts a crash of the database's machine."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """Which transaction of which history of the database this is, and the server's process that does it."""
-
-    transaction: str
-    timeline: str
-    process: int
-
-
-def _named(raw: psycopg.Connection[Any], lasting: bool) -> Mark:
-    """Begins a writing transaction. A cursor would say the one word and the other in two trips."""
-    raw.pgconn.send_query(_BEGIN_WRITING[lasting])
-    answer = raw.wait(generators.execute(raw.pgconn))[-1]
-    if answer.status != pq.ExecStatus.TUPLES_OK:
-        raise error_from_result(answer)
-    transaction, timeline = (str(answer.get_value(0, n) or b"", "ascii") for n in (0, 1))
-    return Mark(transaction, timeline, raw.info.backend_pid)
+        fail(connection, sql, e)
 
 
 def mark(connection: Connection) -> Mark | None:
     """What to ask for when the answer to this transaction's COMMIT is lost."""
-    found: Mark | None = connection.info.get("b2b_mark")
-    return found
+    return _tried(connection, "BEGIN", pipeline(connection).mark)
 
 
 # a server that has not noticed yet that nobody listens is made to: nothing is decided as long as it goes on
@@ -227,17 +218,17 @@ def unhurried(connection: Connection) -> Iterator[None]:
 
 def patient(connection: Connection) -> None:
     """Waits for this connection's server without an end."""
-    _primary(connection).deadline = None
+    _raw(connection).deadline = None
 
 
 def hurried(connection: Connection) -> None:
     """Gives it up again as others are."""
-    _primary(connection).deadline = _DEADLINE
+    _raw(connection).deadline = _DEADLINE
 
 
-def _primary(connection: Connection) -> _Primary:
+def _raw(connection: Connection) -> Waiting:
     raw = connection.connection.driver_connection
-    assert isinstance(raw, _Primary)
+    assert isinstance(raw, Waiting)
     return raw
 
 
@@ -248,25 +239,64 @@ def compact(engine: Engine) -> None:
 
 
 class Lender:
-    """Connections for transactions, of SQLAlchemy's pool."""
+    """Connections for transactions, some of which are kept from one to the next: SQLAlchemy takes longer to hand one
+    out, begin and commit than PostgreSQL for what is read in between."""
 
     def __init__(self, engine: Engine) -> None:
-        self._reader, self._writer = engine, engine.execution_options(b2b_write=True)
-        self._passing = self._writer.execution_options(b2b_lasting=False)
+        self._engine = engine
+        self._free: deque[Connection] = deque()
 
     @contextmanager
     def transaction(self, *, write: bool, again: bool, lasting: bool) -> Iterator[Connection]:
         """One transaction, committed on exit; `again`, after all others that are run again."""
-        writer = self._writer if lasting else self._passing
-        with (
-            (writer if write else self._reader).connect() as connection,
-            _turn(connection) if again else nullcontext(),
-            connection.begin(),
-        ):
-            yield connection
+        connection = self._taken()
+        try:
+            with _turn(connection) if again else nullcontext():
+                said = pipeline(connection)
+                said.begin(write=write, lasting=lasting)
+                try:
+                    yield connection
+                    _tried(connection, "COMMIT", said.commit)
+                except BaseException:
+                    _roll_back(connection, said)
+                    raise
+                finally:
+                    if connection.in_transaction():
+                        # SQLAlchemy's own, begun by a statement that it ran inside of ours
+                        connection.rollback()
+        finally:
+            self._back(connection)
+
+    def _taken(self) -> Connection:
+        while True:
+            try:
+                connection = self._free.pop()
+            except IndexError:
+                return self._engine.connect()
+            if not pipeline(connection).is_over():
+                return connection
+            # a server that stopped has closed all that were kept
+            connection.invalidate()
+            connection.close()
+
+    def _back(self, connection: Connection) -> None:
+        if connection.invalidated or len(self._free) >= _KEPT:
+            connection.close()
+        else:
+            self._free.append(connection)
 
     def close(self) -> None:
-        """Nothing is kept."""
+        """Gives back what is kept."""
+        while self._free:
+            self._free.pop().close()
+
+
+def _roll_back(connection: Connection, said: Pipeline) -> None:
+    """After which the connection is as before the transaction, or parted with."""
+    try:
+        said.roll_back()
+    except psycopg.Error as e:
+        connection.invalidate(e)
 
 
 @contextmanager

@@ -34,6 +34,9 @@ class Routed(Connection):
         self._keys: set[str] = set()
         self._here: dict[str, str | None] = {}
 
+    def foresee(self, statement: Prepared, parameters: Parameters) -> None:
+        """Nothing: who is asked is found out when it is."""
+
     def execute(self, statement: Any, parameters: Any = None) -> Any:
         follow = statement.follow if isinstance(statement, Prepared) else None
         if follow is not None and self._asks:
@@ -51,7 +54,7 @@ class Routed(Connection):
 
     def _with_marks(self, statement: Prepared, marked: Marked, parameters: Parameters) -> Rows[Any]:
         """What the primary says to `statement`, the marks that it says beside it put aside. They are as good as if they
-        were asked for at the end: nothing was written yet, and a transaction sees one state."""
+        were asked for at the end: nothing that has marks was written yet, and a transaction sees one state."""
         rows = super().execute(marked.statement, parameters).all()
         make = statement.form(self.dialect).row._make  # type: ignore[attr-defined]
         found = [make(row[:-1]) for row in rows]

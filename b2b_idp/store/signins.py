@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -55,6 +55,17 @@ _MARK = Prepared(
     .where(signins.c.id == bindparam("which"), signins.c.version == bindparam("seen"))
     .values(version=bindparam("next"), waiting=bindparam("to_waiting"))
 )
+_CLAIM = consumed(
+    update(signins)
+    .where(
+        signins.c.id == bindparam("which"),
+        signins.c.browser == bindparam("of"),
+        signins.c.waiting == bindparam("seen"),
+        signins.c.expires_at > bindparam("now"),
+    )
+    .values(version=signins.c.version + 1, waiting=bindparam("to_waiting"))
+    .returning(*signins.c)
+)
 _SESSION = consumed(select(sessions).where(sessions.c.id == bindparam("id")), sessions.c.user_id)
 _BEGUN_AT = Prepared(
     select(sessions)
@@ -66,9 +77,9 @@ _OF_UNKNOWN = Prepared(
     .outerjoin(home_sessions, home_sessions.c.session_id == sessions.c.id)
     .where(sessions.c.user_id == bindparam("user"), home_sessions.c.session_id.is_(None))
 )
-_ADD = insert_into(signins, SigninRow.__slots__)
-_ADD_SESSION = insert_into(sessions, SessionRow.__slots__)
-_BEGAN_AT = insert_into(home_sessions, ("session_id", "home_session"))
+_ADD = insert_into(signins, SigninRow.__slots__, awaited=False)
+_ADD_SESSION = insert_into(sessions, SessionRow.__slots__, awaited=False)
+_BEGAN_AT = insert_into(home_sessions, ("session_id", "home_session"), awaited=False)
 _UPDATE_SESSION = Prepared(
     update(sessions)
     .where(sessions.c.id == bindparam("which"))
@@ -89,14 +100,24 @@ _END_SESSIONS_OF = Prepared(
 class SigninsReader:
     def __init__(self, connection: Connection) -> None:
         self._c = connection
+        self._seen: tuple[tuple[str, int], SessionRow | None] | None = None
 
     def by_id(self, id: str) -> SigninRow | None:
         row = self._c.execute(_SIGNIN, {"id": id}).mappings().first()
         return None if row is None else SigninRow(**row)
 
+    def foresee_session(self, id: str) -> None:
+        """Says that `session` is going to be asked for, after something else."""
+        self._c.foresee(_SESSION, {"id": id})
+
     def session(self, id: str) -> SessionRow | None:
-        row = self._c.execute(_SESSION, {"id": id}).mappings().first()
-        return None if row is None else SessionRow(**row)
+        """Whoever has a session is granted from it in one transaction, which asks for it twice: it is read again only
+        when something was written since."""
+        key = id, self._c.written
+        if self._seen is None or self._seen[0] != key:
+            row = self._c.execute(_SESSION, {"id": id}).mappings().first()
+            self._seen = key, None if row is None else SessionRow(**row)
+        return self._seen[1]
 
     def begun_at(self, home_session: str) -> list[SessionRow]:
         """The sessions that began from one at home, those that are over too: their grants may stand."""
@@ -122,6 +143,19 @@ class SigninsWriter(SigninsReader):
         """Takes a step by which nothing is learned; as `move` otherwise."""
         done = self._c.execute(_MARK, {"which": id, "seen": seen, "next": seen + 1, "to_waiting": waiting})
         return done.rowcount == 1
+
+    def claim(self, id: str, browser: bytes, seen: str, waiting: str, at: datetime) -> Callable[[], SigninRow | None]:
+        """Takes a step of this browser's by which nothing is learned yet, and gives what gives the row as it is now:
+        none when the row does not wait for what was `seen`, is over, or is not this browser's. Whatever is asked in
+        between goes in one trip with it."""
+        given = {"which": id, "of": browser, "seen": seen, "to_waiting": waiting, "now": at}
+        self._c.foresee(_CLAIM, given)
+
+        def claimed() -> SigninRow | None:
+            row = self._c.execute(_CLAIM, given).mappings().first()
+            return None if row is None else SigninRow(**row)
+
+        return claimed
 
     def add_session(self, row: SessionRow, home_session: str | None = None) -> None:
         """`home_session`: keyed digest of the home's issuer and its `sid` for the session there, where it gave one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, cast
@@ -16,6 +16,7 @@ from sqlalchemy.pool import StaticPool
 
 from b2b_idp.store.functions import add_functions
 from b2b_idp.store.leading import OfFile
+from b2b_idp.store.statements import Form
 from b2b_idp.store.turns import Alone, NextProcess, Turns
 
 _BUSY_SECONDS = 3
@@ -90,6 +91,36 @@ def _locked() -> DBAPIError:
 
 def _driver(connection: Connection) -> sqlite3.Connection:
     return cast(sqlite3.Connection, connection.connection.driver_connection)
+
+
+class Cursor:
+    """The driver's cursor of one transaction."""
+
+    makes_trips = False
+
+    def __init__(self, connection: Connection) -> None:
+        self._cursor = _driver(connection).cursor()
+
+    def begun(self) -> None:
+        """Whoever lends a connection has begun."""
+
+    def ask(self, form: Form, values: Sequence[Any]) -> tuple[list[Any], int]:
+        """The rows of a statement, and how many it changed."""
+        self._cursor.execute(form.sql, values)
+        found = self._cursor.fetchall() if self._cursor.description else []
+        return form.rows(found), self._cursor.rowcount
+
+    def foresee(self, form: Form, values: Sequence[Any]) -> Callable[[], tuple[list[Any], int]]:
+        """Runs a statement when what it said is wanted."""
+        return partial(self.ask, form, values)
+
+    def run(self, form: Form, values: Sequence[Any]) -> None:
+        """Runs a statement that gives nothing."""
+        self._cursor.execute(form.sql, values)
+
+    def run_each(self, form: Form, rows: Sequence[Sequence[Any]]) -> None:
+        """Runs a statement for each of these parameters."""
+        self._cursor.executemany(form.sql, rows)
 
 
 class Lender:

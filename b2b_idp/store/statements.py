@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import ColumnElement, CompoundSelect, Delete, Dialect, Insert, Select, Table, Update, bindparam, insert
 from sqlalchemy.exc import MultipleResultsFound, NoResultFound
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.types import TypeEngine
 
 from b2b_idp.store.followed import Follow, marks_beside
@@ -18,22 +20,32 @@ Parameters = Mapping[str, Any]
 Statement = Select[Any] | CompoundSelect[Any] | Insert | Update | Delete
 T = TypeVar("T")
 _Convert = Callable[[Any], Any]
+_NAMED = re.compile(r"%\((.+?)\)s|%%")
 
 
 class Prepared:
     """A statement whose text never changes: all that does is in its `bindparam`s. A list to look in is one parameter
     (`functions.among`), since IN has as many as the list is long."""
 
-    __slots__ = ("_forms", "_statement", "follow", "is_select", "marked")
+    __slots__ = ("_forms", "_statement", "awaited", "follow", "is_select", "marked")
 
-    def __init__(self, statement: Statement, follow: Follow | None = None, marked: Marked | None = None) -> None:
+    def __init__(
+        self,
+        statement: Statement,
+        follow: Follow | None = None,
+        marked: Marked | None = None,
+        *,
+        awaited: bool = True,
+    ) -> None:
         """`follow`: what proves a replica's answer; without it only the primary is asked. `marked`: the same reading
-        with marks beside it."""
+        with marks beside it. What is not `awaited` gives nothing that anybody looks at: what is wrong with it may be
+        raised by a later statement, or by the COMMIT."""
         self._statement = statement
         self._forms: dict[str, Form] = {}
         self.is_select = statement.is_select
         self.follow = follow
         self.marked = marked
+        self.awaited = awaited
 
     @property
     def table(self) -> Any:
@@ -57,37 +69,37 @@ class Marked:
     person: str | None
 
 
-def consumed(statement: Select[Any], person: ColumnElement[str] | None = None) -> Prepared:
-    """A reading of what a step consumes: of the primary alone, and of one row at most."""
-    marked = Prepared(statement.add_columns(marks_beside(person).label("marks")))
-    return Prepared(statement, marked=Marked(marked, None if person is None else person.key))
+def consumed(statement: Select[Any] | ReturningUpdate[Any], person: ColumnElement[str] | None = None) -> Prepared:
+    """What a step consumes, read or changed and told: by the primary alone, and of one row at most."""
+    marks = marks_beside(person).label("marks")
+    with_marks = statement.add_columns(marks) if isinstance(statement, Select) else statement.returning(marks)
+    return Prepared(statement, marked=Marked(Prepared(with_marks), None if person is None else person.key))
 
 
-def insert_into(table: Table, columns: Iterable[str]) -> Prepared:
+def insert_into(table: Table, columns: Iterable[str], *, awaited: bool = True) -> Prepared:
     """An INSERT of rows that give exactly these columns."""
-    return Prepared(insert(table).values({name: bindparam(name) for name in columns}))
+    return Prepared(insert(table).values({name: bindparam(name) for name in columns}), awaited=awaited)
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A statement in one database's words. `binds`: parameters in order, each with what makes it the driver's;
-    `constants` are those that the statement itself gives."""
+    """A statement in one database's words, its parameters numbered. `binds`: parameters in order, each with what makes
+    it the driver's; `constants` are those that the statement itself gives."""
 
     sql: str
-    positional: bool
     binds: Sequence[tuple[str, _Convert | None]]
     constants: Parameters
     row: type[tuple[Any, ...]]
     results: Sequence[tuple[int, _Convert]]
     """What makes a column's value ours, by position."""
+    encoded: bytes
+    """The SQL, as it goes over a wire."""
 
-    def parameters(self, given: Parameters) -> Sequence[Any] | Parameters:
+    def parameters(self, given: Parameters) -> list[Any]:
         """As the driver takes them."""
         if self.constants:
             given = {**self.constants, **given}
-        if self.positional:
-            return [given[name] if convert is None else convert(given[name]) for name, convert in self.binds]
-        return {name: given[name] if convert is None else convert(given[name]) for name, convert in self.binds}
+        return [given[name] if convert is None else convert(given[name]) for name, convert in self.binds]
 
     def rows(self, found: Sequence[Sequence[Any]]) -> list[Any]:
         """Rows with an attribute a column."""
@@ -107,7 +119,7 @@ class Form:
 
 def said(sql: str) -> Form:
     """SQL that every database is told in the same words, without parameters or rows."""
-    return Form(sql, positional=True, binds=(), constants={}, row=tuple, results=())
+    return Form(sql, binds=(), constants={}, row=tuple, results=(), encoded=sql.encode())
 
 
 class Rows(Generic[T]):
@@ -156,16 +168,22 @@ def _form(statement: Statement, dialect: Dialect) -> Form:
     assert isinstance(compiled, SQLCompiler)
     binds = {name: bind for bind, name in compiled.bind_names.items()}
     order = (compiled.positiontup or ()) if compiled.positional else tuple(binds)
+    sql = str(compiled) if compiled.positional else _numbered(str(compiled), order)
     columns = list(statement.exported_columns)
     results = ((n, _from_driver(column.type, dialect)) for n, column in enumerate(columns))
     return Form(
-        sql=str(compiled),
-        positional=compiled.positional,
+        sql=sql,
         binds=[(name, binds[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in order],
         constants={name: bind.effective_value for name, bind in binds.items() if not bind.required},
         row=namedtuple("Row", [str(column.key) for column in columns], rename=True),
         results=[(n, convert) for n, convert in results if convert is not None],
+        encoded=sql.encode(),
     )
+
+
+def _numbered(sql: str, names: Sequence[str]) -> str:
+    """SQL with `$1` in the place of a `%(name)s`: as PostgreSQL itself has parameters."""
+    return _NAMED.sub(lambda found: f"${names.index(found[1]) + 1}" if found[1] else "%", sql)
 
 
 def _from_driver(type_: TypeEngine[Any], dialect: Dialect) -> _Convert | None:

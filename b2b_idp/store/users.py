@@ -91,7 +91,9 @@ _SAVE = Prepared(
 )
 _DELETE = Prepared(delete(users).where(users.c.id == bindparam("which")))
 _OF_HOME = ("issuer", "subject", "home_tenant_id", "proved_mail", "home_mfa_seen_at")
-_UNBIND = Prepared(update(users).where(users.c.id == bindparam("which")).values(dict.fromkeys(_OF_HOME, null())))
+_UNBIND = Prepared(
+    update(users).where(users.c.id == bindparam("which")).values(dict.fromkeys(_OF_HOME, null())), awaited=False
+)
 _BOUND = (*_OF_HOME, "state", "state_changed_at", "properties", "display_name_key")
 _BIND = Prepared(
     update(users)
@@ -105,11 +107,13 @@ _BIND = Prepared(
 _SIGNED_IN = Prepared(
     update(users)
     .where(users.c.id == bindparam("which"))
-    .values(last_signin_at=bindparam("at"), home_mfa_seen_at=func.coalesce(users.c.home_mfa_seen_at, _AT_HOME))
+    .values(last_signin_at=bindparam("at"), home_mfa_seen_at=func.coalesce(users.c.home_mfa_seen_at, _AT_HOME)),
+    awaited=False,
 )
 _COUNT = Prepared(select(func.count()).select_from(users).where(_LIVE))
 _SET_STATUS = Prepared(
-    update(invitations).where(invitations.c.id == bindparam("which")).values(status=bindparam("to_status"))
+    update(invitations).where(invitations.c.id == bindparam("which")).values(status=bindparam("to_status")),
+    awaited=False,
 )
 _RENEWED = ("status", "generation", "expires_at", "revoked_at")
 _SAVE_INVITATION = Prepared(
@@ -120,7 +124,8 @@ _SAVE_INVITATION = Prepared(
 _END_INVITATIONS = Prepared(
     update(invitations)
     .where(invitations.c.user_id == bindparam("user"), invitations.c.revoked_at.is_(None))
-    .values(revoked_at=bindparam("at"))
+    .values(revoked_at=bindparam("at")),
+    awaited=False,
 )
 _INVITATION = Prepared(select(invitations).where(invitations.c.id == bindparam("id")))
 _LATEST_INVITATION = Prepared(
@@ -193,6 +198,10 @@ class UsersReader:
     def by_upn(self, upn: str) -> User | None:
         """By user principal name, case-insensitively (Graph)."""
         return self._one(_BY_UPN, upn=address_key(upn))
+
+    def foresee(self, identity: HomeIdentity) -> None:
+        """Says that `by_identity` is going to be asked for, after something else."""
+        self._c.foresee(_BY_IDENTITY, {"issuer": identity.issuer, "subject": identity.subject})
 
     def by_identity(self, identity: HomeIdentity) -> User | None:
         """The one user bound to (issuer, subject), compared byte for byte."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from b2b_idp.testing.values import KitApp, KitGuest
 from tests.faults.faulty_kit import MFA, FaultyKit, at_each_statement
+from tests.openid.openid_world import World
+from tests.postgres import Cluster
 from tests.wire import Wire
 
 STATES = ("40001", "40P01")
@@ -59,3 +64,26 @@ def test_a_first_sign_in_goes_on(kit: FaultyKit, app: KitApp, undoing: Wire) -> 
         undoing.cut(0)
         assert done.error is None, done.pages
         kit.check_whole(guest)
+
+
+def test_of_those_who_use_a_token_at_once_one_is_given_more(postgres: Cluster, tmp_path: Path) -> None:
+    world = World(tmp_path, postgres.database())
+    servers = [world.another() for _ in range(4)]
+
+    def at_once(use: Callable[[World], Any]) -> list[Any]:
+        with ThreadPoolExecutor(len(servers)) as pool:
+            return list(pool.map(use, servers))
+
+    token = world.tokens()["refresh_token"]
+    successors = [a.json["refresh_token"] for a in at_once(lambda server: server.refresh(token))]
+    # as if the answer had got lost
+    assert len(set(successors)) == 1
+
+    code = world.code()
+    answers = at_once(lambda server: server.exchange(code))
+    assert sorted(a.status_code for a in answers) == [200, 400, 400, 400]
+    [won] = [a.json for a in answers if a.status_code == 200]
+    # a code used twice may be stolen: what it gave is taken back, whoever was first
+    assert world.userinfo(won["access_token"]).status_code == 401
+    assert world.refresh(won["refresh_token"]).json["error"] == "invalid_grant"
+    world.store.close()

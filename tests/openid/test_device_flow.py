@@ -26,9 +26,9 @@ def begun(world, app=None, **form):
     return world.http.post("/idp/device_authorization", data=asked, environ_base={"REMOTE_ADDR": "198.51.100.7"})
 
 
-def polled(world, given, app=None):
+def polled(world, given, app=None, **form):
     asked = {"grant_type": GRANT_TYPE, "device_code": given["device_code"], "client_id": (app or world.tv).app_id}
-    return world.http.post("/idp/token", data=asked)
+    return world.http.post("/idp/token", data=asked | form)
 
 
 def csrf_in(page):
@@ -143,6 +143,12 @@ def test_n_130_a_device_code_is_good_once_and_again_ends_what_it_gave(world, giv
     tokens = polled(world, given).json
     assert refused(polled(world, given)) == (400, "invalid_grant")
     assert world.userinfo(tokens["access_token"]).status_code == 401
+
+
+def test_a_device_code_for_which_nothing_could_be_given_is_not_spent(world, given):
+    answered(world, asked(world, given))
+    assert refused(polled(world, given, resource="api://unknown")) == (400, "invalid_target")
+    assert polled(world, given).status_code == 200
 
 
 def test_n_130_a_device_code_is_its_clients(world, given):

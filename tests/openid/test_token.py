@@ -85,7 +85,7 @@ def test_n_113_a_verifier_is_not_sent_where_no_challenge_was(world):
     assert answer.status_code == 200
 
 
-def test_n_114_of_30_redemptions_at_once_one_wins(tmp_path):
+def test_n_114_of_30_redemptions_at_once_one_wins_and_the_others_take_back_what_it_got(tmp_path):
     world = World(tmp_path)
     code = world.code()
 
@@ -96,8 +96,11 @@ def test_n_114_of_30_redemptions_at_once_one_wins(tmp_path):
 
     with ThreadPoolExecutor(10) as pool:
         answers = list(pool.map(redeem, range(30)))
-    world.store.close()
     assert sorted(a.status_code for a in answers) == [200] + [400] * 29
+    [won] = [a.json for a in answers if a.status_code == 200]
+    assert world.userinfo(won["access_token"]).status_code == 401
+    assert refused(world.refresh(won["refresh_token"])) == (400, "invalid_grant")
+    world.store.close()
 
 
 @pytest.mark.parametrize("code", ["", "x", "A" * 60, "\x00", "ä" * 60])

@@ -92,12 +92,14 @@ def test_n_031_the_same_callback_many_times_at_once_succeeds_once(b2b_idp, fabri
     assert len(exchanged) == 1
 
 
-def test_n_034_a_callback_brought_to_another_homes_address_is_refused(b2b_idp, fabrikam, northwind):
+def test_n_034_a_callback_brought_to_another_homes_address_is_refused_and_takes_nothing(b2b_idp, fabrikam, northwind):
     app = b2b_idp.app("crm")
+    b2b_idp.invite("ada@fabrikam.example")
     walker, url = at_our_door(b2b_idp, fabrikam, app, "ada@fabrikam.example")
     page = walker.get(url.replace(fabrikam.tenant_id, northwind.tenant_id))
     assert page.status == 400
     assert len(fabrikam.provider._codes) == 1
+    assert walker.get(url).name == "redeem"
 
 
 def test_n_032_the_iss_of_another_home_is_refused_before_any_token_request(b2b_idp, fabrikam, northwind):

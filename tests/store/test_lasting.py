@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import text
 
 from b2b_idp.model.problem import Code, Problem
 
@@ -20,7 +21,7 @@ both = pytest.mark.parametrize("url", ["file", "postgres"], indirect=True)
 
 
 def waits(w):
-    return w._c._connection.exec_driver_sql(DISK[w._c.dialect.name][0]).scalar()
+    return w._c.execute(text(DISK[w._c.dialect.name][0])).scalar()
 
 
 def said(store, lasting):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from b2b_idp.model.position import Position
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import Reader, Store, Writer
 from b2b_idp.store.grants import Grant
+from b2b_idp.store.signins import SigninRow
 from tests.postgres import Cluster, cluster
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -292,6 +294,28 @@ def test_what_is_consumed_is_the_same_with_marks_beside_it_and_without(open_stor
         w.grants.add(grant_of_alice())
     assert store.transact(lambda w: w.grants.by_id("g")) == alone.transact(lambda w: w.grants.by_id("g"))
     assert store.transact(lambda w: w.grants.by_id("another")) is None
+
+
+def test_what_is_claimed_brings_them_along_as_well(open_store, world: World) -> None:
+    store, counted = open_store(world.slow)
+    until = AT + timedelta(hours=1)
+    row = SigninRow(
+        id="s", browser=b"b", version=0, waiting="home", known={}, correlation_id="c", created_at=AT, expires_at=until
+    )
+
+    def come_back(w: Writer) -> SigninRow | None:
+        claim = w.signins.claim("s", b"b", "home", "exchange", AT)
+        assert w.configuration.tenant.name == "Contoso"
+        return claim()
+
+    with store.write() as w:
+        w.signins.add(row)
+    store.look(lambda r: r.configuration)
+    counted.primary = counted.replica = 0
+    assert store.transact(come_back) == replace(row, version=1, waiting="exchange")
+    assert counted.primary == 0
+    assert counted.replica > 0
+    assert store.transact(come_back) is None
 
 
 def test_a_step_that_changes_whom_it_read_is_not_void_for_its_own_change(open_store, world: World) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from threading import Barrier, BrokenBarrierError
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -24,7 +26,7 @@ from b2b_idp.store.grants import Grant
 from b2b_idp.store.logs import Chain
 from b2b_idp.store.migrate import HEAD, config, downgrade
 from b2b_idp.store.pushed import PushedRequest
-from b2b_idp.store.signins import SigninRow
+from b2b_idp.store.signins import SessionRow, SigninRow
 from b2b_idp.store.tables import metadata
 
 AT = datetime(2026, 6, 1, 10, tzinfo=UTC)
@@ -143,25 +145,55 @@ def test_what_a_transaction_wrote_is_gone_when_an_exception_leaves_it(store):
         assert r.users.by_id("u1") is None
 
 
+BEGUN = SigninRow(
+    id="s",
+    browser=b"b",
+    version=0,
+    waiting="home",
+    known={"a": 1},
+    correlation_id="c",
+    created_at=AT,
+    expires_at=AT + timedelta(hours=1),
+)
+
+
 def test_a_step_is_taken_once(store):
     with store.write() as w:
-        w.signins.add(
-            SigninRow(
-                id="s",
-                browser=b"b",
-                version=0,
-                waiting="home",
-                known={"a": 1},
-                correlation_id="c",
-                created_at=AT,
-                expires_at=AT + timedelta(hours=1),
-            )
-        )
+        w.signins.add(BEGUN)
     with store.write() as w:
         assert w.signins.move("s", 0, "redeem", {"a": 2})
         assert not w.signins.move("s", 0, "consent", {"a": 3})
         row = w.signins.by_id("s")
     assert (row.version, row.waiting, row.known) == (1, "redeem", {"a": 2})
+
+
+def test_a_claim_gives_the_row_once_to_its_browser_while_it_lives(store):
+    with store.write() as w:
+        w.signins.add(BEGUN)
+    with store.write() as w:
+        assert w.signins.claim("s", b"another", "home", "exchange", AT)() is None
+        assert w.signins.claim("s", b"b", "redeem", "exchange", AT)() is None
+        assert w.signins.claim("s", b"b", "home", "exchange", BEGUN.expires_at)() is None
+        assert w.signins.claim("unknown", b"b", "home", "exchange", AT)() is None
+        assert w.signins.by_id("s") == BEGUN
+        claimed = w.signins.claim("s", b"b", "home", "exchange", AT)()
+        assert claimed == replace(BEGUN, version=1, waiting="exchange") == w.signins.by_id("s")
+        assert w.signins.claim("s", b"b", "home", "exchange", AT)() is None
+
+
+def test_a_session_is_read_once_until_something_is_written(store):
+    begun = SessionRow(id="x", user_id="u1", evidence={"local": []}, created_at=AT, expires_at=AT + timedelta(hours=1))
+    with store.write() as w:
+        w.users.add(guest())
+        assert w.signins.session("x") is None
+        w.signins.add_session(begun)
+        assert w.signins.session("x") == begun
+        asked = w._c.asked
+        assert w.signins.session("x") == begun
+        assert w._c.asked == asked
+        assert w.signins.session("y") is None
+        w.signins.end_session("x", AT)
+        assert w.signins.session("x") == replace(begun, ended_at=AT)
 
 
 def grant(store):
@@ -180,18 +212,43 @@ def grant(store):
         )
 
 
+def at_once(store, take):
+    """What two transactions gave that `take` a step each, as near to one another as the database lets them."""
+    met = Barrier(2)
+
+    def step(w):
+        found = w.grants.by_id("g")
+        with suppress(BrokenBarrierError):
+            met.wait(0.2)
+        return take(w, found)
+
+    with ThreadPoolExecutor(2) as two:
+        return sorted(two.map(store.transact, [step, step]))
+
+
 def test_a_code_is_spent_once(store):
     grant(store)
-    with store.write() as w:
-        assert [w.grants.use_code("g", AT), w.grants.use_code("g", AT)] == [True, False]
+
+    def spend(w, found):
+        if found.code_used_at is None:
+            w.grants.use_code("g", AT)
+        return found.code_used_at is None
+
+    assert at_once(store, spend) == [False, True]
+    with store.read() as r:
+        assert r.grants.by_id("g").code_used_at == AT
 
 
-def test_a_refresh_generation_is_rotated_once_and_never_after_revocation(store):
+def test_a_refresh_token_is_rotated_once_a_generation(store):
     grant(store)
-    with store.write() as w:
-        assert [w.grants.rotate("g", 0, AT), w.grants.rotate("g", 0, AT)] == [True, False]
-        w.grants.revoke("g", AT)
-        assert not w.grants.rotate("g", 1, AT)
+
+    def rotate(w, found):
+        w.grants.rotate("g", found.generation + 1, AT)
+        return found.generation
+
+    assert at_once(store, rotate) == [0, 1]
+    with store.read() as r:
+        assert r.grants.by_id("g").generation == 2
 
 
 def test_n_118_a_client_assertion_is_good_once(store):

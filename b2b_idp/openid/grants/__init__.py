@@ -16,7 +16,19 @@ from b2b_idp.openid.grants.refresh import refresh
 from b2b_idp.openid.parts import OpenIdParts
 from b2b_idp.store import Reader
 
-__all__ = ["grant"]
+__all__ = ["foresee", "grant"]
+
+
+_HANDLES = {"authorization_code": ("code", "code"), "refresh_token": ("refresh", "refresh_token")}
+"""By grant type the kind of the handle that it stands on, and the parameter that carries it."""
+
+
+def foresee(parts: OpenIdParts, r: Reader, form: Mapping[str, str]) -> None:
+    """Has what is granted come with what the client is known by."""
+    kind, name = _HANDLES.get(form.get("grant_type", ""), (None, ""))
+    handle = parts.vault.read_handle(kind, form.get(name, "")) if kind else None
+    if handle is not None:
+        r.grants.foresee(handle.id)
 
 
 def grant(parts: OpenIdParts, w: Reader, client: Client, form: Mapping[str, str], moment: Moment) -> dict[str, Any]:

@@ -43,14 +43,12 @@ def redeem_code(
     if asked.dpop_jkt is not None and client.confirmation.jkt != asked.dpop_jkt:
         raise invalid_grant("the code is bound to a DPoP key that was not proved")
     standing = reconsider(w, grant, moment)
-    # refused tokens spend nothing: whoever tries again is no thief
-    with w.savepoint():
-        if w.grants.use_code(grant.id, moment.at):
-            remember_confirmation(w, grant, client)
-            resource, nonce = form.get("resource"), standing.nonce
-            scope = standing.scope
-            return issue(parts, w, client, grant, standing, scope, moment, resource=resource, nonce=nonce, generation=0)
-    raise _used_twice(w, grant, moment)
+    resource, nonce, scope = form.get("resource"), standing.nonce, standing.scope
+    # before the code is spent: refused tokens spend nothing, whoever tries again is no thief
+    answer = issue(parts, w, client, grant, standing, scope, moment, resource=resource, nonce=nonce, generation=0)
+    w.grants.use_code(grant.id, moment.at)
+    remember_confirmation(w, grant, client)
+    return answer
 
 
 def _used_twice(w: Writer, grant: Grant, moment: Moment) -> Problem:

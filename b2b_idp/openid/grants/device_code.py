@@ -41,14 +41,12 @@ def redeem_device_code(
         w.grants.revoke(grant.id, moment.at)
         raise invalid_grant("the device code was used before; its tokens are revoked")
     standing = reconsider(w, grant, moment)
-    with w.savepoint():
-        if not w.grants.use_code(grant.id, moment.at):
-            raise invalid_grant("the device code was just used")
-        remember_confirmation(w, grant, client)
-        resource = form.get("resource")
-        return issue(
-            parts, w, client, grant, standing, standing.scope, moment, resource=resource, nonce=None, generation=0
-        )
+    resource, scope = form.get("resource"), standing.scope
+    # before the code is spent, as in `code`
+    answer = issue(parts, w, client, grant, standing, scope, moment, resource=resource, nonce=None, generation=0)
+    w.grants.use_code(grant.id, moment.at)
+    remember_confirmation(w, grant, client)
+    return answer
 
 
 def _waiting(w: Writer, row: DeviceCode, moment: Moment) -> Problem:

@@ -40,19 +40,19 @@ def refresh(parts: OpenIdParts, w: Writer, client: Client, form: Mapping[str, st
         raise Problem(Code.INVALID_SCOPE, "A refreshed token has the granted scopes or fewer.")
     resource = form.get("resource")
     standing = reconsider(w, grant, moment, refresh=True)
-    with w.savepoint():
-        if current:
-            if not w.grants.rotate(grant.id, grant.generation, moment.at):
-                raise invalid_grant("the refresh token was just rotated")
-            less = set(scope) != set(granted) or resource is not None
-            first = {"generation": handle.generation, "scope": scope, "resource": resource}
-            remember_confirmation(w, grant, client, **({"narrowed": first} if less else {}))
-        elif (set(scope), resource) != _first_time(grant, handle.generation):
-            raise Problem(Code.INVALID_SCOPE, "A lost answer is given again for the same scope and resource only.")
-        generation = handle.generation + 1
-        return issue(
-            parts, w, client, grant, standing, scope, moment, resource=resource, nonce=None, generation=generation
-        )
+    if not current and (set(scope), resource) != _first_time(grant, handle.generation):
+        raise Problem(Code.INVALID_SCOPE, "A lost answer is given again for the same scope and resource only.")
+    generation = handle.generation + 1
+    # before the token is rotated: refused tokens spend nothing
+    answer = issue(
+        parts, w, client, grant, standing, scope, moment, resource=resource, nonce=None, generation=generation
+    )
+    if current:
+        w.grants.rotate(grant.id, generation, moment.at)
+        less = set(scope) != set(granted) or resource is not None
+        first = {"generation": handle.generation, "scope": scope, "resource": resource}
+        remember_confirmation(w, grant, client, **({"narrowed": first} if less else {}))
+    return answer
 
 
 def _check_confirmation(grant: Grant, client: Client, *, current: bool) -> None:
