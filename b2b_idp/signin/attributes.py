@@ -56,13 +56,33 @@ def refresh(
     moment: Moment,
     *,
     new_identity: bool = False,
-) -> None:
-    """Saves the user with what the home says now, and audits it; nothing is written when nothing changes."""
-    changes = followed(user.properties, said, trust=trust, overwrites=home.overwrites, new_identity=new_identity)
-    if not changes:
-        return
-    newer = replace(user, properties=written(user.properties, changes, "home"))
+) -> User:
+    """The user with what the home says now, saved and audited; nothing is written when nothing changes."""
+    newer = refreshed(user, said, home, trust, new_identity=new_identity)
+    if newer is user:
+        return user
     w.users.save(newer)
+    w.logs.add_audit(refresh_audit(user, newer, home, moment), moment.at)
+    follow(w, moment)
+    return newer
+
+
+def follow(w: Writer, moment: Moment) -> None:
+    """Has the stored members of dynamic groups follow a changed attribute; without a rule nobody looks for more."""
+    if w.memberships.rules.by_group:
+        settle(w, moment)
+
+
+def refreshed(
+    user: User, said: Mapping[str, str | None], home: Home, trust: Trust, *, new_identity: bool = False
+) -> User:
+    """The user with what the home says now; the same one when that changes nothing."""
+    changes = followed(user.properties, said, trust=trust, overwrites=home.overwrites, new_identity=new_identity)
+    return replace(user, properties=written(user.properties, changes, "home")) if changes else user
+
+
+def refresh_audit(user: User, newer: User, home: Home, moment: Moment) -> dict[str, Any]:
+    """Graph's directoryAudit for what a home's word changed."""
     by_home = {
         "appId": None,
         "displayName": home.display_name,
@@ -70,5 +90,4 @@ def refresh(
         "servicePrincipalName": home.issuer,
     }
     target = target_user(newer, modified(user.properties, newer.properties))
-    w.logs.add_audit(directory_audit(moment, "Update user", [target], service="B2B sign-in", app=by_home), moment.at)
-    settle(w, moment)
+    return directory_audit(moment, "Update user", [target], service="B2B sign-in", app=by_home)

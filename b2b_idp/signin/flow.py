@@ -28,7 +28,7 @@ from b2b_idp.signin.answers import Answer, prepare
 from b2b_idp.signin.answers import read as read_answer
 from b2b_idp.signin.beginnings import facts_of_link, facts_of_request, facts_of_task
 from b2b_idp.signin.facts import Known, Task, Waiting
-from b2b_idp.signin.grants import write_grant
+from b2b_idp.signin.grants import mfa_at_home, write_grant
 from b2b_idp.signin.learning import bind, learn, was_asked
 from b2b_idp.signin.log import signin_document
 from b2b_idp.signin.mailing import mailing_key
@@ -337,8 +337,8 @@ class SignIn:
         view = load_view(w, known, moment.at, browser.ip_address)
         step = self._next(known, view, moment)
         if isinstance(step, Bind):
-            known = bind(w, self._vault, known, view, step, moment)
-            view = load_view(w, known, moment.at, browser.ip_address)
+            known, bound = bind(w, self._vault, known, view, step, moment)
+            view = load_view(w, known, moment.at, browser.ip_address, bound)
             step = self._next(known, view, moment)
         if isinstance(step, Stop):
             return self._refuse(w, row, row.correlation_id, known, view, step, browser, moment)
@@ -477,7 +477,7 @@ class SignIn:
             raise used("the pushed request of this sign-in was answered before")
         session_id, grant_id = write_grant(w, known, step, view, moment, self._settings.home_recheck)
         self._log(w, id, correlation_id, known, view, browser, moment, user=step.user, evaluation=step.evaluation)
-        w.users.signed_in(step.user.id, moment.at)
+        w.users.signed_in(step.user.id, moment.at, mfa_at_home=mfa_at_home(step.evaluation))
         if step.home.mailed:
             w.factors.remember_browser(step.user.id, mailing_key(self._vault, browser), moment.at)
         if known.task is not None:

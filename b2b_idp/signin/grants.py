@@ -13,7 +13,7 @@ from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.request import AuthorizeRequest
 from b2b_idp.policy.decide import History
-from b2b_idp.policy.evaluate import evaluate
+from b2b_idp.policy.evaluate import Evaluation, evaluate
 from b2b_idp.signin.facts import Known, evidence_from_json, evidence_to_json
 from b2b_idp.signin.judging import access_request, evidence_of_session, offered, policy_view, standing
 from b2b_idp.signin.moves import Issue
@@ -50,12 +50,6 @@ def write_grant(
     if known.redeemed_at is not None:
         document["redeemedAt"] = known.redeemed_at.timestamp()
     session_id = _session(w, known, step.user.id, document, ends, moment)
-    if step.user.home_mfa_seen_at is None and any(
-        r.code in (Reason.HOME_MFA_ACCEPTED, Reason.HOME_STRENGTH_ACCEPTED) for r in step.evaluation.decision.reasons
-    ):
-        user = w.users.by_id(step.user.id)
-        if user is not None:
-            w.users.save(replace(user, home_mfa_seen_at=moment.at))
     if known.request is None or view.app is None:
         return session_id, None
     grant = Grant(
@@ -76,6 +70,12 @@ def write_grant(
     )
     w.grants.add(grant)
     return session_id, grant.id
+
+
+def mfa_at_home(evaluation: Evaluation) -> bool:
+    """Whether the home's MFA was believed."""
+    accepted = (Reason.HOME_MFA_ACCEPTED, Reason.HOME_STRENGTH_ACCEPTED)
+    return any(r.code in accepted for r in evaluation.decision.reasons)
 
 
 def _session(w: Writer, known: Known, user_id: str, document: Mapping[str, Any], ends: datetime, moment: Moment) -> str:

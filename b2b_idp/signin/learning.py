@@ -8,11 +8,11 @@ from b2b_idp.factors import letters
 from b2b_idp.guests import lifecycle
 from b2b_idp.homes.oidc import HomeAnswer
 from b2b_idp.keys.vault import Vault
-from b2b_idp.model.directory import HomeIdentity
+from b2b_idp.model.directory import HomeIdentity, User
 from b2b_idp.model.evidence import Evidence, HomeStatement
 from b2b_idp.model.home import Home
 from b2b_idp.model.moment import Moment
-from b2b_idp.signin.attributes import may_follow, refresh
+from b2b_idp.signin.attributes import follow, may_follow, refresh, refresh_audit, refreshed
 from b2b_idp.signin.facts import HomeProfile, Known
 from b2b_idp.signin.log import guest_audit
 from b2b_idp.signin.moves import Bind
@@ -36,6 +36,9 @@ def learn(
     trust = w.configuration.trust(home)
     said = {name: value for name, value in p.attributes.items() if name in may_follow(trust)}
     user = w.users.by_identity(identity)
+    if user is None:
+        # it most likely ends in a redemption
+        w.take_turn()
     invitation = w.users.invitation(known.invitation_id) if known.invitation_id else None
     others_link = user is not None and invitation is not None and invitation.user_id != user.id
     if user is not None:
@@ -117,28 +120,32 @@ def learn_mailed_code(known: Known, home: Home, address: str, fresh: bool, momen
     )
 
 
-def bind(w: Writer, vault: Vault, known: Known, view: View, step: Bind, moment: Moment) -> Known:
-    """Binds the candidate to the identity, once. Raises Problem(INVITATION_TAKEN)."""
+def bind(w: Writer, vault: Vault, known: Known, view: View, step: Bind, moment: Moment) -> tuple[Known, User]:
+    """Binds the candidate to the identity, once: the facts, and the user as bound. Raises Problem(INVITATION_TAKEN)."""
     assert known.identity is not None and view.home is not None
+    w.take_turn()
     if step.candidate.moves:
-        _move(w, vault, known, view, view.home, step, moment)
-        return known
-    bound = w.users.bind(step.candidate.user, known.identity, view.home.tenant_id, step.proved_mail, moment.at)
+        return known, _move(w, vault, known, view, view.home, step, moment)
+    was, home, invitation = step.candidate.user, view.home, step.candidate.invitation
+    said = known.profile.attributes if known.profile is not None else {}
+    newer = refreshed(was, said, home, view.trust, new_identity=True)
+    bound = w.users.bind(newer, known.identity, home.tenant_id, step.proved_mail, moment.at)
     if bound is None:
         raise taken()
-    if known.profile is not None:
-        refresh(w, bound, known.profile.attributes, view.home, view.trust, moment, new_identity=True)
-    invitation = step.candidate.invitation
     if invitation is not None:
         w.users.set_invitation_status(invitation.id, "Completed")
     activity = "Redeem external user invite" if invitation is not None else "Bind member to the own provider"
-    audit = guest_audit(bound, moment, activity, service="Invited Users", operation="Update")
-    w.logs.add_audit(audit, moment.at)
+    audits = [guest_audit(bound, moment, activity, service="Invited Users", operation="Update")]
+    if newer is not was:
+        audits.insert(0, refresh_audit(was, bound, home, moment))
+    w.logs.add_audits(audits, moment.at)
+    if newer is not was:
+        follow(w, moment)
     from_link = invitation is not None and invitation.id == known.invitation_id
-    return replace(known, redeemed_at=moment.at) if from_link else known
+    return replace(known, redeemed_at=moment.at) if from_link else known, bound
 
 
-def _move(w: Writer, vault: Vault, known: Known, view: View, home: Home, step: Bind, moment: Moment) -> None:
+def _move(w: Writer, vault: Vault, known: Known, view: View, home: Home, step: Bind, moment: Moment) -> User:
     """Binds a guest by mailed code to their home. What was begun by mailed code ends. Their local factors stay: home
     and mailbox may be in one hand, and it should not get past a factor that it does not hold."""
     assert known.identity is not None
@@ -147,10 +154,11 @@ def _move(w: Writer, vault: Vault, known: Known, view: View, home: Home, step: B
         raise taken()
     moved = lifecycle.revoke_sessions(w, moved, moment)
     if known.profile is not None:
-        refresh(w, moved, known.profile.attributes, home, view.trust, moment, new_identity=True)
+        moved = refresh(w, moved, known.profile.attributes, home, view.trust, moment, new_identity=True)
     organisation = view.configuration.tenant.name
     w.outbox.add(letters.moved_letter(vault, step.proved_mail, organisation, home.display_name, moved.id, moment))
     audit = guest_audit(
         moved, moment, "Move guest to a home tenant", service="Invited Users", operation="Update", reason=home.issuer
     )
     w.logs.add_audit(audit, moment.at)
+    return moved

@@ -80,8 +80,6 @@ class Mail:
         or invited, and whether this browser is the guest's own."""
         bound = self.w.users.by_identity(mailed_identity(address))
         waiting = waiting_guest(self.w, address, self.moment.at)
-        if waiting is None:
-            self.w.users.latest_invitation("")
         user_id, recipient = "", address
         if bound is not None:
             user_id, recipient = bound.id, bound_address(bound)

@@ -178,10 +178,9 @@ def _candidate(
 
 def waiting_guest(r: Reader, address: str, at: datetime) -> Candidate | None:
     """The guest who waits for redemption by this address."""
-    for user in r.users.by_mail(address):
-        waiting = r.users.latest_invitation(user.id) if user.state == "PendingAcceptance" else None
-        if waiting is not None and is_good(waiting, at):
-            return Candidate(user=user, invitation=waiting, address=waiting.email)
+    for user, invitation in r.users.waiting(address):
+        if is_good(invitation, at):
+            return Candidate(user=user, invitation=invitation, address=invitation.email)
     return None
 
 

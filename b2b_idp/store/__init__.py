@@ -49,6 +49,7 @@ from b2b_idp.store.routing import Stale
 from b2b_idp.store.rules import RuleCache
 from b2b_idp.store.sealing import Sealer
 from b2b_idp.store.signins import SigninsReader, SigninsWriter
+from b2b_idp.store.turn import Line, OutOfTurn, Turn
 from b2b_idp.store.users import UsersReader, UsersWriter
 from b2b_idp.store.versions import Versions
 
@@ -177,6 +178,18 @@ class Reader:
 class Writer(Reader):
     """A Reader that can also change things; all of it lands together or not at all."""
 
+    def __init__(self, connection: Connection, sealer: Sealer, caches: _Caches, turn: Turn | None = None) -> None:
+        super().__init__(connection, sealer, caches)
+        # SQLite's writers come one after another anyway
+        self._turn = None if connection.dialect.name == "sqlite" else turn
+
+    def take_turn(self) -> None:
+        """Said by a step that is going to write what all of its kind write, the end of the audit chain above all: amid
+        others it would come to its end and be undone. Where it is, it is run again behind them, so this is said
+        early."""
+        if self._turn is not None:
+            self._turn.take()
+
     def writing(self) -> Writer:
         return self
 
@@ -297,6 +310,7 @@ class Store:
         self._sealer = sealer
         self._caches = _Caches(sealer)
         self._replicas = Replicas(self._database.engine, replicas, max_staleness) if replicas else None
+        self._line = Line()
         self._leadership = Leadership(self._database.leader_lock())
         if self._database.in_memory:
             create_all(self._database.engine)
@@ -393,15 +407,21 @@ class Store:
         when that does not end."""
         if self._replicas is not None and (replica := self._replicas.any()) is not None:
             try:
-                return self._once(step, lasting, replica=replica)
+                return self._once(step, lasting, Turn(self._line), replica=replica)
             except Stale:
                 self._metrics.replica_fallback("stale")
             except Conflict as conflict:
                 self._metrics.undone(_kind(conflict), given_up=False)
+            except OutOfTurn:
+                pass
+        waits = again = False
         for attempt in range(ATTEMPTS):
             try:
-                return self._once(step, lasting, again=attempt > 0)
+                return self._once(step, lasting, Turn(self._line, waits=waits), again=again)
+            except OutOfTurn:
+                waits = True
             except Conflict as conflict:
+                waits = again = True
                 self._metrics.undone(_kind(conflict), given_up=attempt == ATTEMPTS - 1)
                 if attempt == ATTEMPTS - 1:
                     raise unavailable(_why(conflict)) from conflict
@@ -410,10 +430,19 @@ class Store:
         raise AssertionError("a last attempt returns or raises")
 
     def _once(
-        self, step: Callable[[Writer], T], lasting: bool, *, again: bool = False, replica: Replica | None = None
+        self,
+        step: Callable[[Writer], T],
+        lasting: bool,
+        turn: Turn,
+        *,
+        again: bool = False,
+        replica: Replica | None = None,
     ) -> T:
-        with self._database.transaction(write=True, again=again, lasting=lasting, replica=replica) as connection:
-            w = Writer(connection, self._sealer, self._caches)
+        with (
+            turn,
+            self._database.transaction(write=True, again=again, lasting=lasting, replica=replica) as connection,
+        ):
+            w = Writer(connection, self._sealer, self._caches, turn)
             made = step(w)
         for do in w.afterwards:
             do()

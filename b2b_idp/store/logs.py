@@ -26,7 +26,7 @@ _NEXT = Prepared(
     .values(seq=audit_head.c.seq + bindparam("count", type_=BigInteger))
     .returning(audit_head.c.seq, audit_head.c.hash)
 )
-_HEAD = Prepared(update(audit_head).values(hash=bindparam("link")))
+_HEAD = Prepared(update(audit_head).values(hash=bindparam("link")), awaited=False)
 _ADD_AUDIT = insert_into(audit_log, ("id", "at", "activity", "document", "seq", "hash"))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, bindparam, func, select, update
+from sqlalchemy import BindParameter, ColumnElement, bindparam, func, null, select, update
 
 from b2b_idp.store.connection import Connection
 from b2b_idp.store.sealing import Sealer
@@ -67,6 +67,21 @@ _ADD = insert_into(outbox, (*Letter.__slots__, "next_at"))
 _UNSENT = outbox.c.status.in_(("pending", "sending"))
 _WAITING = select(func.count(), func.min(outbox.c.created_at)).where(_UNSENT)
 _GIVEN_UP = Prepared(select(func.count()).where(outbox.c.status == "dead"))
+_ID: BindParameter[str] = bindparam("which")
+_CLAIM = Prepared(
+    update(outbox)
+    .where(outbox.c.id == _ID, outbox.c.attempts == bindparam("seen"), outbox.c.status == "pending")
+    .values(attempts=outbox.c.attempts + 1, next_at=bindparam("until"))
+)
+_SENDING = Prepared(
+    update(outbox)
+    .where(outbox.c.id == _ID, outbox.c.attempts == bindparam("seen"), outbox.c.status == "pending")
+    .values(status="sending", next_at=bindparam("until"))
+)
+_SENT = Prepared(
+    update(outbox).where(outbox.c.id == _ID).values(status="sent", sent_at=bindparam("at"), body=null(), html=null())
+)
+_WITHHOLD = Prepared(update(outbox).where(outbox.c.id == _ID).values(status="dead"))
 _HAD = Prepared(
     select(func.count())
     .select_from(outbox)
@@ -144,29 +159,19 @@ class OutboxWriter(OutboxReader):
     def withhold(self, letter: Letter) -> None:
         """The work of `add`, and nothing is kept: who waits for the answer cannot tell a letter from none."""
         self._sealer.seal(letter.body.encode(), "outbox:" + letter.id)
-        self._c.execute(update(outbox).where(outbox.c.id == letter.id).values(status="dead"))
+        self._c.execute(_WITHHOLD, {"which": letter.id})
 
     def claim(self, id: str, attempts: int, until: datetime) -> bool:
         """Takes a letter for sending; False when another runner did. It comes up again at `until` if nobody reports."""
-        done = self._c.execute(
-            update(outbox)
-            .where(outbox.c.id == id, outbox.c.attempts == attempts, outbox.c.status == "pending")
-            .values(attempts=attempts + 1, next_at=until)
-        )
-        return done.rowcount == 1
+        return self._c.execute(_CLAIM, {"which": id, "seen": attempts, "until": until}).rowcount == 1
 
     def sending(self, id: str, attempts: int, until: datetime) -> bool:
         """Notes that the mail server gets the text next; False when the claim ran out and another runner took it."""
-        done = self._c.execute(
-            update(outbox)
-            .where(outbox.c.id == id, outbox.c.attempts == attempts, outbox.c.status == "pending")
-            .values(status="sending", next_at=until)
-        )
-        return done.rowcount == 1
+        return self._c.execute(_SENDING, {"which": id, "seen": attempts, "until": until}).rowcount == 1
 
     def sent(self, id: str, at: datetime) -> None:
         """Done: the text, which holds a secret, is erased."""
-        self._c.execute(update(outbox).where(outbox.c.id == id).values(status="sent", sent_at=at, body=None, html=None))
+        self._c.execute(_SENT, {"which": id, "at": at})
 
     def failed(self, id: str, attempts: int, error: str, next_at: datetime | None) -> bool:
         """To be tried again at `next_at`, or given up; False when another runner has taken it, or noted its outcome."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, null, select, update
 
 from b2b_idp.model.directory import HomeIdentity, Invitation, User
 from b2b_idp.model.query import Listing
@@ -53,31 +53,79 @@ def _invitation(row: Mapping[Any, Any]) -> Invitation:
 AT_ONCE = 500
 """How many ids one statement names."""
 _LIVE = users.c.deleted_at.is_(None)
+_AT_HOME = bindparam("at_home", type_=users.c.home_mfa_seen_at.type)
 _BY_ID = Prepared(select(users).where(users.c.id == bindparam("id"), _LIVE), about("id"))
 _DELETED = Prepared(select(users).where(users.c.id == bindparam("id"), users.c.deleted_at.is_not(None)))
 _BY_UPN = Prepared(select(users).where(users.c.upn_key == bindparam("upn"), _LIVE), about_found())
 _BY_IDENTITY = Prepared(
-    select(users).where(users.c.issuer == bindparam("issuer"), users.c.subject == bindparam("subject"), _LIVE),
-    about_found(),
+    select(users).where(users.c.issuer == bindparam("issuer"), users.c.subject == bindparam("subject")), about_found()
 )
 _BY_MAIL = Prepared(select(users).where(users.c.mail_key == bindparam("mail"), _LIVE).order_by(users.c.created_at))
+_OTHERS = invitations.alias("others")
+_LATEST = (
+    select(_OTHERS.c.id)
+    .where(_OTHERS.c.user_id == users.c.id)
+    .order_by(_OTHERS.c.created_at.desc(), _OTHERS.c.id)
+    .limit(1)
+    .scalar_subquery()
+)
+_WAITING = Prepared(
+    select(users, invitations)
+    .where(
+        users.c.mail_key == bindparam("mail"),
+        users.c.state == "PendingAcceptance",
+        _LIVE,
+        invitations.c.id == _LATEST,
+    )
+    .order_by(users.c.created_at)
+)
 _PAGE = Prepared(
     select(users).where(users.c.id > bindparam("after"), _LIVE).order_by(users.c.id).limit(bindparam("most"))
 )
 _UPN_TAKEN = Prepared(select(users.c.id).where(users.c.upn_key == bindparam("upn")))
 _ADD = insert_into(users, [c.name for c in users.c])
 _ADD_INVITATION = insert_into(invitations, Invitation.__slots__)
+_SAVED = [c.name for c in users.c if not c.primary_key]
+_SAVE = Prepared(
+    update(users).where(users.c.id == bindparam("which")).values({name: bindparam(f"new_{name}") for name in _SAVED})
+)
+_DELETE = Prepared(delete(users).where(users.c.id == bindparam("which")))
+_OF_HOME = ("issuer", "subject", "home_tenant_id", "proved_mail", "home_mfa_seen_at")
+_UNBIND = Prepared(
+    update(users).where(users.c.id == bindparam("which")).values(dict.fromkeys(_OF_HOME, null())), awaited=False
+)
+_BOUND = (*_OF_HOME, "state", "state_changed_at", "properties", "display_name_key")
+_BIND = Prepared(
+    update(users)
+    .where(
+        users.c.id == bindparam("which"),
+        *(users.c[n].is_not_distinct_from(bindparam(f"old_{n}")) for n in ("state", "issuer", "subject")),
+        _LIVE,
+    )
+    .values({name: bindparam(f"new_{name}") for name in _BOUND})
+)
 _SIGNED_IN = Prepared(
-    update(users).where(users.c.id == bindparam("which")).values(last_signin_at=bindparam("at")), awaited=False
+    update(users)
+    .where(users.c.id == bindparam("which"))
+    .values(last_signin_at=bindparam("at"), home_mfa_seen_at=func.coalesce(users.c.home_mfa_seen_at, _AT_HOME)),
+    awaited=False,
 )
 _COUNT = Prepared(select(func.count()).select_from(users).where(_LIVE))
 _SET_STATUS = Prepared(
-    update(invitations).where(invitations.c.id == bindparam("which")).values(status=bindparam("to_status"))
+    update(invitations).where(invitations.c.id == bindparam("which")).values(status=bindparam("to_status")),
+    awaited=False,
+)
+_RENEWED = ("status", "generation", "expires_at", "revoked_at")
+_SAVE_INVITATION = Prepared(
+    update(invitations)
+    .where(invitations.c.id == bindparam("which"))
+    .values({name: bindparam(f"new_{name}") for name in _RENEWED})
 )
 _END_INVITATIONS = Prepared(
     update(invitations)
     .where(invitations.c.user_id == bindparam("user"), invitations.c.revoked_at.is_(None))
-    .values(revoked_at=bindparam("at"))
+    .values(revoked_at=bindparam("at")),
+    awaited=False,
 )
 _INVITATION = Prepared(select(invitations).where(invitations.c.id == bindparam("id")))
 _LATEST_INVITATION = Prepared(
@@ -93,15 +141,17 @@ class UsersReader:
 
     def __init__(self, connection: Connection) -> None:
         self._c = connection
-        self._seen: tuple[int, User] | None = None
-        """The last one read, for as long as this transaction has written nothing since."""
+        self._seen: tuple[int, HomeIdentity, User | None] | None = None
+        """The last identity that was read and whose it is, for as long as this transaction has written nothing
+        since."""
 
     def _one(self, statement: Any, **parameters: Any) -> User | None:
         row = self._c.execute(statement, parameters).mappings().first()
         if row is None:
             return None
         user = _user(row)
-        self._seen = self._c.written, user
+        if user.identity is not None:
+            self._seen = self._c.written, user.identity, user
         return user
 
     def by_id(self, id: str) -> User | None:
@@ -155,16 +205,35 @@ class UsersReader:
 
     def by_identity(self, identity: HomeIdentity) -> User | None:
         """The one user bound to (issuer, subject), compared byte for byte."""
-        if self._seen is not None:
-            read_at, user = self._seen
-            if read_at == self._c.written and user.identity == identity:
-                return user
-        return self._one(_BY_IDENTITY, issuer=identity.issuer, subject=identity.subject)
+        holder = self._holder(identity)
+        return None if holder is None or holder.deleted_at is not None else holder
+
+    def _holder(self, identity: HomeIdentity) -> User | None:
+        """Who has the identity, deleted or not."""
+        if self._seen is not None and self._seen[:2] == (self._c.written, identity):
+            return self._seen[2]
+        holder = self._one(_BY_IDENTITY, issuer=identity.issuer, subject=identity.subject)
+        self._seen = self._c.written, identity, holder
+        return holder
 
     def by_mail(self, address: str) -> list[User]:
         """Users whose `mail` is this address, oldest first. Finds an invitation, proves nothing."""
         rows = self._c.execute(_BY_MAIL, {"mail": address_key(address)}).mappings()
         return [_user(r) for r in rows]
+
+    def waiting(self, address: str) -> list[tuple[User, Invitation]]:
+        """Guests who wait for redemption and whose `mail` is this address, oldest first, each with the latest
+        invitation."""
+        found = []
+        for row in self._c.execute(_WAITING, {"mail": address_key(address)}):
+            user, invitation = row[: len(users.c)], row[len(users.c) :]
+            found.append(
+                (
+                    _user(dict(zip(users.c.keys(), user, strict=True))),
+                    _invitation(dict(zip(invitations.c.keys(), invitation, strict=True))),
+                )
+            )
+        return found
 
     def page(self, after: str = "", most: int = 100) -> list[User]:
         """Users in order of id, those behind `after`."""
@@ -207,65 +276,53 @@ class UsersWriter(UsersReader):
     def save(self, user: User) -> None:
         """Writes the whole row of a user read in this same transaction."""
         row = _user_row(user)
-        self._c.execute(update(users).where(users.c.id == row.pop("id")).values(row))
+        self._c.execute(_SAVE, {"which": user.id} | {f"new_{name}": row[name] for name in _SAVED})
         record(self._c, "user", user.id, gone=user.deleted_at is not None)
 
-    def signed_in(self, id: str, at: datetime) -> None:
-        """Notes a sign-in; no change of the user that others want to hear of."""
-        self._c.execute(_SIGNED_IN, {"which": id, "at": at})
+    def signed_in(self, id: str, at: datetime, *, mfa_at_home: bool = False) -> None:
+        """Notes a sign-in, and the first with MFA at home; no change of the user that others want to hear of."""
+        self._c.execute(_SIGNED_IN, {"which": id, "at": at, "at_home": at if mfa_at_home else None})
 
     def bind(self, user: User, identity: HomeIdentity, tenant_id: str, proved_mail: str, at: datetime) -> User | None:
         """Binds a pending guest, or a member who never signed in, to a home identity, once: None when the user was
         bound or removed meanwhile, or the identity already belongs to somebody. A deleted user's identity is taken
-        over: if restored, that user has to redeem again."""
-        if not self._free(identity):
-            return None
-        change: dict[str, Any] = {"home_tenant_id": tenant_id, "proved_mail": proved_mail}
+        over: if restored, that user has to redeem again. The user's `properties` are written too."""
+        bound = replace(user, identity=identity, home_tenant_id=tenant_id, proved_mail=proved_mail)
+        waiting = replace(user, identity=None)
         if user.state is not None:
-            change |= {"state": "Accepted", "state_changed_at": at}
-        waits = users.c.state.is_(None) if user.state is None else users.c.state == "PendingAcceptance"
-        done = self._c.execute(
-            update(users)
-            .where(users.c.id == user.id, waits, users.c.issuer.is_(None), _LIVE)
-            .values(issuer=identity.issuer, subject=identity.subject, **change)
-        )
-        record(self._c, "user", user.id)
-        return replace(user, identity=identity, **change) if done.rowcount == 1 else None
+            waiting = replace(waiting, state="PendingAcceptance")
+            bound = replace(bound, state="Accepted", state_changed_at=at)
+        return self._bind(waiting, bound, identity)
 
     def rebind(self, user: User, identity: HomeIdentity, tenant_id: str, proved_mail: str) -> User | None:
         """Binds a bound user to another identity, once: None when they were bound otherwise or removed meanwhile, or
         the identity already belongs to somebody."""
-        if user.identity is None or not self._free(identity):
+        if user.identity is None:
             return None
-        change: dict[str, Any] = {
-            "home_tenant_id": tenant_id,
-            "proved_mail": proved_mail,
-            "home_mfa_seen_at": None,
-        }
-        now = (users.c.issuer == user.identity.issuer, users.c.subject == user.identity.subject)
-        done = self._c.execute(
-            update(users)
-            .where(users.c.id == user.id, *now, _LIVE)
-            .values(issuer=identity.issuer, subject=identity.subject, **change)
+        moved = replace(
+            user, identity=identity, home_tenant_id=tenant_id, proved_mail=proved_mail, home_mfa_seen_at=None
         )
-        record(self._c, "user", user.id)
-        return replace(user, identity=identity, **change) if done.rowcount == 1 else None
+        return self._bind(user, moved, identity)
 
-    def _free(self, identity: HomeIdentity) -> bool:
-        """Whether nobody has the identity; a deleted user's is taken off."""
-        if self.by_identity(identity) is not None:
-            return False
-        self._c.execute(
-            update(users)
-            .where(users.c.issuer == identity.issuer, users.c.subject == identity.subject)
-            .values(issuer=None, subject=None, home_tenant_id=None, proved_mail=None, home_mfa_seen_at=None)
-        )
-        return True
+    def _bind(self, was: User, bound: User, identity: HomeIdentity) -> User | None:
+        """`bound`, unless the user is not any more what they were, or somebody has the identity."""
+        holder = self._holder(identity)
+        if holder is not None:
+            if holder.deleted_at is None:
+                return None
+            self._c.execute(_UNBIND, {"which": holder.id})
+        old, new = _user_row(was), _user_row(bound)
+        given = {f"old_{name}": old[name] for name in ("state", "issuer", "subject")}
+        given |= {f"new_{name}": new[name] for name in _BOUND}
+        if self._c.execute(_BIND, {"which": bound.id} | given).rowcount != 1:
+            return None
+        record(self._c, "user", bound.id)
+        return bound
 
     def delete(self, id: str) -> bool:
         """Removes the row for good."""
         record(self._c, "user", id, gone=True)
-        return self._c.execute(delete(users).where(users.c.id == id)).rowcount == 1
+        return self._c.execute(_DELETE, {"which": id}).rowcount == 1
 
     def add_invitation(self, invitation: Invitation) -> None:
         row = {name: getattr(invitation, name) for name in Invitation.__slots__}
@@ -274,9 +331,8 @@ class UsersWriter(UsersReader):
 
     def save_invitation(self, invitation: Invitation) -> None:
         """Writes status, generation, expiry and revocation of an invitation read in this same transaction."""
-        names = ("status", "generation", "expires_at", "revoked_at")
-        values = {name: getattr(invitation, name) for name in names}
-        self._c.execute(update(invitations).where(invitations.c.id == invitation.id).values(**values))
+        renewed = {f"new_{name}": getattr(invitation, name) for name in _RENEWED}
+        self._c.execute(_SAVE_INVITATION, {"which": invitation.id} | renewed)
 
     def set_invitation_status(self, id: str, status: str) -> None:
         self._c.execute(_SET_STATUS, {"which": id, "to_status": status})

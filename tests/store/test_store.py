@@ -18,7 +18,7 @@ from sqlalchemy import inspect
 
 from b2b_idp.guests.membership import refresh
 from b2b_idp.keys.vault import Vault
-from b2b_idp.model.directory import HomeIdentity, Tenant, User
+from b2b_idp.model.directory import HomeIdentity, Invitation, Tenant, User
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.store import Store
@@ -67,6 +67,50 @@ def test_a_pending_guest_is_bound_once(store):
         assert w.users.bind(guest(), other, "h", "ada@fabrikam.example", AT) is None
     with store.read() as r:
         assert r.users.by_identity(IDENTITY).id == "u1"
+
+
+def test_with_the_identity_a_guest_gets_what_the_home_says_and_only_that(store):
+    with store.write() as w:
+        w.users.add(guest())
+    with store.write() as w:
+        newer = replace(w.users.by_id("u1"), properties={"displayName": "Ada Lovelace"}, account_enabled=False)
+        bound = w.users.bind(newer, IDENTITY, "h", "ada@fabrikam.example", AT)
+    with store.read() as r:
+        assert r.users.by_id("u1") == replace(bound, account_enabled=True)
+        assert r.users.by_id("u1").display_name == "Ada Lovelace"
+
+
+def test_the_first_mfa_at_home_is_remembered_and_no_sign_in_without_it(store):
+    later = AT + timedelta(days=1)
+    with store.write() as w:
+        w.users.add(guest())
+        seen = []
+        for at, mfa in ((AT, False), (AT, True), (later, True), (later, False)):
+            w.users.signed_in("u1", at, mfa_at_home=mfa)
+            user = w.users.by_id("u1")
+            seen.append((user.last_signin_at, user.home_mfa_seen_at))
+    assert seen == [(AT, None), (AT, AT), (later, AT), (later, AT)]
+
+
+def test_who_waits_is_found_with_the_latest_invitation(store):
+    def invitation(id, user_id, days):
+        return Invitation(
+            id=id, user_id=user_id, email="ada@fabrikam.example", redirect_url="https://app.example/",
+            display_name=None, user_type="Guest", send_message=False, message={}, reset_redemption=False,
+            status="PendingAcceptance", generation=0, created_at=AT + timedelta(days=days), expires_at=AT,
+            invited_by="app",
+        )  # fmt: skip
+
+    with store.write() as w:
+        for id in ("waits", "joined", "deleted", "uninvited"):
+            w.users.add(guest(id))
+        for id, user_id, days in (("i1", "waits", 0), ("i3", "waits", 2), ("i2", "waits", 1), ("i4", "joined", 0)):
+            w.users.add_invitation(invitation(id, user_id, days))
+        w.users.add_invitation(invitation("i5", "deleted", 0))
+        w.users.save(replace(w.users.by_id("deleted"), deleted_at=AT))
+        w.users.save(replace(w.users.by_id("joined"), state="Accepted"))
+        waiting = w.users.waiting("ADA@fabrikam.example")
+        assert waiting == [(w.users.by_id("waits"), w.users.invitation("i3"))]
 
 
 def test_an_identity_belongs_to_one_guest(store):
@@ -395,6 +439,23 @@ def test_nobody_is_found_by_what_no_database_can_keep(store, text):
                 assert not look(r)
         except Problem as refused:
             assert refused.code is Code.BAD_REQUEST
+
+
+def test_who_asks_for_a_turn_is_undone_by_nobody_who_asked_too(store):
+    with store.write() as w:
+        w.users.add(guest())
+    whole = []
+
+    def step(w):
+        user = w.users.by_id("u1")
+        w.take_turn()
+        w.users.save(replace(user, properties={"employeeId": str(int(user.properties.get("employeeId", 0)) + 1)}))
+        whole.append(w)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: store.transact(step), range(24)))
+    with store.read() as r:
+        assert r.users.by_id("u1").properties["employeeId"] == str(len(whole)) == "24"
 
 
 @pytest.mark.parametrize("url", ["postgres"], indirect=True)
