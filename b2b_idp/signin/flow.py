@@ -350,7 +350,7 @@ class SignIn:
                 ended = self._end(w, row, known, view, step, browser, moment)
                 return ended if isinstance(ended, Landed) else Conclude(row.id)
             # first: what is written after it goes with the COMMIT
-            if not w.signins.mark(row.id, row.version, Waiting.DONE.value):
+            if not w.signins.mark(row.id, row.version, Waiting.DONE.value, step.user.id):
                 raise _taken()
             return self._issue(w, row.id, row.correlation_id, known, view, step, browser, moment)
         waiting, known = self._settle(w, row.id, known, view, step, browser, moment)

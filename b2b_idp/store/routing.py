@@ -59,7 +59,9 @@ class Routed(Connection):
         make = statement.form(self.dialect).row._make  # type: ignore[attr-defined]
         found = [make(row[:-1]) for row in rows]
         for row, plain in zip(rows, found, strict=True):
-            keys = NAMES if marked.person is None else (*NAMES, getattr(plain, marked.person))
+            keys = list(NAMES)
+            if marked.person is not None:
+                keys.append(parameters[marked.person] if marked.given else getattr(plain, marked.person))
             self._here |= dict.fromkeys(keys) | marks_in(row[-1])
         return Rows(found, len(found))
 

@@ -54,7 +54,8 @@ _MARK = consumed(
     update(signins)
     .where(signins.c.id == bindparam("which"), signins.c.version == bindparam("seen"))
     .values(version=bindparam("next"), waiting=bindparam("to_waiting"))
-    .returning(signins.c.id)
+    .returning(signins.c.id),
+    bindparam("person"),
 )
 _CLAIM = consumed(
     update(signins)
@@ -140,9 +141,9 @@ class SigninsWriter(SigninsReader):
         )
         return done.rowcount == 1
 
-    def mark(self, id: str, seen: int, waiting: str) -> bool:
-        """Takes a step by which nothing is learned; as `move` otherwise."""
-        given = {"which": id, "seen": seen, "next": seen + 1, "to_waiting": waiting}
+    def mark(self, id: str, seen: int, waiting: str, user_id: str) -> bool:
+        """Takes a step of this person's by which nothing is learned; as `move` otherwise."""
+        given = {"which": id, "seen": seen, "next": seen + 1, "to_waiting": waiting, "person": user_id}
         return self._c.execute(_MARK, given).first() is not None
 
     def claim(self, id: str, browser: bytes, seen: str, waiting: str, at: datetime) -> Callable[[], SigninRow | None]:

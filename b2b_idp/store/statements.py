@@ -8,7 +8,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, CompoundSelect, Delete, Dialect, Insert, Select, Table, Update, bindparam, insert
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    CompoundSelect,
+    Delete,
+    Dialect,
+    Insert,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    insert,
+)
 from sqlalchemy.exc import MultipleResultsFound, NoResultFound
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import ReturningUpdate
@@ -63,17 +75,20 @@ class Prepared:
 @dataclass(frozen=True, slots=True)
 class Marked:
     """A reading of the primary that has, in a last column, the marks by which a replica's answers are going to be
-    proved: one trip in the place of two. `person`: the column that says whom a row is about."""
+    proved: one trip in the place of two. `person`: the column, or the parameter, that says whom a row is about."""
 
     statement: Prepared
     person: str | None
+    given: bool
+    """Whether it is a parameter."""
 
 
 def consumed(statement: Select[Any] | ReturningUpdate[Any], person: ColumnElement[str] | None = None) -> Prepared:
     """What a step consumes, read or changed and told: by the primary alone, and of one row at most."""
     marks = marks_beside(person).label("marks")
     with_marks = statement.add_columns(marks) if isinstance(statement, Select) else statement.returning(marks)
-    return Prepared(statement, marked=Marked(Prepared(with_marks), None if person is None else person.key))
+    given = isinstance(person, BindParameter)
+    return Prepared(statement, marked=Marked(Prepared(with_marks), None if person is None else person.key, given))
 
 
 def insert_into(table: Table, columns: Iterable[str], *, awaited: bool = True) -> Prepared:
