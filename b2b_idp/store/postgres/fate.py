@@ -1,0 +1,48 @@
+"""What became of a transaction that nobody heard the end of: its connection was lost over the COMMIT."""
+
+from __future__ import annotations
+
+import time
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from b2b_idp.store.pipeline import Mark
+from b2b_idp.store.postgres.connections import alone
+from b2b_idp.store.postgres.speaking import pipeline, tried
+
+_ASKED_FOR = 5.0
+"""Seconds in which it is found out whether a commit was kept whose answer was lost: as long as a server takes to
+restart."""
+# a server that has not noticed yet that nobody listens is made to: nothing is decided as long as it goes on
+_FATE = (
+    "SELECT timeline, CASE WHEN timeline = %(timeline)s THEN pg_xact_status(%(transaction)s::xid8) END,"
+    " pg_terminate_backend(pid)"
+    " FROM substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS timeline LEFT JOIN pg_stat_activity"
+    " ON pid = %(process)s AND application_name = 'b2b-idp' AND backend_xid = %(transaction)s::xid8::xid"
+)
+
+
+def mark(connection: Connection) -> Mark | None:
+    """What to ask for when the answer to this transaction's COMMIT is lost."""
+    return tried(connection, "BEGIN", pipeline(connection).mark)
+
+
+def kept(engine: Engine, mark: Mark) -> bool | None:
+    """Whether a transaction was committed whose answer was lost; None where that cannot be found out: the database does
+    not come back, or another has taken its place, which may have seen the transaction or not."""
+    asked = {"timeline": mark.timeline, "transaction": mark.transaction, "process": mark.process}
+    ends = time.monotonic() + _ASKED_FOR
+    while time.monotonic() < ends:
+        try:
+            with alone(engine) as connection:
+                timeline, status, _ = connection.exec_driver_sql(_FATE, asked).one()
+        except SQLAlchemyError:
+            pass  # it restarts
+        else:
+            if timeline != mark.timeline or status is None:
+                return None
+            if status != "in progress":
+                return bool(status == "committed")
+        time.sleep(0.05)
+    return None
