@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 import sqlalchemy
-from sqlalchemy import Engine, ExceptionContext, event, text
+from sqlalchemy import Engine, ExceptionContext, event
 from sqlalchemy.exc import DBAPIError, TimeoutError
 
 from b2b_idp.metrics import Metrics
@@ -240,8 +240,3 @@ def _has_nul(value: object) -> bool:
         case list() | tuple():
             return any(_has_nul(v) for v in value)
     return False
-
-
-def ping(connection: Connection) -> None:
-    """Raises unless the database answers and holds the schema."""
-    connection.execute(text("SELECT id FROM tenant")).first()
