@@ -246,12 +246,12 @@ _PROPERTIES = frozenset(
 
 def _list(call: Call) -> Answer:
     query = call.query(_PROPERTIES)
-    found, page = call.w.users.invitations(query.listing)
+    found, page = call.w.invitations.listing(query.listing)
     return call.page_of("invitations", [_row(i) for i in found], page, query)
 
 
 def _find(call: Call, id: str) -> Invitation:
-    invitation: Invitation | None = call.w.users.invitation(id.lower())
+    invitation: Invitation | None = call.w.invitations.by_id(id.lower())
     if invitation is None:
         raise not_found(id)
     return invitation
@@ -290,7 +290,7 @@ def _revoke(call: Call, id: str) -> Answer:
         raise bad("The invitation was redeemed. Delete or disable the guest instead.")
     if invitation.revoked_at is None:
         revoked = replace(invitation, revoked_at=call.moment.at)
-        writer(call).users.save_invitation(revoked)
+        writer(call).invitations.save(revoked)
         call.target("User", invitation.user_id, invitation.display_name, _row(invitation), _row(revoked))
     return None
 

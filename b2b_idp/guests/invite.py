@@ -85,11 +85,11 @@ def invite(
         _give(w, ask, user, inviter, moment)
     completed = user.state == "Accepted"
     told = is_new or ask.administrator or ask.reset_user_id is not None
-    earlier = None if told or completed else w.users.latest_invitation(user.id)
+    earlier = None if told or completed else w.invitations.latest(user.id)
     if earlier is not None and earlier.invited_by != by:
         return Invited(resend(w, vault, earlier, issuer=issuer, moment=moment, inviter=inviter), user, None)
     if not (completed or is_new):
-        w.users.end_invitations(user.id, moment.at)
+        w.invitations.end(user.id, moment.at)
     invitation = Invitation(
         id=ask.id or moment.new_id(),
         user_id=user.id,
@@ -106,7 +106,7 @@ def invite(
         expires_at=moment.at + LIFETIME,
         invited_by=by,
     )
-    w.users.add_invitation(invitation)
+    w.invitations.add(invitation)
     if completed:
         return Invited(invitation, user, None)
     link = link_of(vault, invitation, issuer)
@@ -130,7 +130,7 @@ def resend(
         raise Problem(Code.BAD_REQUEST, "Only a pending invitation is sent again.")
     check_domain(w.configuration, invitation.email)
     again = replace(invitation, generation=invitation.generation + 1, expires_at=moment.at + LIFETIME)
-    w.users.save_invitation(again)
+    w.invitations.save(again)
     mail(w, vault, again, link_of(vault, again, issuer), moment, inviter)
     return again
 

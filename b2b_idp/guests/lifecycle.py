@@ -68,7 +68,7 @@ def reset(w: Writer, user: User, moment: Moment) -> User:
         state="PendingAcceptance",
         state_changed_at=moment.at,
     )
-    w.users.end_invitations(user.id, moment.at)
+    w.invitations.end(user.id, moment.at)
     return forget_factors(w, pending, moment)
 
 
@@ -87,7 +87,7 @@ def set_expiry(w: Writer, user: User, at: datetime | None) -> User:
 def delete(w: Writer, user: User, moment: Moment) -> None:
     """Deletes the user, who can be restored for 30 days. Sessions and open invitations end at once."""
     check_not_last_administrator(w, user, moment.at)
-    w.users.end_invitations(user.id, moment.at)
+    w.invitations.end(user.id, moment.at)
     revoke_sessions(w, replace(user, deleted_at=moment.at), moment)
     settle(w, moment)
 

@@ -129,7 +129,7 @@ def account_of(r: Reader, session: SessionRow, user: User, at: datetime) -> Acco
 
 
 def _inviter(r: Reader, user: User) -> Inviter | None:
-    invitation = r.users.latest_invitation(user.id)
+    invitation = r.invitations.latest(user.id)
     if invitation is None:
         return None
     person = r.users.by_id(invitation.invited_by)
@@ -160,7 +160,7 @@ def _start_of(app: App) -> str | None:
 def unsent_address(r: Reader, user: User) -> str | None:
     """The address in the person's accepted invitation, if no browser is sent there: it belongs to no registered app
     and no configured origin."""
-    invitation = r.users.latest_invitation(user.id)
+    invitation = r.invitations.latest(user.id)
     if invitation is None or invitation.status != "Completed":
         return None
     address = invitation.redirect_url

@@ -82,7 +82,7 @@ def facts_of_link(r: Reader, vault: Vault, ticket: str, moment: Moment) -> Known
 
     Raises Problem(INVITATION_INVALID), the same for every bad link, or Problem(NO_HOME)."""
     handle = vault.read_handle("ticket", ticket)
-    invitation = r.users.invitation(handle.id) if handle else None
+    invitation = r.invitations.by_id(handle.id) if handle else None
     if handle is None or invitation is None or handle.generation != invitation.generation:
         raise bad_link("unknown, altered or superseded link")
     if not is_good(invitation, moment.at):

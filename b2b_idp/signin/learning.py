@@ -39,7 +39,7 @@ def learn(
     if user is None:
         # it most likely ends in a redemption
         w.take_turn()
-    invitation = w.users.invitation(known.invitation_id) if known.invitation_id else None
+    invitation = w.invitations.by_id(known.invitation_id) if known.invitation_id else None
     others_link = user is not None and invitation is not None and invitation.user_id != user.id
     if user is not None:
         refresh(w, user, said, home, trust, moment)
@@ -133,7 +133,7 @@ def bind(w: Writer, vault: Vault, known: Known, view: View, step: Bind, moment: 
     if bound is None:
         raise taken()
     if invitation is not None:
-        w.users.set_invitation_status(invitation.id, "Completed")
+        w.invitations.set_status(invitation.id, "Completed")
     activity = "Redeem external user invite" if invitation is not None else "Bind member to the own provider"
     audits = [guest_audit(bound, moment, activity, service="Invited Users", operation="Update")]
     if newer is not was:

@@ -73,7 +73,7 @@ def load_view(r: Reader, known: Known, at: datetime, address: str, user: User | 
     home = configuration.homes.get(known.tenant_id) if known.tenant_id else None
     if user is None and known.identity:
         user = r.users.by_identity(known.identity)
-    invitation = r.users.invitation(known.invitation_id) if known.invitation_id else None
+    invitation = r.invitations.by_id(known.invitation_id) if known.invitation_id else None
     if invitation is not None and not is_good(invitation, at):
         invitation = None
     invited = r.users.by_id(invitation.user_id) if invitation else None

@@ -25,6 +25,7 @@ from b2b_idp.store.directory import DirectoryReader, DirectoryWriter
 from b2b_idp.store.erasing import ErasuresReader, ErasuresWriter
 from b2b_idp.store.factors import FactorsReader, FactorsWriter
 from b2b_idp.store.grants import GrantsReader, GrantsWriter
+from b2b_idp.store.invitations import InvitationsReader, InvitationsWriter
 from b2b_idp.store.kept import History
 from b2b_idp.store.logs import LogsReader, LogsWriter
 from b2b_idp.store.memberships import MembershipsReader, MembershipsWriter
@@ -77,6 +78,10 @@ class Reader:
     @cached_property
     def users(self) -> UsersReader:
         return UsersReader(self._c)
+
+    @cached_property
+    def invitations(self) -> InvitationsReader:
+        return InvitationsReader(self._c)
 
     @cached_property
     def _known_apps(self) -> KnownApps:
@@ -205,6 +210,10 @@ class Writer(Reader):
     @cached_property
     def users(self) -> UsersWriter:
         return UsersWriter(self._c)
+
+    @cached_property
+    def invitations(self) -> InvitationsWriter:
+        return InvitationsWriter(self._c)
 
     @cached_property
     def apps(self) -> AppsWriter:

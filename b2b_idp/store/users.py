@@ -1,4 +1,4 @@
-"""The guest directory: users and their invitations."""
+"""The guest directory: users."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from b2b_idp.model.query import Listing
 from b2b_idp.store.changes import record
 from b2b_idp.store.connection import Connection
 from b2b_idp.store.followed import about, about_found
-from b2b_idp.store.listed import INVITATIONS, USERS
+from b2b_idp.store.listed import USERS
 from b2b_idp.store.search import Page, listing
 from b2b_idp.store.statements import Prepared, insert_into
 from b2b_idp.store.tables import invitations, users
@@ -44,10 +44,6 @@ def _user_row(user: User) -> dict[str, Any]:
     row["issuer"] = user.identity.issuer if user.identity else None
     row["subject"] = user.identity.subject if user.identity else None
     return row
-
-
-def _invitation(row: Mapping[Any, Any]) -> Invitation:
-    return Invitation(**row)
 
 
 AT_ONCE = 500
@@ -84,7 +80,6 @@ _PAGE = Prepared(
 )
 _UPN_TAKEN = Prepared(select(users.c.id).where(users.c.upn_key == bindparam("upn")))
 _ADD = insert_into(users, [c.name for c in users.c])
-_ADD_INVITATION = insert_into(invitations, Invitation.__slots__)
 _SAVED = [c.name for c in users.c if not c.primary_key]
 _SAVE = Prepared(
     update(users).where(users.c.id == bindparam("which")).values({name: bindparam(f"new_{name}") for name in _SAVED})
@@ -111,29 +106,6 @@ _SIGNED_IN = Prepared(
     awaited=False,
 )
 _COUNT = Prepared(select(func.count()).select_from(users).where(_LIVE))
-_SET_STATUS = Prepared(
-    update(invitations).where(invitations.c.id == bindparam("which")).values(status=bindparam("to_status")),
-    awaited=False,
-)
-_RENEWED = ("status", "generation", "expires_at", "revoked_at")
-_SAVE_INVITATION = Prepared(
-    update(invitations)
-    .where(invitations.c.id == bindparam("which"))
-    .values({name: bindparam(f"new_{name}") for name in _RENEWED})
-)
-_END_INVITATIONS = Prepared(
-    update(invitations)
-    .where(invitations.c.user_id == bindparam("user"), invitations.c.revoked_at.is_(None))
-    .values(revoked_at=bindparam("at")),
-    awaited=False,
-)
-_INVITATION = Prepared(select(invitations).where(invitations.c.id == bindparam("id")))
-_LATEST_INVITATION = Prepared(
-    select(invitations)
-    .where(invitations.c.user_id == bindparam("user"))
-    .order_by(invitations.c.created_at.desc(), invitations.c.id)
-    .limit(1)
-)
 
 
 class UsersReader:
@@ -230,7 +202,7 @@ class UsersReader:
             found.append(
                 (
                     _user(dict(zip(users.c.keys(), user, strict=True))),
-                    _invitation(dict(zip(invitations.c.keys(), invitation, strict=True))),
+                    Invitation(**dict(zip(invitations.c.keys(), invitation, strict=True))),
                 )
             )
         return found
@@ -253,19 +225,6 @@ class UsersReader:
     def count(self) -> int:
         count: int = self._c.execute(_COUNT).scalar_one()
         return count
-
-    def invitation(self, id: str) -> Invitation | None:
-        row = self._c.execute(_INVITATION, {"id": id}).mappings().first()
-        return None if row is None else _invitation(row)
-
-    def invitations(self, asked: Listing) -> tuple[list[Invitation], Page]:
-        """One page of the invitations that a query asks for."""
-        found = listing(self._c, select(invitations), INVITATIONS, invitations.c.id, asked)
-        return [_invitation(row) for row in found.rows], found
-
-    def latest_invitation(self, user_id: str) -> Invitation | None:
-        row = self._c.execute(_LATEST_INVITATION, {"user": user_id}).mappings().first()
-        return None if row is None else _invitation(row)
 
 
 class UsersWriter(UsersReader):
@@ -323,20 +282,3 @@ class UsersWriter(UsersReader):
         """Removes the row for good."""
         record(self._c, "user", id, gone=True)
         return self._c.execute(_DELETE, {"which": id}).rowcount == 1
-
-    def add_invitation(self, invitation: Invitation) -> None:
-        row = {name: getattr(invitation, name) for name in Invitation.__slots__}
-        row["message"] = dict(invitation.message)
-        self._c.execute(_ADD_INVITATION, row)
-
-    def save_invitation(self, invitation: Invitation) -> None:
-        """Writes status, generation, expiry and revocation of an invitation read in this same transaction."""
-        renewed = {f"new_{name}": getattr(invitation, name) for name in _RENEWED}
-        self._c.execute(_SAVE_INVITATION, {"which": invitation.id} | renewed)
-
-    def set_invitation_status(self, id: str, status: str) -> None:
-        self._c.execute(_SET_STATUS, {"which": id, "to_status": status})
-
-    def end_invitations(self, user_id: str, at: datetime) -> None:
-        """Earlier links of this user open nothing any more."""
-        self._c.execute(_END_INVITATIONS, {"user": user_id, "at": at})

@@ -47,4 +47,4 @@ class Directory:
         """Whether this link still names an invitation that has not been revoked."""
         handle = self.vault.read_handle("ticket", redeem_url.partition("?ticket=")[2])
         with self.store.read() as r:
-            return r.users.invitation(handle.id).revoked_at is None
+            return r.invitations.by_id(handle.id).revoked_at is None

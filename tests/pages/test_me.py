@@ -53,11 +53,11 @@ def test_the_page_says_who_one_is_here_and_who_invited(ada):
 
 def test_an_inviting_person_is_named(ada, b2b_idp, ben, crm):
     with b2b_idp.idp.store.write() as w:
-        invitation = w.users.latest_invitation(ben.id)
+        invitation = w.invitations.latest(ben.id)
         again = replace(
             invitation, id=str(uuid.uuid4()), invited_by=ada.id, created_at=datetime(2100, 1, 1, tzinfo=UTC)
         )
-        w.users.add_invitation(again)
+        w.invitations.add(again)
     assert "<dd><bdi>Ada Alder</bdi></dd>" in Person(b2b_idp, ben, crm).look().text
 
 
@@ -84,8 +84,8 @@ def test_n_154_markup_in_names_is_shown_as_text(ada, b2b_idp, ben):
     sponsor(b2b_idp, ben, ada.id)
     b2b_idp.sign_in(ada.guest, app)
     with b2b_idp.idp.store.write() as w:
-        again = replace(w.users.latest_invitation(ada.id), id=str(uuid.uuid4()), invited_by=ben.id)
-        w.users.add_invitation(replace(again, created_at=datetime(2100, 1, 1, tzinfo=UTC)))
+        again = replace(w.invitations.latest(ada.id), id=str(uuid.uuid4()), invited_by=ben.id)
+        w.invitations.add(replace(again, created_at=datetime(2100, 1, 1, tzinfo=UTC)))
     page = ada.look()
     assert "<img" not in page.text
     # heading, inviter, app, shared with (and its button), sponsored (and its three buttons)

@@ -105,12 +105,12 @@ def test_who_waits_is_found_with_the_latest_invitation(store):
         for id in ("waits", "joined", "deleted", "uninvited"):
             w.users.add(guest(id))
         for id, user_id, days in (("i1", "waits", 0), ("i3", "waits", 2), ("i2", "waits", 1), ("i4", "joined", 0)):
-            w.users.add_invitation(invitation(id, user_id, days))
-        w.users.add_invitation(invitation("i5", "deleted", 0))
+            w.invitations.add(invitation(id, user_id, days))
+        w.invitations.add(invitation("i5", "deleted", 0))
         w.users.save(replace(w.users.by_id("deleted"), deleted_at=AT))
         w.users.save(replace(w.users.by_id("joined"), state="Accepted"))
         waiting = w.users.waiting("ADA@fabrikam.example")
-        assert waiting == [(w.users.by_id("waits"), w.users.invitation("i3"))]
+        assert waiting == [(w.users.by_id("waits"), w.invitations.by_id("i3"))]
 
 
 def test_an_identity_belongs_to_one_guest(store):
