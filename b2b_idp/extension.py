@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import secrets
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, partial
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -19,11 +16,11 @@ from cryptography.x509 import load_pem_x509_certificates
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestURITooLarge
 
+from b2b_idp.background import BackgroundParts, erase, start_background
 from b2b_idp.cookies import Cookies
 from b2b_idp.factors.outbox import OutboxRunner
 from b2b_idp.graph import GraphParts, beta_blueprint, graph_blueprint
 from b2b_idp.graph.errors import error_response
-from b2b_idp.guests import erasure, membership
 from b2b_idp.guests.apps import create_admin_app, graph_service_principal
 from b2b_idp.health import HealthParts, health_blueprint
 from b2b_idp.homes.oidc import OidcHomes
@@ -53,15 +50,6 @@ from b2b_idp.tokens.certificates import MutualTls
 from b2b_idp.tokens.notices import Notifier
 
 MAX_URL = 16 * 1024
-LOOK_SECONDS = 1
-"""How often a process that does no work in the background asks whether it falls to it now."""
-FOLLOW_SECONDS = 2
-"""How often is looked whether sessions at apps still meet the policies, and lists of members their rules."""
-BREATH_SECONDS = 0.05
-"""Between two batches of users, so that requests go before."""
-SWEEP_SECONDS = 600
-KEPT_AFTERWARDS = timedelta(days=1)
-"""How long sign-ins, sessions and grants stay after they are over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,52 +258,19 @@ class B2BIdp:
         self.metrics.working()
         if self.settings.mail_url:
             self.outbox.start(self.store.leads)
-        for name, pause, work in (
-            ("continuity", FOLLOW_SECONDS, lambda: self.continuity.follow(self.moment())),
-            ("notices", FOLLOW_SECONDS, self._tell_apps),
-            ("members", FOLLOW_SECONDS, self._list_members),
-            ("sweep", SWEEP_SECONDS, lambda: self.store.transact(self._sweep_once)),
-            ("erasure", SWEEP_SECONDS, self.erase),
-        ):
-            again = partial(self._again_and_again, name, pause, work)
-            threading.Thread(target=again, name=f"b2b-idp-{name}", daemon=True).start()
-
-    def _again_and_again(self, name: str, pause: float, work: Callable[[], object]) -> None:
-        """What fails is tried again, whatever it was."""
-        while True:
-            leads = False
-            try:
-                leads = self.store.leads()
-                if leads:
-                    work()
-            except Exception as e:
-                _log_background(name, e)
-            time.sleep(pause if leads else LOOK_SECONDS)
-
-    def _tell_apps(self) -> None:
-        for told in self.notifier.begin(self.moment()):
-            told.add_done_callback(_log_untold)
-
-    def _list_members(self) -> None:
-        membership.follow_clock(self.store, self.moment())
-        for _ in membership.refresh(self.store, self.moment):
-            time.sleep(BREATH_SECONDS)
+        start_background(
+            BackgroundParts(
+                store=self.store,
+                vault=self.vault,
+                continuity=self.continuity,
+                notifier=self.notifier,
+                moment=self.moment,
+            )
+        )
 
     def erase(self) -> int:
         """Takes those who were deleted for good out of logs, mail and kept answers; how many entries it changed."""
-        return sum(erasure.carry_on(self.store, self.vault, self.moment))
-
-    def _sweep_once(self, w: Writer) -> None:
-        before = self.moment().at - KEPT_AFTERWARDS
-        w.signins.sweep(before)
-        w.grants.sweep(before)
-        w.devices.sweep(before)
-        # one for each call by DPoP: they are many
-        w.grants.forget_used(before + KEPT_AFTERWARDS)
-        w.pushed.sweep(before)
-        w.registrations.sweep(before)
-        w.directory.sweep_answers(before)
-        w.notices.sweep(before)
+        return erase(self.store, self.vault, self.moment)
 
     # --- mounting ----------------------------------------------------------------------------------------------------
 
@@ -480,19 +435,6 @@ def _check_url() -> None:
     """Refuses addresses longer than the published limit (414)."""
     if len(request.path) + len(request.query_string) > MAX_URL:
         raise RequestURITooLarge
-
-
-def _log_untold(told: Future[int]) -> None:
-    e = told.exception()
-    if e is not None:
-        _log_background("notices", e)
-
-
-def _log_background(what: str, e: BaseException) -> None:
-    if isinstance(e, Problem):
-        log.warning(what, why=e.why or e.say)
-    else:
-        log.error(what, error=type(e).__name__, exception=traceback_of(e))
 
 
 def _log_problem(problem: Problem, correlation_id: str) -> None:

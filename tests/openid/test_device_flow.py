@@ -10,6 +10,8 @@ import pytest
 from dpop_key import DpopKey, token_with
 from openid_world import ISSUER, World, claims_of, page_error, refused
 
+from b2b_idp.background import sweep
+
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"
 SCOPE = "openid profile email offline_access"
 
@@ -250,7 +252,7 @@ def test_a_policy_for_native_apps_counts(world, given):
 
 def test_codes_that_are_long_over_are_swept(world, given):
     world.at += timedelta(days=2)
-    world.change(world.idp._sweep_once)
+    world.change(lambda w: sweep(w, world.at))
     assert refused(polled(world, given)) == (400, "invalid_grant")
 
 
