@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from cryptography.x509 import load_pem_x509_certificates
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestURITooLarge
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from b2b_idp.background import BackgroundParts, erase, start_background
 from b2b_idp.cookies import Cookies
@@ -24,6 +24,7 @@ from b2b_idp.graph.errors import error_response
 from b2b_idp.guests.apps import create_admin_app, graph_service_principal
 from b2b_idp.health import HealthParts, health_blueprint
 from b2b_idp.homes.oidc import OidcHomes
+from b2b_idp.hooks import Hooks
 from b2b_idp.keys.files import load_or_create_master
 from b2b_idp.keys.ring import KeyRing
 from b2b_idp.keys.vault import Vault
@@ -48,8 +49,6 @@ from b2b_idp.signin.whatif import WhatIf
 from b2b_idp.store import Store, Writer
 from b2b_idp.tokens.certificates import MutualTls
 from b2b_idp.tokens.notices import Notifier
-
-MAX_URL = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +200,9 @@ class B2BIdp:
         return Metrics(Path(folder) if folder else None, self._name)
 
     @cached_property
-    def _observer(self) -> Observer:
-        return Observer(self.metrics, self.url_prefix)
+    def _hooks(self) -> Hooks:
+        observer = Observer(self.metrics, self.url_prefix)
+        return Hooks(self.settings.issuer, observer, self._cookie, self.request_moment)
 
     @cached_property
     def outbox(self) -> OutboxRunner:
@@ -331,20 +331,20 @@ class B2BIdp:
         )
         for blueprint in (pages, openid, health):
             blueprint.register_error_handler(Exception, self._page_error(renderer))
-            blueprint.before_request(self._before)
-            blueprint.after_request(self._after)
+            blueprint.before_request(self._hooks.before)
+            blueprint.after_request(self._hooks.after)
             app.register_blueprint(blueprint, url_prefix=self.url_prefix or None)
         for version, graph in (
             ("v1.0", graph_blueprint(graph_parts, name)),
             ("beta", beta_blueprint(graph_parts, name)),
         ):
-            graph.before_request(self._before)
-            graph.after_request(self._after)
+            graph.before_request(self._hooks.before)
+            graph.after_request(self._hooks.after)
             app.register_blueprint(graph, url_prefix=f"{self.url_prefix}/{version}")
         if alone or self.url_prefix:
             app.before_request(self._unrouted(renderer, "" if alone else self.url_prefix + "/"))
         if alone:
-            ready = ReadyDocuments(app.wsgi_app, openid_parts, self.url_prefix, self._secured)
+            ready = ReadyDocuments(app.wsgi_app, openid_parts, self.url_prefix, self._hooks.secured)
             app.wsgi_app = ready  # type: ignore[method-assign]
         app.extensions.setdefault("b2b_idp", {})[self.settings.issuer] = self
 
@@ -363,7 +363,7 @@ class B2BIdp:
             e = request.routing_exception
             if not isinstance(e, NotFound | MethodNotAllowed) or not request.path.startswith(below):
                 return None
-            self._observer.begin(self.request_moment())
+            self._hooks.begin()
             path, wrong_method = request.path.removeprefix(self.url_prefix), isinstance(e, MethodNotAllowed)
             problem = Problem(Code.METHOD_NOT_ALLOWED, "This address does not take this method.")
             if wrong_method and path.startswith(("/v1.0/", "/beta/")):
@@ -376,7 +376,7 @@ class B2BIdp:
                 response = shown
             if isinstance(e, MethodNotAllowed):
                 response.headers["Allow"] = ", ".join(sorted(e.valid_methods or ()))
-            return self._after(response)
+            return self._hooks.after(response)
 
         return answer
 
@@ -405,36 +405,6 @@ class B2BIdp:
             )
 
         return handle
-
-    def _before(self) -> None:
-        self._observer.begin(self.request_moment())
-        _check_url()
-
-    def _after(self, response: Response) -> Response:
-        return self._observer.end(self._cookie.remember(self._secured(response)))
-
-    def _secured(self, response: Response) -> Response:
-        given = {name.lower() for name, _ in response.headers}
-        response.headers.extend([(name, value) for name, value in self._headers if name.lower() not in given])
-        return response
-
-    @cached_property
-    def _headers(self) -> Sequence[tuple[str, str]]:
-        """What every answer says that does not say otherwise."""
-        headers = [
-            ("X-Content-Type-Options", "nosniff"),
-            ("Referrer-Policy", "same-origin"),
-            ("Cache-Control", "no-store"),
-        ]
-        if self.settings.issuer.startswith("https:"):
-            headers.append(("Strict-Transport-Security", "max-age=31536000"))
-        return headers
-
-
-def _check_url() -> None:
-    """Refuses addresses longer than the published limit (414)."""
-    if len(request.path) + len(request.query_string) > MAX_URL:
-        raise RequestURITooLarge
 
 
 def _log_problem(problem: Problem, correlation_id: str) -> None:
