@@ -13,14 +13,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cryptography.x509 import load_pem_x509_certificates
-from flask import Flask, Response, g, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from flask import Flask, g
 
 from b2b_idp.background import BackgroundParts, erase, start_background
 from b2b_idp.cookies import Cookies
 from b2b_idp.factors.outbox import OutboxRunner
 from b2b_idp.graph import GraphParts, beta_blueprint, graph_blueprint
-from b2b_idp.graph.errors import error_response
 from b2b_idp.guests.apps import create_admin_app, graph_service_principal
 from b2b_idp.health import HealthParts, health_blueprint
 from b2b_idp.homes.oidc import OidcHomes
@@ -28,7 +26,7 @@ from b2b_idp.hooks import Hooks
 from b2b_idp.keys.files import load_or_create_master
 from b2b_idp.keys.ring import KeyRing
 from b2b_idp.keys.vault import Vault
-from b2b_idp.logs import correlation, log, traceback_of
+from b2b_idp.logs import log
 from b2b_idp.metrics import Metrics
 from b2b_idp.model.directory import Tenant
 from b2b_idp.model.moment import Moment, uuid4_of
@@ -36,11 +34,11 @@ from b2b_idp.model.problem import Code, Problem
 from b2b_idp.net.addresses import Allowed
 from b2b_idp.net.http import Http, Limits
 from b2b_idp.observing import Observer
-from b2b_idp.openid import FOR_MACHINES, OpenIdParts, ReadyDocuments, openid_blueprint, respond
+from b2b_idp.openid import OpenIdParts, ReadyDocuments, openid_blueprint, respond
 from b2b_idp.openid.client_documents import ClientDocuments
-from b2b_idp.openid.responses import cors, token_error
 from b2b_idp.pages.render import Pages
 from b2b_idp.pages.routes import PagesParts, Renderer, pages_blueprint
+from b2b_idp.refusing import as_pages, unrouted
 from b2b_idp.settings import Settings
 from b2b_idp.signin import SignIn, SignInSettings
 from b2b_idp.signin.continuity import Continuity
@@ -330,7 +328,7 @@ class B2BIdp:
             name,
         )
         for blueprint in (pages, openid, health):
-            blueprint.register_error_handler(Exception, self._page_error(renderer))
+            blueprint.register_error_handler(Exception, as_pages(renderer))
             blueprint.before_request(self._hooks.before)
             blueprint.after_request(self._hooks.after)
             app.register_blueprint(blueprint, url_prefix=self.url_prefix or None)
@@ -342,7 +340,7 @@ class B2BIdp:
             graph.after_request(self._hooks.after)
             app.register_blueprint(graph, url_prefix=f"{self.url_prefix}/{version}")
         if alone or self.url_prefix:
-            app.before_request(self._unrouted(renderer, "" if alone else self.url_prefix + "/"))
+            app.before_request(unrouted(renderer, self._hooks, self.url_prefix, alone=alone))
         if alone:
             ready = ReadyDocuments(app.wsgi_app, openid_parts, self.url_prefix, self._hooks.secured)
             app.wsgi_app = ready  # type: ignore[method-assign]
@@ -354,62 +352,3 @@ class B2BIdp:
         if moment is None:
             moment = g.b2b_idp_moment = self.moment()
         return moment
-
-    def _unrouted(self, renderer: Renderer, below: str) -> Callable[[], Response | None]:
-        """What no route of ours takes, answered in the shape of its neighbours: Graph's, OAuth's, or a page."""
-        page = self._page_error(renderer)
-
-        def answer() -> Response | None:
-            e = request.routing_exception
-            if not isinstance(e, NotFound | MethodNotAllowed) or not request.path.startswith(below):
-                return None
-            self._hooks.begin()
-            path, wrong_method = request.path.removeprefix(self.url_prefix), isinstance(e, MethodNotAllowed)
-            problem = Problem(Code.METHOD_NOT_ALLOWED, "This address does not take this method.")
-            if wrong_method and path.startswith(("/v1.0/", "/beta/")):
-                response = error_response(problem, self.request_moment())
-            elif wrong_method and (path in FOR_MACHINES or path.startswith("/register/")):
-                response = cors(token_error(problem))
-            else:
-                shown = page(e)
-                assert isinstance(shown, Response)
-                response = shown
-            if isinstance(e, MethodNotAllowed):
-                response.headers["Allow"] = ", ".join(sorted(e.valid_methods or ()))
-            return self._hooks.after(response)
-
-        return answer
-
-    def _page_error(self, renderer: Renderer) -> Callable[[Exception], Response | HTTPException]:
-        def handle(e: Exception) -> Response | HTTPException:
-            correlation_id = correlation()
-            if isinstance(e, Problem):
-                _log_problem(e, correlation_id)
-                return renderer.error(e, correlation_id)
-            if isinstance(e, HTTPException):
-                if e.code is not None and e.code < 400:
-                    return e
-                problem = Problem(
-                    Code.NOT_FOUND if e.code == 404 else Code.INVALID_REQUEST,
-                    "There is no such page here." if e.code == 404 else "This request could not be read.",
-                )
-                return renderer.error(problem, correlation_id, status=e.code)
-            _log_defect(e, correlation_id)
-            return renderer.error(
-                Problem(
-                    Code.INTERNAL,
-                    "Something went wrong on our side. Please try again; if it happens again, tell the person who "
-                    "invited you the number below.",
-                ),
-                correlation_id,
-            )
-
-        return handle
-
-
-def _log_problem(problem: Problem, correlation_id: str) -> None:
-    log.info("refused", code=problem.code.value, why=problem.why or problem.say, correlation_id=correlation_id)
-
-
-def _log_defect(e: Exception, correlation_id: str) -> None:
-    log.error("internal error", error=type(e).__name__, correlation_id=correlation_id, exception=traceback_of(e))

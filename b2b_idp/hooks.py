@@ -18,12 +18,12 @@ class Hooks:
     """Of a blueprint: `before` a request and `after` it. `moment` is the request's."""
 
     def __init__(self, issuer: str, observer: Observer, cookies: Cookies, moment: Callable[[], Moment]) -> None:
-        self._observer, self._cookies, self._moment = observer, cookies, moment
+        self._observer, self._cookies, self.moment = observer, cookies, moment
         self._headers = _headers(secure=issuer.startswith("https:"))
 
     def begin(self) -> None:
         """The request is seen from now on."""
-        self._observer.begin(self._moment())
+        self._observer.begin(self.moment())
 
     def before(self) -> None:
         """Refuses an address that is longer than the published limit (414)."""
