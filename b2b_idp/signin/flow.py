@@ -280,7 +280,8 @@ class SignIn:
                 return Refused(used("the home's answer was already taken"), row.correlation_id, None, row.id)
             return claimed, known, home
 
-        back = self._store.transact(come_back)
+        # not waited for on the disk: what comes of the answer is kept with it, and nobody was told anything before
+        back = self._store.transact(come_back, lasting=False)
         if isinstance(back, Refused):
             return back
         row, known, home = back
