@@ -176,14 +176,14 @@ class SignIn:
             w.signins.add(row)
             if isinstance(first, Stop):
                 return self._refuse(w, row, correlation_id, settled, view, first, browser, moment)
-            return GoTo(url) if url else _next_place(id, waiting)
+            return GoTo(url) if url else AtStep(id)
 
         return self._store.transact(start)
 
     # --- steps -------------------------------------------------------------------------------------------------------
 
     @traced("sign-in: look")
-    def look(self, id: str, browser: Browser, moment: Moment, error: Problem | None = None) -> Show | Landed:
+    def look(self, id: str, browser: Browser, moment: Moment) -> Show | Landed:
         """The present step of a sign-in, computed again: a page, or the way home."""
 
         def look(r: Reader) -> tuple[SigninRow, Known, View]:
@@ -202,15 +202,9 @@ class SignIn:
                 departed = known
                 self._store.transact(lambda w: self._move(w, row, Waiting.HOME, departed))
                 return GoTo(url)
-        needs_write = isinstance(step, Bind | Stop) or (
-            isinstance(step, Ask) and (step.waiting != row.waiting or _unprepared(known, step))
-        )
-        if needs_write or (isinstance(step, Issue) and row.waiting != Waiting.READY):
-            return self._advance(row, known, browser, moment)
-        if isinstance(step, Issue):
-            return Conclude(id)
-        assert isinstance(step, Ask)
-        return self._page(row, row.version, known, view, step, error)
+        if isinstance(step, Ask) and step.waiting == row.waiting and not _unprepared(known, step):
+            return self._page(row, known, view, step)
+        return self._store.transact(lambda w: self._proceed(w, row, known, browser, moment))
 
     @traced("sign-in: answer")
     def answer(self, id: str, version: int, form: Mapping[str, str], browser: Browser, moment: Moment) -> Show | Landed:
@@ -250,7 +244,7 @@ class SignIn:
                     row = replace(row, version=row.version + 1)
                 step = self._next(learned.known, view, moment)
                 if isinstance(step, Ask) and step.waiting == row.waiting:
-                    return self._page(row, row.version, learned.known, view, step, learned.error)
+                    return self._page(row, learned.known, view, step, learned.error)
             return self._proceed(w, row, learned.known, browser, moment)
 
         return self._store.transact(take)
@@ -320,9 +314,6 @@ class SignIn:
             return self._refuse(w, row, row.correlation_id, known, view, Stop(problem, tell_app), browser, moment)
 
         return self._store.transact(fail)
-
-    def _advance(self, row: SigninRow, known: Known, browser: Browser, moment: Moment) -> Show | Landed:
-        return self._store.transact(lambda w: self._proceed(w, row, known, browser, moment))
 
     def _proceed(self, w: Writer, row: SigninRow, known: Known, browser: Browser, moment: Moment) -> Show | Landed:
         """As `_taken_on`; what is granted is handed out at `/resume/<id>`."""
@@ -455,8 +446,6 @@ class SignIn:
         match step:
             case Depart():
                 return Waiting.HOME, known
-            case Issue():
-                return Waiting.READY, known
             case Ask():
                 return step.waiting, prepare(w, self._vault, id, known, view, step, browser, moment)
             case _:
@@ -582,11 +571,9 @@ class SignIn:
         else:
             note("sign-in refused", home=home, code=outcome, why=problem.why, correlation_id=correlation_id)
 
-    def _page(
-        self, row: SigninRow, version: int, known: Known, view: View, step: Ask, error: Problem | None
-    ) -> ShowPage:
+    def _page(self, row: SigninRow, known: Known, view: View, step: Ask, error: Problem | None = None) -> ShowPage:
         name, context = page_of(step, known, view, self._vault, self._party, row.id, error)
-        return ShowPage(row.id, version, row.correlation_id, name, context)
+        return ShowPage(row.id, row.version, row.correlation_id, name, context)
 
 
 def _correlation_id(moment: Moment) -> str:
@@ -603,10 +590,6 @@ def redirect_uri(issuer: str, tenant_id: str) -> str:
 
 def _taken() -> Problem:
     return used("another request took this step")
-
-
-def _next_place(id: str, waiting: Waiting) -> Show:
-    return Conclude(id) if waiting is Waiting.READY else AtStep(id)
 
 
 def _answered_now(w: Writer, known: Known, moment: Moment) -> bool:
