@@ -195,13 +195,14 @@ class SignIn:
         step = self._next(known, view, moment)
         if isinstance(step, Depart):
             try:
-                known, url = self._departure(id, known, step, moment)
+                departed, url = self._departure(id, known, step, moment)
             except Problem as problem:
-                step = Stop(problem)
-            else:
-                departed = known
-                self._store.transact(lambda w: self._move(w, row, Waiting.HOME, departed))
-                return GoTo(url)
+                stop = Stop(problem)
+                return self._store.transact(
+                    lambda w: self._refuse(w, row, row.correlation_id, known, view, stop, browser, moment)
+                )
+            self._store.transact(lambda w: self._move(w, row, Waiting.HOME, departed))
+            return GoTo(url)
         if isinstance(step, Ask) and step.waiting == row.waiting and not _unprepared(known, step):
             return self._page(row, known, view, step)
         return self._store.transact(lambda w: self._proceed(w, row, known, browser, moment))
