@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import TypeVar
 
 from b2b_idp.factors.passkeys import RelyingParty
 from b2b_idp.homes.oidc import OidcHomes, Pending
@@ -51,6 +52,11 @@ SHOWN_AGAIN = timedelta(seconds=60)
 
 _RETRY = frozenset({Code.HOME_UNAVAILABLE, Code.HOME_ANSWER_REFUSED, Code.NO_HOME, Code.REGISTRATION_NEEDS_PROOF})
 """Refusals after which the guest may try again in the same sign-in."""
+
+
+T = TypeVar("T")
+_End = Callable[[Writer, SigninRow, Known, View, Issue, Browser, Moment], T]
+"""Takes the last step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +211,7 @@ class SignIn:
             return GoTo(url)
         if isinstance(step, Ask) and step.waiting == row.waiting and not _unprepared(known, step):
             return self._page(row, known, view, step)
-        return self._store.transact(lambda w: self._proceed(w, row, known, browser, moment))
+        return self._store.transact(lambda w: self._advance(w, row, known, browser, moment, self._end_at_resume))
 
     @traced("sign-in: answer")
     def answer(self, id: str, version: int, form: Mapping[str, str], browser: Browser, moment: Moment) -> Show | Landed:
@@ -246,7 +252,7 @@ class SignIn:
                 step = self._next(learned.known, view, moment)
                 if isinstance(step, Ask) and step.waiting == row.waiting:
                     return self._page(row, learned.known, view, step, learned.error)
-            return self._proceed(w, row, learned.known, browser, moment)
+            return self._advance(w, row, learned.known, browser, moment, self._end_at_resume)
 
         return self._store.transact(take)
 
@@ -294,7 +300,7 @@ class SignIn:
 
         def learned(w: Writer) -> Show | Landed | Granted:
             now = learn(w, self._vault, known, home, answer, signed, moment)
-            return self._taken_on(w, row, now, browser, moment)
+            return self._advance(w, row, now, browser, moment, self._end_at_once)
 
         return self._store.transact(learned)
 
@@ -310,41 +316,31 @@ class SignIn:
         def fail(w: Writer) -> Show | Landed:
             if said_no and known.identity is not None:
                 # the step-up failed at home: what the home proved before still stands
-                return self._proceed(w, row, known, browser, moment)
+                return self._advance(w, row, known, browser, moment, self._end_at_resume)
             view = load_view(w, known, moment.at, browser.ip_address)
             return self._refuse(w, row, row.correlation_id, known, view, Stop(problem, tell_app), browser, moment)
 
         return self._store.transact(fail)
 
-    def _proceed(self, w: Writer, row: SigninRow, known: Known, browser: Browser, moment: Moment) -> Show | Landed:
-        """As `_taken_on`; what is granted is handed out at `/resume/<id>`."""
-        taken = self._taken_on(w, row, known, browser, moment, at_once=False)
-        return Conclude(row.id) if isinstance(taken, Granted) else taken
-
-    def _taken_on(
-        self, w: Writer, row: SigninRow, known: Known, browser: Browser, moment: Moment, *, at_once: bool = True
-    ) -> Show | Landed | Granted:
-        """Computes the next step from the facts inside the writing transaction, and takes it. Granted where that can be
-        told `at_once`, by an address: then nobody comes back for it."""
+    def _advance(
+        self, w: Writer, row: SigninRow, known: Known, browser: Browser, moment: Moment, end: _End[T]
+    ) -> AtStep | Conclude | Refused | T:
+        """Computes the next step from the facts inside the writing transaction, and takes it. The last one is taken by
+        `end`, which says where its answer is handed out."""
         view = load_view(w, known, moment.at, browser.ip_address)
         step = self._next(known, view, moment)
         if isinstance(step, Bind):
             known, bound = bind(w, self._vault, known, view, step, moment)
             view = load_view(w, known, moment.at, browser.ip_address, bound)
             step = self._next(known, view, moment)
+        if isinstance(step, Issue):
+            return end(w, row, known, view, step, browser, moment)
         if isinstance(step, Stop):
             return self._refuse(w, row, row.correlation_id, known, view, step, browser, moment)
         if isinstance(step, Depart):
+            # the network is asked outside of this transaction, when the browser is seen again
             self._move(w, row, Waiting.DEPARTURE, known)
             return AtStep(row.id)
-        if isinstance(step, Issue):
-            if not (at_once and known.request is not None and known.request.told_by_address):
-                ended = self._end(w, row, known, view, step, browser, moment)
-                return ended if isinstance(ended, Landed) else Conclude(row.id)
-            # first: what is written after it goes with the COMMIT
-            if not w.signins.mark(row.id, row.version, Waiting.DONE.value, step.user.id):
-                raise _taken()
-            return self._issue(w, row.id, row.correlation_id, known, view, step, browser, moment)
         waiting, known = self._settle(w, row.id, known, view, step, browser, moment)
         self._move(w, row, waiting, known)
         return AtStep(row.id)
@@ -358,6 +354,24 @@ class SignIn:
             known = replace(known, granted=(ended.grant_id, ended.session_id), persistent=ended.persistent)
         self._move(w, row, Waiting.DONE, known)
         return ended
+
+    def _end_at_resume(
+        self, w: Writer, row: SigninRow, known: Known, view: View, step: Issue, browser: Browser, moment: Moment
+    ) -> Conclude | Landed:
+        """As `_end`; what is granted is handed out at `/resume/<id>`."""
+        ended = self._end(w, row, known, view, step, browser, moment)
+        return ended if isinstance(ended, Landed) else Conclude(row.id)
+
+    def _end_at_once(
+        self, w: Writer, row: SigninRow, known: Known, view: View, step: Issue, browser: Browser, moment: Moment
+    ) -> Granted | Conclude | Landed:
+        """Granted where that can be told by an address: then nobody comes back for it."""
+        if known.request is None or not known.request.told_by_address:
+            return self._end_at_resume(w, row, known, view, step, browser, moment)
+        # first: what is written after it goes with the COMMIT
+        if not w.signins.mark(row.id, row.version, Waiting.DONE.value, step.user.id):
+            raise _taken()
+        return self._issue(w, row.id, row.correlation_id, known, view, step, browser, moment)
 
     @traced("sign-in: conclude")
     def conclude(self, id: str, browser: Browser, moment: Moment) -> Show | Granted | Landed:
@@ -375,11 +389,7 @@ class SignIn:
                 code, say, error = known.refusal
                 problem = Problem(Code(code), say, details={"error": error} if error else {})
                 return Refused(problem, row.correlation_id, known.request)
-            view = load_view(w, known, moment.at, browser.ip_address)
-            step = self._next(known, view, moment)
-            if not isinstance(step, Issue):
-                return self._proceed(w, row, known, browser, moment)
-            return self._end(w, row, known, view, step, browser, moment)
+            return self._advance(w, row, known, browser, moment, self._end)
 
         return self._store.transact(conclude)
 
