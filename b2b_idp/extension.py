@@ -44,7 +44,7 @@ from b2b_idp.openid.responses import cors, token_error
 from b2b_idp.pages.render import Pages
 from b2b_idp.pages.routes import PagesParts, Renderer, pages_blueprint
 from b2b_idp.settings import Settings
-from b2b_idp.signin import SignIn, SignInSettings
+from b2b_idp.signin import SignInParts
 from b2b_idp.signin.continuity import Continuity
 from b2b_idp.signin.home_logout import HomeLogouts
 from b2b_idp.signin.whatif import WhatIf
@@ -176,13 +176,14 @@ class B2BIdp:
         return self.keys.signer(alg, self.moment().at).sign(claims, typ)
 
     @cached_property
-    def signin(self) -> SignIn:
-        return SignIn(
-            self.store,
-            self.vault,
-            self.homes,
-            SignInSettings(self.settings.issuer, timedelta(seconds=self.settings.home_recheck)),
-            self.metrics,
+    def signin(self) -> SignInParts:
+        return SignInParts(
+            issuer=self.settings.issuer,
+            store=self.store,
+            vault=self.vault,
+            homes=self.homes,
+            home_recheck=timedelta(seconds=self.settings.home_recheck),
+            metrics=self.metrics,
         )
 
     @cached_property
