@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from math import isfinite
 from typing import Any
 
@@ -29,12 +30,7 @@ def read_json(
     if text.count("{") + text.count("[") > depth and _depth(text) > depth:
         raise fail(f"is nested deeper than {depth} levels")
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=lambda pairs: _members(pairs, quote),
-            parse_constant=_constant,
-            parse_float=_number,
-        )
+        value = _DECODERS[quote].decode(text)
     except json.JSONDecodeError as e:
         raise fail(f"is not JSON at line {e.lineno}, column {e.colno}: {e.msg}" if quote else "is not JSON") from None
     except _FlawError as e:
@@ -95,3 +91,11 @@ def _check_texts(value: object, fail: Callable[[str], Exception], nul: bool) -> 
         for name, child in value.items():
             _check_texts(name, fail, nul)
             _check_texts(child, fail, nul)
+
+
+_DECODERS = {
+    quote: json.JSONDecoder(
+        object_pairs_hook=partial(_members, quote=quote), parse_constant=_constant, parse_float=_number
+    )
+    for quote in (True, False)
+}

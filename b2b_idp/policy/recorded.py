@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
@@ -10,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from b2b_idp.model.evidence import Evidence, HomeStatement, LocalFactor, LocalMethod
+from b2b_idp.model.json_text import json_bytes
 from b2b_idp.policy.decide import History
 from b2b_idp.policy.requirement import AccessRequest
 
@@ -65,7 +65,7 @@ def to_text(recorded: Recorded) -> str:
         "outcome": recorded.outcome,
         "reason": recorded.reason,
     }
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    return json_bytes(document).decode()
 
 
 def from_document(d: Mapping[str, Any]) -> Recorded:

@@ -12,6 +12,7 @@ from typing import Any
 from b2b_idp.homes.oidc import SignedStatement
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.directory import User
+from b2b_idp.model.json_text import from_json_text, json_bytes
 from b2b_idp.model.problem import Problem
 from b2b_idp.policy.evaluate import Evaluation
 from b2b_idp.policy.factors import LOCAL, says_mfa
@@ -64,13 +65,13 @@ def sealed(statement: SignedStatement | None, vault: Vault, signin_id: str) -> s
     """A home's signed statement as the sign-in's row carries it on."""
     if statement is None:
         return None
-    return b64encode(vault.seal(json.dumps(statement.to_json()).encode(), _context(signin_id))).decode()
+    return b64encode(vault.seal(json_bytes(statement.to_json()), _context(signin_id))).decode()
 
 
 def opened(signed: Iterable[str], vault: Vault, signin_id: str) -> bytes | None:
     """The signed statements of a sign-in as the log keeps them: a JSON list, oldest first; None when there are none."""
-    found = [json.loads(vault.open(b64decode(text), _context(signin_id))) for text in signed]
-    return json.dumps(found, separators=(",", ":")).encode() if found else None
+    found = [from_json_text(vault.open(b64decode(text), _context(signin_id))) for text in signed]
+    return json_bytes(found) if found else None
 
 
 @dataclass(frozen=True, slots=True)

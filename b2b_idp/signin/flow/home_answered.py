@@ -52,7 +52,8 @@ def home_answered(
             return Refused(used("the home's answer was already taken"), row.correlation_id, None, row.id)
         return claimed, known, home
 
-    back = parts.store.transact(come_back)
+    # not waited for on the disk: what comes of the answer is kept with it, and nobody was told anything before
+    back = parts.store.transact(come_back, lasting=False)
     if isinstance(back, Refused):
         return back
     row, known, home = back
