@@ -27,7 +27,7 @@ from b2b_idp.net.addresses import Allowed
 from b2b_idp.net.http import Http, Limits
 from b2b_idp.pages.render import Pages
 from b2b_idp.settings import Settings
-from b2b_idp.signin import SignIn, SignInSettings
+from b2b_idp.signin import SignInParts
 from b2b_idp.signin.continuity import Continuity
 from b2b_idp.signin.home_logout import HomeLogouts
 from b2b_idp.signin.whatif import WhatIf
@@ -115,13 +115,14 @@ class Parts:
         return self.keys.signer(alg, self.moment().at).sign(claims, typ)
 
     @cached_property
-    def signin(self) -> SignIn:
-        return SignIn(
-            self.store,
-            self.vault,
-            self.homes,
-            SignInSettings(self.settings.issuer, timedelta(seconds=self.settings.home_recheck)),
-            self.metrics,
+    def signin(self) -> SignInParts:
+        return SignInParts(
+            issuer=self.settings.issuer,
+            store=self.store,
+            vault=self.vault,
+            homes=self.homes,
+            home_recheck=timedelta(seconds=self.settings.home_recheck),
+            metrics=self.metrics,
         )
 
     @cached_property

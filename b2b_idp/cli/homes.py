@@ -13,7 +13,7 @@ from b2b_idp.extension import system_moment
 from b2b_idp.guests.homes import connect
 from b2b_idp.model.moment import tenant_id_of
 from b2b_idp.model.problem import Code, Problem
-from b2b_idp.signin.flow import redirect_uri
+from b2b_idp.signin.flow.depart import redirect_uri
 from b2b_idp.signin.home_logout import backchannel_logout_uri, post_logout_redirect_uri
 from b2b_idp.signin.reports import seen_document
 from b2b_idp.store.reports import StepUpSeen

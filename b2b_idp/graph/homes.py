@@ -9,7 +9,7 @@ from b2b_idp.graph.body import bad
 from b2b_idp.guests.homes import add_home, change_home
 from b2b_idp.model.home import Home
 from b2b_idp.policy.documents import OIDC_PROVIDER, IdentityProvider
-from b2b_idp.signin.flow import redirect_uri
+from b2b_idp.signin.flow.depart import redirect_uri
 from b2b_idp.signin.home_logout import backchannel_logout_uri, post_logout_redirect_uri
 from b2b_idp.signin.reports import seen_document
 from b2b_idp.store import Configuration

@@ -30,7 +30,8 @@ from jwt.algorithms import RSAAlgorithm
 
 from b2b_idp.keys import pfx_reader
 from b2b_idp.keys.compact import encoded
-from b2b_idp.keys.ring import LONGEST_TOKEN, Alg, Signer, claims_of, thumbprint
+from b2b_idp.keys.ring import LONGEST_TOKEN, Alg, Signer, claims_of
+from b2b_idp.keys.thumbprint import thumbprint
 from b2b_idp.model.directory import AppKey
 from b2b_idp.model.problem import Code, Problem
 

@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +26,7 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm, get_default_algorithms
 
 from b2b_idp.keys import files
 from b2b_idp.keys.compact import encoded
+from b2b_idp.keys.thumbprint import thumbprint
 from b2b_idp.logs import log
 from b2b_idp.model.json_text import json_bytes
 from b2b_idp.model.moment import Moment
@@ -317,13 +317,6 @@ def _new_key(alg: Alg, published_at: datetime, signs_from: datetime) -> SigningK
     )
     key = SigningKey("", alg, private, published_at, signs_from)
     return replace(key, kid=thumbprint(key.public_jwk()))
-
-
-def thumbprint(jwk: Mapping[str, Any]) -> str:
-    """RFC 7638; for OKP as RFC 8037 §2 has it."""
-    names = {"RSA": ("e", "kty", "n"), "OKP": ("crv", "kty", "x")}.get(jwk["kty"], ("crv", "kty", "x", "y"))
-    text = json.dumps({n: jwk[n] for n in names}, separators=(",", ":"), sort_keys=True)
-    return encoded(sha256(text.encode()).digest())
 
 
 def _key_of(path: Path) -> SigningKey:

@@ -15,6 +15,8 @@ from b2b_idp.openid.asked import Asked, asked_by
 from b2b_idp.openid.parts import OpenIdParts, Pairs, form_pairs, repeated
 from b2b_idp.openid.request import Bad, answer_to, client_of, parse, redirect_uri_of
 from b2b_idp.redirecting import see_other
+from b2b_idp.signin.flow.begin import begin
+from b2b_idp.signin.flow.conclude import conclude
 from b2b_idp.signin.values import Granted, Landed, Refused, Show
 from b2b_idp.store import Reader
 from b2b_idp.tokens.hint import read_hint
@@ -46,15 +48,15 @@ def authorize_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
 
         try:
             moment = parts.moment()
-            begin = partial(parts.signin.begin, asked, parts.browser(), moment)
-            begun = parts.documents.having(moment.at, begin)
+            go = partial(begin, parts.signin, asked, parts.browser(), moment)
+            begun = parts.documents.having(moment.at, go)
         except _ToldError as told:
             return tell_error(parts, told.bad.to, told.bad.problem)
         return respond(parts, begun)
 
     @blueprint.get("/resume/<uuid:id>")
     def resume(id: object) -> Response:
-        return respond(parts, parts.signin.conclude(str(id), parts.browser(), parts.moment()))
+        return respond(parts, conclude(parts.signin, str(id), parts.browser(), parts.moment()))
 
 
 def _request(parts: OpenIdParts, r: Reader, pairs: Pairs) -> AuthorizeRequest | Bad:

@@ -16,6 +16,7 @@ from b2b_idp.openid.responses import cors, json_response, token_error
 from b2b_idp.openid.scopes import scopes_of
 from b2b_idp.redirecting import see_other
 from b2b_idp.signin import devices
+from b2b_idp.signin.flow.begin import begin
 from b2b_idp.store import Writer
 
 
@@ -42,7 +43,7 @@ def device_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
         )
         if isinstance(found, Problem):
             return _code_page(parts, found.say)
-        return respond(parts, parts.signin.begin(lambda _: found, browser, moment))
+        return respond(parts, begin(parts.signin, lambda _: found, browser, moment))
 
     @blueprint.get("/device/<uuid:id>/<uuid:grant_id>")
     def ask(id: object, grant_id: object) -> Response:
@@ -80,7 +81,7 @@ def device_routes(blueprint: Blueprint, parts: OpenIdParts) -> None:
 def _begin(parts: OpenIdParts) -> dict[str, Any]:
     form, moment, endpoint = form_of(request), parts.moment(), f"{parts.issuer}/device_authorization"
 
-    def begin(w: Writer) -> dict[str, Any]:
+    def give(w: Writer) -> dict[str, Any]:
         audiences = (parts.issuer, f"{parts.issuer}/token", endpoint)
         app = authenticate(w, parts, request, form, audiences, moment).app
         if not app.device_flow:
@@ -96,7 +97,7 @@ def _begin(parts: OpenIdParts) -> dict[str, Any]:
             "interval": row.pause,
         }
 
-    return parts.documents.having(moment.at, lambda: parts.store.transact(begin))
+    return parts.documents.having(moment.at, lambda: parts.store.transact(give))
 
 
 def _code_page(parts: OpenIdParts, error: str | None) -> Response:

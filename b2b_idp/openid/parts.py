@@ -16,7 +16,7 @@ from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem
 from b2b_idp.model.strict_json import read_json
 from b2b_idp.openid.client_documents import ClientDocuments
-from b2b_idp.signin import SignIn
+from b2b_idp.signin import SignInParts
 from b2b_idp.signin.devices import Asked
 from b2b_idp.signin.home_logout import HomeLogouts, WayHome
 from b2b_idp.signin.values import Browser, Landed, LogoutFrame, Show
@@ -63,7 +63,7 @@ class Screen(Protocol):
 class OpenIdParts:
     issuer: str
     store: Store
-    signin: SignIn
+    signin: SignInParts
     home_logouts: HomeLogouts
     keys: KeyRing
     vault: Vault

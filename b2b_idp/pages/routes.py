@@ -22,8 +22,12 @@ from b2b_idp.pages.me import me_routes
 from b2b_idp.pages.render import WAYS_ON, Pages, content_security_policy
 from b2b_idp.pages.security import security_routes
 from b2b_idp.redirecting import see_other
-from b2b_idp.signin import SignIn
+from b2b_idp.signin import SignInParts
 from b2b_idp.signin.devices import Asked
+from b2b_idp.signin.flow.answer import answer
+from b2b_idp.signin.flow.begin import begin_redemption
+from b2b_idp.signin.flow.home_answered import home_answered
+from b2b_idp.signin.flow.look import look
 from b2b_idp.signin.home_logout import WayHome
 from b2b_idp.signin.values import (
     AtStep,
@@ -50,7 +54,7 @@ class PagesParts:
 
     issuer: str
     store: Store
-    signin: SignIn
+    signin: SignInParts
     vault: Vault
     pages: Pages
     moment: Callable[[], Moment]
@@ -229,29 +233,29 @@ def pages_blueprint(parts: PagesParts, renderer: Renderer, name: str) -> Bluepri
     static = Path(__file__).parent / "static"
 
     @blueprint.get("/signin/<uuid:id>")
-    def look(id: object) -> Response:
-        return renderer.show(parts.signin.look(str(id), parts.browser(), parts.moment()))
+    def step(id: object) -> Response:
+        return renderer.show(look(parts.signin, str(id), parts.browser(), parts.moment()))
 
     @blueprint.post("/signin/<uuid:id>")
-    def answer(id: object) -> Response:
+    def answered(id: object) -> Response:
         check_origin(parts.issuer)
         browser = parts.browser()
         version = _version_of(parts.vault, str(id), request.form.get("csrf", ""), browser)
         form = {f: request.form[f] for f in _FIELDS if f in request.form}
-        return renderer.show(parts.signin.answer(str(id), version, form, browser, parts.moment()))
+        return renderer.show(answer(parts.signin, str(id), version, form, browser, parts.moment()))
 
     @blueprint.route("/federation/<uuid:tenant_id>/callback", methods=["GET", "POST"])
     def callback(tenant_id: object) -> Response:
         said = _home_said()
         if held_back():
             return renderer.send_again(f"{parts.issuer}/federation/{tenant_id}/callback", said)
-        answer = parts.signin.home_answered(str(tenant_id), said, parts.browser(), parts.moment())
-        return parts.granted(answer) if isinstance(answer, Granted) else renderer.show(answer)
+        came_to = home_answered(parts.signin, str(tenant_id), said, parts.browser(), parts.moment())
+        return parts.granted(came_to) if isinstance(came_to, Granted) else renderer.show(came_to)
 
     @blueprint.get("/redeem")
     def redeem() -> Response:
         ticket = request.args.get("ticket", "")
-        return renderer.show(parts.signin.begin_redemption(ticket, parts.browser(), parts.moment()))
+        return renderer.show(begin_redemption(parts.signin, ticket, parts.browser(), parts.moment()))
 
     me_routes(blueprint, parts, renderer)
     security_routes(blueprint, parts, renderer)

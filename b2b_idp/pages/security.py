@@ -11,6 +11,7 @@ from b2b_idp.pages.me import PersonPages
 from b2b_idp.pages.render import WAYS_ON
 from b2b_idp.signin import account, security
 from b2b_idp.signin.facts import TaskKind
+from b2b_idp.signin.flow.begin import begin_task
 
 if TYPE_CHECKING:
     from b2b_idp.pages.routes import PagesParts, Renderer
@@ -66,4 +67,4 @@ class _SecurityPage(PersonPages):
         check_token(self._token(session, browser))
         form = request.form
         task = security.task_of(kind, user, form.get("factor", ""), form.get("name", ""))
-        return self._renderer.show(self._parts.signin.begin_task(task, browser, moment))
+        return self._renderer.show(begin_task(self._parts.signin, task, browser, moment))

@@ -33,8 +33,6 @@ class Waiting(StrEnum):
     RECOVERY_CODES = "recovery_codes"
     TERMS = "terms"
     CONSENT = "consent"
-    READY = "ready"
-    """nothing: all is known, the OpenID side concludes"""
     REFUSED = "refused"
     """nothing: the OpenID side tells the app"""
     DONE = "done"

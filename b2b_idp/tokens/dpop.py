@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import Algorithm
 
 from b2b_idp.keys.compact import decoded, encoded
-from b2b_idp.keys.ring import thumbprint
+from b2b_idp.keys.thumbprint import thumbprint
 from b2b_idp.keys.vault import Vault
 from b2b_idp.model.moment import Moment
 from b2b_idp.model.problem import Code, Problem

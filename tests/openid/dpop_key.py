@@ -12,7 +12,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
-from b2b_idp.keys.ring import thumbprint
+from b2b_idp.keys.thumbprint import thumbprint
 
 ISSUER, AT = "http://localhost/idp", datetime(2026, 6, 1, 10, tzinfo=UTC)
 """Those of `openid_world`, which is known by two names."""

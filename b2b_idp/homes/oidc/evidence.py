@@ -5,20 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any
 
 import jwt
 from jwt.algorithms import get_default_algorithms
 
 from b2b_idp.homes.oidc.keys import HomeKey
-from b2b_idp.keys.compact import encoded
+from b2b_idp.keys.thumbprint import thumbprint
 
 MAX_KEPT = 32 * 1024
 """Characters of an id_token that is kept. Real ones have a tenth; a larger one still signs in."""
-
-_THUMBPRINT_MEMBERS = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x")}
-"""In the order that RFC 7638 §3.2 hashes them in; OKP: RFC 8037 §2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +43,7 @@ class SignedStatement:
     @property
     def thumbprint(self) -> str:
         """Of the key: SHA-256, base64url (RFC 7638)."""
-        required = _THUMBPRINT_MEMBERS[self.jwk["kty"]]
-        canonical = json.dumps({m: self.jwk[m] for m in required}, separators=(",", ":"))
-        return encoded(sha256(canonical.encode()).digest())
+        return thumbprint(self.jwk)
 
     def checked(self) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Header and claims, None when the key does not verify the signature. Times and audience are not asked again:
