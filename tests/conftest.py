@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.canaries import WATCH, install, listen
+
+
+# how long an example takes on a busy machine says nothing; in CI the examples are the same each time
+settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI"))
+)
+settings.load_profile("suite")
 
 
 def pytest_sessionstart() -> None:
