@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, settings
 
 from tests.canaries import WATCH, install, listen
 
-
 # how long an example takes on a busy machine says nothing; in CI the examples are the same each time
 settings.register_profile(
     "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI"))
