@@ -10,7 +10,7 @@ import psycopg
 from psycopg.errors import _WaitTimeout  # the only name that a deadline's end has
 from sqlalchemy import Connection, Engine
 
-from b2b_idp.store.pipeline import Waiting
+from b2b_idp.store.postgres.trips import Waiting
 
 _DEADLINE = 20.0
 """Seconds that we wait for one answer: longer than the server works on any, so that only a server that is gone, or

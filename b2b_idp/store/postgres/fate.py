@@ -7,9 +7,9 @@ import time
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from b2b_idp.store.pipeline import Mark
 from b2b_idp.store.postgres.connections import alone
 from b2b_idp.store.postgres.speaking import pipeline, tried
+from b2b_idp.store.postgres.trips import Mark
 
 _ASKED_FOR = 5.0
 """Seconds in which it is found out whether a commit was kept whose answer was lost: as long as a server takes to

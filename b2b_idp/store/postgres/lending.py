@@ -9,9 +9,9 @@ from contextlib import contextmanager, nullcontext
 import psycopg
 from sqlalchemy import Connection, Engine
 
-from b2b_idp.store.pipeline import Pipeline
 from b2b_idp.store.postgres.locks import turn
 from b2b_idp.store.postgres.speaking import pipeline, tried
+from b2b_idp.store.postgres.trips import Pipeline
 
 _KEPT = 8
 

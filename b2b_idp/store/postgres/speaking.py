@@ -10,8 +10,8 @@ from psycopg import pq
 from sqlalchemy import Connection
 
 from b2b_idp.store.failing import fail
-from b2b_idp.store.pipeline import Pipeline
 from b2b_idp.store.postgres.connections import raw_of
+from b2b_idp.store.postgres.trips import Pipeline
 
 RV = TypeVar("RV")
 _PIPELINE = "b2b_pipeline"
