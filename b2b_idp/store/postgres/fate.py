@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,13 +15,23 @@ from b2b_idp.store.postgres.trips import Mark
 _ASKED_FOR = 5.0
 """Seconds in which it is found out whether a commit was kept whose answer was lost: as long as a server takes to
 restart."""
-# a server that has not noticed yet that nobody listens is made to: nothing is decided as long as it goes on
-_FATE = (
-    "SELECT timeline, CASE WHEN timeline = %(timeline)s THEN pg_xact_status(%(transaction)s::xid8) END,"
-    " pg_terminate_backend(pid)"
-    " FROM substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS timeline LEFT JOIN pg_stat_activity"
-    " ON pid = %(process)s AND application_name = 'b2b-idp' AND backend_xid = %(transaction)s::xid8::xid"
-)
+# A server that has not noticed yet that nobody listens is made to: nothing is decided as long as it goes on. A crash
+# forgets a transaction of which nothing had reached the disk, and another one gets its number then; but it ends in a
+# checkpoint, which says from which number on they are given anew.
+_FATE = """
+SELECT timeline,
+       CASE WHEN timeline <> %(timeline)s THEN NULL
+            WHEN checkpoint_lsn - '0/0'::pg_lsn >= %(at)s
+                 AND split_part(next_xid, ':', 1)::numeric * 4294967296 + split_part(next_xid, ':', 2)::numeric
+                     <= %(transaction)s::text::numeric
+            THEN 'aborted'
+            ELSE pg_xact_status(%(transaction)s::text::xid8) END,
+       pg_terminate_backend(pid)
+FROM substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS timeline
+     CROSS JOIN pg_control_checkpoint()
+     LEFT JOIN pg_stat_activity
+     ON pid = %(process)s AND application_name = 'b2b-idp' AND backend_xid = %(transaction)s::text::xid8::xid
+"""
 
 
 def mark(connection: Connection) -> Mark | None:
@@ -31,7 +42,7 @@ def mark(connection: Connection) -> Mark | None:
 def kept(engine: Engine, mark: Mark) -> bool | None:
     """Whether a transaction was committed whose answer was lost; None where that cannot be found out: the database does
     not come back, or another has taken its place, which may have seen the transaction or not."""
-    asked = {"timeline": mark.timeline, "transaction": mark.transaction, "process": mark.process}
+    asked = asdict(mark)
     ends = time.monotonic() + _ASKED_FOR
     while time.monotonic() < ends:
         try:

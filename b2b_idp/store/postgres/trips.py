@@ -21,7 +21,10 @@ from b2b_idp.store.statements import Form
 _BEGIN_READING = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _BEGIN_WRITING = b"BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE"
 _PASSING = b"SET LOCAL synchronous_commit = off"
-_NAME = b"SELECT pg_current_xact_id()::text, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
+_NAME = (
+    b"SELECT pg_current_xact_id()::text, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),"
+    b" pg_current_wal_flush_lsn() - '0/0'::pg_lsn"
+)
 _Heard = Callable[[PGresult], object]
 
 
@@ -34,10 +37,12 @@ class Waiting(psycopg.Connection[Any]):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Which transaction of which history of the database this is, and the server's process that does it."""
+    """Which transaction of which history of the database this is, how far the log was on the disk when it began, and
+    the server's process that does it."""
 
     transaction: str
     timeline: str
+    at: int
     process: int
 
 
@@ -216,8 +221,8 @@ class Pipeline:
             self._send_prepared(_NAME, (), self._named)
 
     def _named(self, answer: PGresult) -> None:
-        transaction, timeline = (str(answer.get_value(0, n) or b"", "ascii") for n in (0, 1))
-        self._mark = Mark(transaction, timeline, self._pg.backend_pid)
+        transaction, timeline, at = (str(answer.get_value(0, n) or b"", "ascii") for n in range(3))
+        self._mark = Mark(transaction, timeline, int(at), self._pg.backend_pid)
 
     def _send_prepared(self, sql: bytes, given: Sequence[Any], heard: _Heard | None) -> None:
         name = self._names.get(sql)
