@@ -20,9 +20,9 @@ from b2b_idp.store.migrate import HEAD
 from b2b_idp.store.tables import metadata
 from tests.postgres import cluster
 
-MAIL = "zora.quill@fabrikam.example"
+MAIL = "zoraidette.quillfeather@fabrikam.example"
 OTHER_MAIL = "former@fabrikam.example"
-CANARIES = ("zora", "quill", "former", "+4755501", "Gullgata")
+CANARIES = ("zoraidette", "quillfeather", "former", "+4755501", "Gullgata")
 """What nothing but the person has, as it is looked for whatever its case."""
 
 
@@ -45,13 +45,15 @@ def lived(b2b_idp):
     kit = b2b_idp
     kit.home_tenant("fabrikam.example", trust_mfa=False)
     app = kit.app("Expenses", requires="mfa")
-    kit.guest = kit.invite(MAIL, display_name="Zora Q. Quill", surname="Quill", mobilePhone="+4755501")
+    kit.guest = kit.invite(
+        MAIL, display_name="Zoraidette Q. Quillfeather", surname="Quillfeather", mobilePhone="+4755501"
+    )
     kit.update(kit.guest, streetAddress="Gullgata 7", otherMails=[OTHER_MAIL])
     kit.ben = kit.invite("ben@fabrikam.example", display_name="Ben Birch")
     kit.team = kit.group("Team", members=[kit.guest, kit.ben])
     for who in (kit.guest, kit.ben):
         assert kit.sign_in(who, app).id_token
-    kit.update(kit.guest, displayName="Zora Quill")
+    kit.update(kit.guest, displayName="Zoraidette Quillfeather")
     return kit
 
 
@@ -128,7 +130,8 @@ def test_an_erased_entry_cannot_be_changed_either(by, lived):
 
 def test_erasing_makes_no_tampered_entry_good(lived):
     execute(
-        lived, "UPDATE audit_log SET document = replace(document, 'success', 'failure') WHERE document LIKE '%Zora%'"
+        lived,
+        "UPDATE audit_log SET document = replace(document, 'success', 'failure') WHERE document LIKE '%Zoraidette%'",
     )
     gone(lived)
     lived.idp.erase()
@@ -154,7 +157,7 @@ def test_who_reads_what_changed_learns_that_the_guest_is_gone_and_nothing_else(l
 
 def test_a_repeated_request_gets_no_kept_answer_about_the_guest(lived):
     headers = {"Authorization": f"Bearer {lived.admin_token()}", "client-request-id": str(uuid.uuid4())}
-    body = {"invitedUserEmailAddress": "zora.again@fabrikam.example", "inviteRedirectUrl": "https://app.example/"}
+    body = {"invitedUserEmailAddress": "zoraidette.again@fabrikam.example", "inviteRedirectUrl": "https://app.example/"}
     http = lived.flask.test_client()
 
     def ask():
@@ -188,10 +191,10 @@ def test_what_is_sealed_does_not_tell_of_the_guest_either(lived):
     assert opened and all(found_in(decoded(text)) == [] for text in opened)
 
 
-@pytest.mark.parametrize(("subject", "found"), [("00u-zora-sub", True), ("00u-ben-sub", False)])
+@pytest.mark.parametrize(("subject", "found"), [("00u-zoraidette-sub", True), ("00u-ben-sub", False)])
 def test_a_sign_in_of_nobody_known_is_known_by_what_the_home_signed(subject, found):
     """Refused before it was told whose it was: only the signed statement names the person."""
-    traces = Traces(Person(id="x", addresses=("00u-Zora-sub",), since=datetime(2026, 1, 1, tzinfo=UTC)))
+    traces = Traces(Person(id="x", addresses=("00u-Zoraidette-sub",), since=datetime(2026, 1, 1, tzinfo=UTC)))
     token = base64.urlsafe_b64encode(b'{"iss":"https://home","sub":"%s"}' % subject.encode()).rstrip(b"=")
     assert traces.signed_in(b'[{"token":"e30.%s.c2ln"}]' % token) is found
 
