@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from contextlib import suppress
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -75,3 +78,21 @@ def test_one_that_a_crash_took_with_it_is_not_kept_though_another_has_its_number
     numbers = [committed(database).transaction for _ in range(8)]
     assert mark.transaction in numbers
     assert postgres.kept(database.engine, mark) is False
+
+
+def test_one_that_was_committed_while_a_checkpoint_was_under_way_is_kept(database, server):
+    checkpoint(database, server)
+    for _ in range(3):
+        committed(database)  # something to write, so that the next one takes its time
+    with psycopg.connect(server.url("postgres"), autocommit=True) as c, alone(database.engine) as looking:
+        spread = threading.Thread(target=c.execute, args=("SELECT pg_backup_start('spread', false)",))
+        spread.start()
+        ends = time.monotonic() + 10
+        while not looking.exec_driver_sql(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'CheckpointWriteDelay'"
+        ).scalar():
+            assert time.monotonic() < ends and spread.is_alive(), "no checkpoint under way was seen"
+        mark = committed(database)
+        assert spread.is_alive(), "the checkpoint ended too early"
+        spread.join()
+    assert postgres.kept(database.engine, mark) is True

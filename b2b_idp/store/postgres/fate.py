@@ -17,11 +17,12 @@ _ASKED_FOR = 5.0
 restart."""
 # A server that has not noticed yet that nobody listens is made to: nothing is decided as long as it goes on. A crash
 # forgets a transaction of which nothing had reached the disk, and another one gets its number then; but it ends in a
-# checkpoint, which says from which number on they are given anew.
+# checkpoint, which says from which number on they are given anew. Such a one stands where it begins; any other tells of
+# its beginning as well, but may end, and be the last one, after transactions that began meanwhile were committed.
 _FATE = """
 SELECT timeline,
        CASE WHEN timeline <> %(timeline)s THEN NULL
-            WHEN checkpoint_lsn - '0/0'::pg_lsn >= %(at)s
+            WHEN checkpoint_lsn = redo_lsn AND checkpoint_lsn - '0/0'::pg_lsn >= %(at)s
                  AND split_part(next_xid, ':', 1)::numeric * 4294967296 + split_part(next_xid, ':', 2)::numeric
                      <= %(transaction)s::text::numeric
             THEN 'aborted'
