@@ -80,8 +80,12 @@ class Connection:
         if statement.is_select:
             self.asked += 1
         else:
-            self.written += 1
-            self._foreseen.clear()
+            self._changed()
+
+    def _changed(self) -> None:
+        """What was read before does not count any more."""
+        self.written += 1
+        self._foreseen.clear()
 
     @overload
     def execute(self, statement: Prepared, parameters: _Given = None) -> Rows[Any]: ...
@@ -124,14 +128,15 @@ class Connection:
         self._run(_SAVEPOINT, {})
         try:
             yield
+            # what was not awaited goes wrong here at the latest
+            self._run(_RELEASE, {})
         except BaseException:
             # a lost connection has lost its savepoints
             if not self._connection.invalidated:
                 self._run(_ROLLBACK, {})
                 self._run(_RELEASE, {})
-                self.written += 1
+                self._changed()
             raise
-        self._run(_RELEASE, {})
 
     @property
     def _by_sqlalchemy(self) -> sqlalchemy.Connection:

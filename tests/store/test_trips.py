@@ -92,6 +92,16 @@ def test_an_exception_undoes_what_was_sent_and_not_heard(database):
         assert c.execute(COUNT).scalars().all() == ["a"]
 
 
+def test_a_part_that_goes_wrong_unheard_is_undone_alone(database):
+    with database.transaction(write=True) as c:
+        c.execute(ADD, {"id": "b", "seq": 2})
+        with pytest.raises(IntegrityError), c.begin_nested():
+            c.execute(ADD, {"id": "a", "seq": 9})
+        assert c.execute(COUNT).scalars().all() == ["a", "b"]
+    with database.transaction(write=False) as c:
+        assert c.execute(COUNT).scalars().all() == ["a", "b"]
+
+
 def test_what_is_foreseen_is_read_in_the_trip_of_another(database, wire):
     with database.transaction(write=False) as c:
         c.foresee(COUNT, {})
@@ -105,6 +115,15 @@ def test_what_was_foreseen_before_something_was_written_is_asked_again(database)
         c.foresee(COUNT, {})
         c.execute(ADD, {"id": "b", "seq": 2})
         assert c.execute(COUNT).scalars().all() == ["a", "b"]
+
+
+def test_what_was_foreseen_in_a_part_that_is_undone_is_asked_again(database):
+    with database.transaction(write=True) as c:
+        with pytest.raises(ZeroDivisionError), c.begin_nested():
+            c.execute(ADD, {"id": "b", "seq": 2})
+            c.foresee(COUNT, {})
+            raise ZeroDivisionError
+        assert c.execute(COUNT).scalars().all() == ["a"]
 
 
 def test_what_is_asked_otherwise_than_foreseen_is_asked(database):
