@@ -59,7 +59,14 @@ def crash(database, server):
     server.start()
 
 
-@pytest.mark.parametrize("meanwhile", [None, checkpoint, crash], ids=["nothing", "a checkpoint", "a crash"])
+def restart(database, server):
+    server.stop()
+    server.start()
+
+
+@pytest.mark.parametrize(
+    "meanwhile", [None, checkpoint, crash, restart], ids=lambda do: do.__name__ if do else "nothing"
+)
 def test_it_is_kept_as_far_as_it_was_committed(database, server, meanwhile):
     marks = {True: committed(database), False: left(database)}
     committed(database)
@@ -78,6 +85,8 @@ def test_one_that_a_crash_took_with_it_is_not_kept_though_another_has_its_number
     numbers = [committed(database).transaction for _ in range(8)]
     assert mark.transaction in numbers
     assert postgres.kept(database.engine, mark) is False
+    checkpoint(database, server)  # behind which nobody sees the one that ended the recovery
+    assert postgres.kept(database.engine, mark) is None
 
 
 def test_one_that_was_committed_while_a_checkpoint_was_under_way_is_kept(database, server):

@@ -18,7 +18,8 @@ restart."""
 # A server that has not noticed yet that nobody listens is made to: nothing is decided as long as it goes on. A crash
 # forgets a transaction of which nothing had reached the disk, and another one gets its number then; but it ends in a
 # checkpoint, which says from which number on they are given anew. Such a one stands where it begins; any other tells of
-# its beginning as well, but may end, and be the last one, after transactions that began meanwhile were committed.
+# its beginning as well, but may end, and be the last one, after transactions that began meanwhile were committed; after
+# a restart nobody knows then.
 _FATE = """
 SELECT timeline,
        CASE WHEN timeline <> %(timeline)s THEN NULL
@@ -26,6 +27,8 @@ SELECT timeline,
                  AND split_part(next_xid, ':', 1)::numeric * 4294967296 + split_part(next_xid, ':', 2)::numeric
                      <= %(transaction)s::text::numeric
             THEN 'aborted'
+            WHEN checkpoint_lsn <> redo_lsn AND extract(epoch FROM pg_postmaster_start_time())::text <> %(started)s
+            THEN NULL
             ELSE pg_xact_status(%(transaction)s::text::xid8) END,
        pg_terminate_backend(pid)
 FROM substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS timeline

@@ -23,7 +23,7 @@ _BEGIN_WRITING = b"BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE"
 _PASSING = b"SET LOCAL synchronous_commit = off"
 _NAME = (
     b"SELECT pg_current_xact_id()::text, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),"
-    b" pg_current_wal_flush_lsn() - '0/0'::pg_lsn"
+    b" pg_current_wal_flush_lsn() - '0/0'::pg_lsn, extract(epoch FROM pg_postmaster_start_time())"
 )
 _Heard = Callable[[PGresult], object]
 
@@ -37,12 +37,13 @@ class Waiting(psycopg.Connection[Any]):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Which transaction of which history of the database this is, how far the log was on the disk when it began, and
-    the server's process that does it."""
+    """Which transaction of which history of the database this is, how far the log was on the disk when it began, since
+    when the server had run, and its process that does it."""
 
     transaction: str
     timeline: str
     at: int
+    started: str
     process: int
 
 
@@ -168,7 +169,7 @@ class Pipeline:
                 for sql in new:
                     # some were not, and the others are again
                     del self._names[sql]
-                raise error_from_result(answer)
+                raise _error(answer)
             if heard is not None:
                 heard(answer)
         if failed is not None:
@@ -221,8 +222,8 @@ class Pipeline:
             self._send_prepared(_NAME, (), self._named)
 
     def _named(self, answer: PGresult) -> None:
-        transaction, timeline, at = (str(answer.get_value(0, n) or b"", "ascii") for n in range(3))
-        self._mark = Mark(transaction, timeline, int(at), self._pg.backend_pid)
+        transaction, timeline, at, started = (str(answer.get_value(0, n) or b"", "ascii") for n in range(4))
+        self._mark = Mark(transaction, timeline, int(at), started, self._pg.backend_pid)
 
     def _send_prepared(self, sql: bytes, given: Sequence[Any], heard: _Heard | None) -> None:
         name = self._names.get(sql)
@@ -234,3 +235,10 @@ class Pipeline:
             self._sent.append(None)
         self._pg.send_query_prepared(name, given)
         self._sent.append(heard)
+
+
+def _error(answer: PGresult) -> psycopg.Error:
+    """What the server says went wrong; not its DETAIL, which repeats what it was given."""
+    said = error_from_result(answer)
+    primary = said.diag.message_primary
+    return said if primary is None else type(said)(primary)
