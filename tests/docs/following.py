@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,16 +16,10 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import THE_END, script
+from tests.ports import free_port
 
 TOO_LONG = 240.0
 """Seconds after which a page that does not come to its end is killed."""
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 PORTS = ("8000", "5000", "8001", "5001", "3000", "3001", "3002", "4180", "8080", "8081", "8082", "9000", "9001")

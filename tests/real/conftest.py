@@ -13,9 +13,10 @@ import pytest
 from b2b_idp.model.moment import tenant_id_of
 from b2b_idp.testing.guest import GuestDriver, Walk
 from b2b_idp.testing.walker import Page, Walker
+from tests.ports import free_port
 from tests.real.instance import Instance
 from tests.real.keycloak import Keycloak, shared_keycloak
-from tests.real.nodes import Browser, ForeignHome, RelyingParty, foreign_home, free_port
+from tests.real.nodes import Browser, ForeignHome, RelyingParty, foreign_home
 from tests.real.wordless import WordlessHome
 
 MFA = "https://refeds.org/profile/mfa"

@@ -29,7 +29,8 @@ import pyotp
 import urllib3
 
 from tests.docs.pages import ROOT, script
-from tests.real.nodes import free_port, missing
+from tests.ports import free_port
+from tests.real.nodes import missing
 
 VERSION = "26.4.5"
 URL = (

@@ -23,6 +23,8 @@ from typing import IO, Any, NoReturn, Self
 import pytest
 import urllib3
 
+from tests.ports import free_port
+
 HERE = Path(__file__).parent
 OLDEST_NODE = (20, 19)
 START = 30.0
@@ -67,14 +69,6 @@ def chromium() -> str:
     if path is None:
         missing("chromium is not installed")
     return path
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on just now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def free_ports(count: int) -> int:

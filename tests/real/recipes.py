@@ -21,8 +21,9 @@ from b2b_idp.testing.home_tenant import Account, HomeRequest, ScriptedHome
 from b2b_idp.testing.walker import Page, Walker
 from tests.docs.following import followed
 from tests.docs.pages import ROOT
+from tests.ports import free_port
 from tests.real.go_parts import MODULES, PINNED, QUICKLY, go, oauth2_proxy
-from tests.real.nodes import HERE, Browser, free_port, missing, node
+from tests.real.nodes import HERE, Browser, missing, node
 from tests.real.tls_front import PAGE as TLS_FRONT
 from tests.real.tls_front import planned_front
 

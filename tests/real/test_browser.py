@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import pyotp
 import pytest
 
-from tests.real.nodes import Browser, free_port
+from tests.ports import free_port
+from tests.real.nodes import Browser
 
 PASSWORD = "correct horse battery"
 LAST_WORDS = "Stop with Ctrl-C"

@@ -14,8 +14,8 @@ from collections import Counter
 import pytest
 from aiosmtpd.controller import Controller
 
+from tests.ports import free_port
 from tests.real.instance import B2B_IDP
-from tests.real.nodes import free_port
 
 ROWS = 800
 

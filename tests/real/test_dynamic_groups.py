@@ -9,8 +9,8 @@ import uuid
 
 import pytest
 
+from tests.ports import free_port
 from tests.real.instance import Instance
-from tests.real.nodes import free_port
 
 USERS = 1200
 

@@ -10,11 +10,12 @@ from typing import Any, cast
 
 import pytest
 
+from tests.ports import free_port
 from tests.postgres import Cluster, cluster
 from tests.real.conftest import World, furnished, redirect_uri
 from tests.real.instance import Instance
 from tests.real.load import Load
-from tests.real.nodes import foreign_home, free_port
+from tests.real.nodes import foreign_home
 
 GUESTS = [f"guest{n}@foreign.example" for n in range(600)]
 PEOPLE: dict[str, dict[str, Any]] = {

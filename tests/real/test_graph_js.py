@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.graph.graph_types import faults
+from tests.ports import free_port
 from tests.real.instance import Instance
-from tests.real.nodes import NodeProcess, free_port
+from tests.real.nodes import NodeProcess
 from tests.real.tls_front import tls_front
 
 GUEST_INVITER = "95e79109-95c0-4d8e-aee3-d01accf2d47b"

@@ -80,8 +80,8 @@ from msgraph_core.requests.batch_request_item import BatchRequestItem
 from msgraph_core.tasks.page_iterator import PageIterator
 
 from tests.graph.graph_types import errors_fault, faults
+from tests.ports import free_port
 from tests.real.instance import Instance
-from tests.real.nodes import free_port
 
 GUEST_INVITER = "95e79109-95c0-4d8e-aee3-d01accf2d47b"
 NOBODY = "99999999-0000-0000-0000-000000000000"

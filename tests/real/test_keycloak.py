@@ -12,9 +12,9 @@ from b2b_idp.model.moment import tenant_id_of
 from b2b_idp.testing.guest import GuestDriver
 from b2b_idp.testing.walker import Walker
 from tests.docs.following import followed
+from tests.ports import free_port
 from tests.real.instance import Instance
 from tests.real.keycloak import PAGE, REALM, authentication_context
-from tests.real.nodes import free_port
 from tests.real.place import settled
 
 

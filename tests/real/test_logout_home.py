@@ -8,9 +8,10 @@ import pytest
 
 from b2b_idp.model.moment import tenant_id_of
 from b2b_idp.signin.home_logout import backchannel_logout_uri, post_logout_redirect_uri
+from tests.ports import free_port
 from tests.real.conftest import ACCOUNTS, World, furnished, redirect_uri
 from tests.real.instance import Instance
-from tests.real.nodes import NodeError, RelyingParty, foreign_home, free_port
+from tests.real.nodes import NodeError, RelyingParty, foreign_home
 
 EMAIL = "mia@foreign.example"
 

@@ -50,7 +50,7 @@ def postbox(monkeypatch, free_port_of_smtp):
 
 @pytest.fixture
 def free_port_of_smtp():
-    from tests.real.nodes import free_port
+    from tests.ports import free_port
 
     return free_port()
 

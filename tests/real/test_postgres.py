@@ -10,10 +10,11 @@ import pytest
 
 from b2b_idp.testing.guest import Walk
 from b2b_idp.testing.walker import SocketTransport, Walker
+from tests.ports import free_port
 from tests.postgres import cluster
 from tests.real.conftest import ACCOUNTS, CALLBACK, World, furnished, redirect_uri
 from tests.real.instance import Instance
-from tests.real.nodes import RelyingParty, foreign_home, free_port
+from tests.real.nodes import RelyingParty, foreign_home
 
 GUESTS = [f"guest{n}@foreign.example" for n in range(12)]
 PEOPLE = {e: {"sub": e, "factors": "mfa", "name": e, "email": e, "email_verified": True} for e in GUESTS}

@@ -9,9 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.conformance import rfc
+from tests.ports import free_port
 from tests.real.conftest import ACCOUNTS, CALLBACK, furnished, redirect_uri
 from tests.real.instance import Instance
-from tests.real.nodes import NodeError, RelyingParty, foreign_home, free_port
+from tests.real.nodes import NodeError, RelyingParty, foreign_home
 from tests.real.recipes import HTTP, HTTPS
 from tests.real.tls_front import tls_front
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from tests.ports import free_port
 from tests.real.conftest import MFA, REFEDS, redirect_uri
 from tests.real.instance import Instance
 from tests.real.keycloak import authentication_context
-from tests.real.nodes import foreign_home, free_port
+from tests.real.nodes import foreign_home
 from tests.real.place import Place, settled
 
 

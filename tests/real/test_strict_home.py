@@ -9,9 +9,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 
 from tests.conformance import rfc
+from tests.ports import free_port
 from tests.real.conftest import MFA, World, furnished, redirect_uri
 from tests.real.instance import Instance
-from tests.real.nodes import Browser, RelyingParty, foreign_home, free_port
+from tests.real.nodes import Browser, RelyingParty, foreign_home
 
 
 def people(domain: str) -> dict[str, dict[str, Any]]:

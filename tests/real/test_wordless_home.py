@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from tests.ports import free_port
 from tests.real.conftest import MFA, REFEDS
 from tests.real.instance import Instance
-from tests.real.nodes import free_port
 from tests.real.place import settled
 from tests.real.wordless import wordless_home
 

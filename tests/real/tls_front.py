@@ -21,7 +21,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tests.docs.following import PORTS, followed
 from tests.docs.pages import ROOT, blocks
-from tests.real.nodes import free_port, missing
+from tests.ports import free_port
+from tests.real.nodes import missing
 
 PAGE = ROOT / "docs" / "how-to" / "tls-front.md"
 

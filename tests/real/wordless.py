@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import urllib3
 
-from tests.real.nodes import free_port
+from tests.ports import free_port
 
 START = 20.0
 """Seconds that it may take to get ready."""

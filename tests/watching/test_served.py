@@ -20,7 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from b2b_idp.testing.home_tenant import Account, ScriptedHome
 from b2b_idp.testing.walker import Walker
-from tests.docs.following import free_port
+from tests.ports import free_port
 from tests.real.instance import Instance
 
 SECRETS = {
