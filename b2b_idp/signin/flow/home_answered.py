@@ -52,8 +52,7 @@ def home_answered(
             return Refused(used("the home's answer was already taken"), row.correlation_id, None, row.id)
         return claimed, known, home
 
-    # not waited for on the disk: what comes of the answer is kept with it, and nobody was told anything before
-    back = parts.store.transact(come_back, lasting=False)
+    back = parts.store.transact(come_back)
     if isinstance(back, Refused):
         return back
     row, known, home = back
