@@ -95,7 +95,9 @@ class Mutator:
             case 0:
                 pairs[at] = (self.text(name), value)
             case 1:
-                pairs.append((random.choice(self._words), random.choice(self._words)))
+                pairs.append(
+                    (random.choice(self._words), random.choice((random.choice(self._words), self.text(value))))
+                )
             case 2 if len(pairs) > 1:
                 del pairs[at]
             case 3 if crowded and self.often(crowded):

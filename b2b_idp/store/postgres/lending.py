@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext
 import psycopg
 from sqlalchemy import Connection, Engine
 
+from b2b_idp.store.postgres.connections import is_over, raw_of
 from b2b_idp.store.postgres.locks import turn
 from b2b_idp.store.postgres.speaking import pipeline, tried
 from b2b_idp.store.postgres.trips import Pipeline
@@ -51,7 +52,7 @@ class Lender:
                 connection = self._free.pop()
             except IndexError:
                 return self._engine.connect()
-            if not pipeline(connection).is_over():
+            if not is_over(raw_of(connection)):
                 return connection
             # a server that stopped has closed all that were kept
             connection.invalidate()

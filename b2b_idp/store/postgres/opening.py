@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 from typing import Any
 
 import psycopg
@@ -10,7 +9,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import InvalidatePoolError
 
 from b2b_idp.store.breaker import Breaker, Open
-from b2b_idp.store.postgres.connections import ToPrimary, ToReplica
+from b2b_idp.store.postgres.connections import ToPrimary, ToReplica, is_over
 from b2b_idp.store.postgres.speaking import begin
 
 _POOL = {"pool_size": 16, "max_overflow": 16, "pool_timeout": 5}
@@ -78,14 +77,7 @@ def _engine(made: type[ToPrimary], url: str, settings: dict[str, str], wanted: s
 
 
 def _refuse_what_is_over(connection: Any, _record: object, _proxy: object) -> None:
-    """A server that stopped, or was replaced, has closed its connections, which a look at the socket tells: those that
-    wait in the pool all go at once, and no request fails for one of them."""
-    if connection.closed or _has_something(connection.fileno()):
+    """A server that stopped, or was replaced, has closed its connections: those that wait in the pool all go at once,
+    and no request fails for one of them."""
+    if is_over(connection):
         raise InvalidatePoolError
-
-
-def _has_something(socket: int) -> bool:
-    """Whether there is something to read, or the end, without waiting. (`select` knows the first 1,024 files only.)"""
-    look = select.poll()
-    look.register(socket, select.POLLIN)
-    return bool(look.poll(0))

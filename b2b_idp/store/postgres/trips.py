@@ -67,11 +67,6 @@ class Pipeline:
         self._writes = False
         self._mark: Mark | None = None
 
-    def is_over(self) -> bool:
-        """Whether the server has closed this connection, on which nothing is asked at present, or has something to say
-        that nobody waits for."""
-        return self._raw.closed or bool(self._look.poll(0))
-
     def begin(self, *, write: bool, lasting: bool = True) -> None:
         """The next statement begins a transaction: a reading one, or one that writes, which notes in the same trip what
         it is called. So it can be asked for when the answer to its COMMIT is lost."""

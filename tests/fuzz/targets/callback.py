@@ -28,17 +28,7 @@ class Callback:
         if edit.often(0.5):
             pairs.append(("iss", self._provider.home.provider.issuer))
         for _ in range(random.choice((0, 1, 1, 2))):
-            at = random.randrange(len(pairs))
-            name, value = pairs[at]
-            match random.randrange(5):
-                case 0:
-                    pairs[at] = (edit.text(name), value)
-                case 1:
-                    pairs.append((random.choice(WORDS), edit.text(value)))
-                case 2 if len(pairs) > 1:
-                    del pairs[at]
-                case _:
-                    pairs[at] = (name, edit.text(value))
+            edit.parameters(pairs)
         cookie = edit.text(self._cookie) if edit.often(0.1) else self._cookie
         tenant = self._tenant if edit.often(0.97) else random.choice((edit.text(self._tenant)[:80], "0" * 32))
         path = f"/federation/{query_of([('', tenant)], rude=False)[1:]}/callback"
